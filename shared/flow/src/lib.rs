@@ -1,0 +1,1 @@
+//! The process: decide, stages, routing, validation rules and ports. Pure.

@@ -1,0 +1,1 @@
+//! What every function shares: batch runner, configuration, secrets, queues, telemetry.

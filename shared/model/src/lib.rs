@@ -1,0 +1,1 @@
+//! Canonical vocabulary of Waybill: pure types that parse or fail.

@@ -1,0 +1,1 @@
+//! One module per partner: verify, wire, map, client, error.

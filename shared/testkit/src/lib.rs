@@ -1,0 +1,1 @@
+//! Fakes, seeded worlds and fixtures for tests.

@@ -1,0 +1,1 @@
+//! Simulators of Odoo and of the partners: real HTTP on loopback.

@@ -1,0 +1,2 @@
+//! The simulators' binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! System tests: template facts, contracts, end to end on the local AWS.
