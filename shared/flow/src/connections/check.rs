@@ -1,0 +1,230 @@
+//! Reading and checking the connections file: all faults at once.
+
+use super::{Connection, Connections};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use waybill_model::id::ConnectionId;
+use waybill_model::ownership::Role;
+
+/// What is wrong with a connections file: every fault found.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the connections file has {} fault(s):\n- {}", faults.len(), faults.join("\n- "))]
+pub struct ConnectionsError {
+    /// Each with its place and how to mend it.
+    pub faults: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    version: Option<String>,
+    #[serde(default)]
+    connections: Vec<toml::Value>,
+}
+
+/// Most connections in one file: more is a mistake, and every cold start reads it.
+const MAX_CONNECTIONS: usize = 500;
+
+pub(super) fn parse(text: &str) -> Result<Connections, ConnectionsError> {
+    let file: File = toml::from_str(text).map_err(|e| ConnectionsError {
+        faults: vec![format!("not readable: {}", e.message())],
+    })?;
+    let mut faults = Vec::new();
+    let version = file.version.filter(|v| !v.trim().is_empty());
+    if version.is_none() {
+        faults.push("`version` is missing: name this revision, such as `2026-11-23.1`".to_owned());
+    }
+    if file.connections.len() > MAX_CONNECTIONS {
+        faults.push(format!(
+            "more than {MAX_CONNECTIONS} connections: split the environment"
+        ));
+    }
+    let by_id = read_all(file.connections, &mut faults);
+    for connection in by_id.values() {
+        check_connection(connection, &by_id, &mut faults);
+    }
+    if faults.is_empty() {
+        Ok(Connections {
+            version: version.unwrap_or_default(),
+            by_id,
+        })
+    } else {
+        Err(ConnectionsError { faults })
+    }
+}
+
+fn read_all(
+    entries: Vec<toml::Value>,
+    faults: &mut Vec<String>,
+) -> BTreeMap<ConnectionId, Connection> {
+    let mut by_id = BTreeMap::new();
+    for (index, entry) in entries.into_iter().enumerate() {
+        let place = entry.get("id").and_then(toml::Value::as_str).map_or_else(
+            || format!("connection {}", index + 1),
+            |id| format!("connection `{id}`"),
+        );
+        match entry.try_into::<Connection>() {
+            Ok(connection) => {
+                if let Some(twice) = by_id.insert(connection.id.clone(), connection) {
+                    faults.push(format!(
+                        "connection `{}` is there twice: rename one",
+                        twice.id
+                    ));
+                }
+            }
+            Err(e) => faults.push(format!("{place}: {}", e.message())),
+        }
+    }
+    by_id
+}
+
+fn check_connection(
+    connection: &Connection,
+    all: &BTreeMap<ConnectionId, Connection>,
+    faults: &mut Vec<String>,
+) {
+    let id = &connection.id;
+    let url = &connection.base_url;
+    if !url.starts_with("https://") && !url.starts_with("http://") {
+        faults.push(format!(
+            "connection `{id}`: `base_url` `{url}` is no URL: begin it with `https://`"
+        ));
+    }
+    if url.starts_with("http://") && !is_loopback(url) {
+        faults.push(format!(
+            "connection `{id}`: `base_url` `{url}` is not encrypted: use `https://`"
+        ));
+    }
+    if url.ends_with('/') {
+        faults.push(format!(
+            "connection `{id}`: `base_url` `{url}` ends with `/`: remove it"
+        ));
+    }
+    let partner = connection.partner;
+    for (role, present) in [
+        (Role::Channel, connection.channel.is_some()),
+        (Role::Warehouse, connection.warehouse.is_some()),
+        (Role::Helpdesk, connection.helpdesk.is_some()),
+        (Role::Erp, connection.erp.is_some()),
+    ] {
+        let table = format!("{role:?}").to_lowercase();
+        if present && !partner.roles().contains(&role) {
+            faults.push(format!(
+                "connection `{id}`: `{}` cannot be a {table}: remove the `{table}` table",
+                partner.as_str()
+            ));
+        }
+        if !present && partner.roles() == [role] {
+            faults.push(format!(
+                "connection `{id}`: the `{table}` table is missing: `{}` needs it",
+                partner.as_str()
+            ));
+        }
+    }
+    let mut names = |field: &str, to: &ConnectionId, role: Role| {
+        let table = format!("{role:?}").to_lowercase();
+        match all.get(to) {
+            None => faults.push(format!("connection `{id}`: `{field}` names `{to}`, which is not in this file: add it or correct the name")),
+            Some(other) if !other.has_role(role) => faults.push(format!("connection `{id}`: `{field}` names `{to}`, which is no {table}")),
+            Some(_) => {}
+        }
+    };
+    if let Some(channel) = &connection.channel {
+        names("channel.erp", &channel.erp, Role::Erp);
+        for (field, to, role) in [
+            ("channel.helpdesk", &channel.helpdesk, Role::Helpdesk),
+            ("channel.gateway", &channel.gateway, Role::Gateway),
+            ("channel.tracker", &channel.tracker, Role::Carrier),
+        ] {
+            if let Some(to) = to {
+                names(field, to, role);
+            }
+        }
+        for route in &channel.routes {
+            names(
+                "channel.routes.warehouse",
+                &route.warehouse,
+                Role::Warehouse,
+            );
+        }
+    }
+    if let Some(erp) = connection.warehouse.as_ref().and_then(|w| w.erp.as_ref()) {
+        names("warehouse.erp", erp, Role::Erp);
+    }
+    if let Some(erp) = &connection.erp
+        && !(1..=100).contains(&erp.batch)
+    {
+        faults.push(format!(
+            "connection `{id}`: `erp.batch` is {}: 1 to 100 orders are possible, 50 is best",
+            erp.batch
+        ));
+    }
+}
+
+fn is_loopback(url: &str) -> bool {
+    ["http://127.0.0.1", "http://localhost", "http://[::1]"]
+        .iter()
+        .any(|p| {
+            url.strip_prefix(p)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+        version = "1"
+        [[connections]]
+        id = "odoo"
+        partner = "odoo"
+        base_url = "https://erp.example.com"
+        [connections.erp]
+        database = "acme"
+        login = "integration"
+        protocol = "json2"
+        shipping_sku = "SHIPPING"
+        [[connections]]
+        id = "shop"
+        partner = "shopify"
+        base_url = "https://acme.myshopify.com"
+        [connections.channel]
+        erp = "odoo"
+    "#;
+
+    #[test]
+    fn a_good_file_is_read() {
+        let connections = Connections::parse(GOOD).unwrap();
+        assert_eq!(connections.iter().count(), 2);
+    }
+
+    #[test]
+    fn three_faults_are_all_named() {
+        let bad = GOOD
+            .replace("erp = \"odoo\"", "erp = \"odo\"")
+            .replace("https://acme", "http://acme")
+            .replace("version = \"1\"", "");
+        let faults = Connections::parse(&bad).unwrap_err().faults;
+        assert_eq!(faults.len(), 3, "{faults:#?}");
+        assert!(faults.iter().any(|f| f.contains("`version` is missing")));
+        assert!(faults.iter().any(|f| f.contains("`odo`")));
+        assert!(faults.iter().any(|f| f.contains("not encrypted")));
+    }
+
+    #[test]
+    fn a_misspelt_field_is_named() {
+        let bad = GOOD.replace("shipping_sku", "shiping_sku");
+        let faults = Connections::parse(&bad).unwrap_err().faults;
+        assert!(
+            faults.iter().any(|f| f.contains("shiping_sku")),
+            "{faults:#?}"
+        );
+    }
+
+    #[test]
+    fn a_host_that_only_begins_like_loopback_is_not_loopback() {
+        assert!(is_loopback("http://127.0.0.1:8069"));
+        assert!(!is_loopback("http://127.0.0.1.example.com"));
+    }
+}

@@ -1,0 +1,226 @@
+//! Settings of a connection by its role.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use waybill_model::id::{ConnectionId, Sku};
+use waybill_model::money::{Amount, Currency};
+use waybill_model::quantity::Quantity;
+
+/// How orders of a channel are treated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelSettings {
+    /// The Odoo that gets its orders.
+    pub erp: ConnectionId,
+    /// The helpdesk that hears of them.
+    pub helpdesk: Option<ConnectionId>,
+    /// The gateway that pays back.
+    pub gateway: Option<ConnectionId>,
+    /// The carrier service that follows its parcels.
+    pub tracker: Option<ConnectionId>,
+    /// What must be true of the payment before anything is written or released.
+    #[serde(default)]
+    pub payment_gate: PaymentGate,
+    /// Minutes from placing to release in which the customer may still change the order.
+    #[serde(default)]
+    pub hold_minutes: u32,
+    /// Whether the channel tells the customer of shipments.
+    #[serde(default)]
+    pub notify_customer: bool,
+    /// Where orders go; the first route that fits.
+    #[serde(default)]
+    pub routes: Vec<Route>,
+    /// The channel's SKU → ours.
+    #[serde(default)]
+    pub sku_aliases: BTreeMap<Sku, Sku>,
+    /// Units of every product that are never offered.
+    #[serde(default)]
+    pub safety_stock: Quantity,
+    /// The channel's place that stock is published to, as the channel names it.
+    pub stock_location: Option<String>,
+    /// When a stage is overdue.
+    #[serde(default)]
+    pub stage_minutes: StageMinutes,
+}
+
+/// What must be true of the payment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentGate {
+    /// All is paid.
+    #[default]
+    Paid,
+    /// All is paid or reserved.
+    Authorized,
+    /// Nothing: invoice customers.
+    None,
+}
+
+/// One rule of routing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Where the order goes.
+    pub warehouse: ConnectionId,
+    /// Only to these countries (ISO 3166-1 alpha-2); any if empty.
+    #[serde(default)]
+    pub countries: Vec<String>,
+    /// Only with these methods of delivery; any if empty.
+    #[serde(default)]
+    pub methods: Vec<String>,
+    /// Only if every SKU starts with one of these; any if empty.
+    #[serde(default)]
+    pub sku_prefixes: Vec<String>,
+}
+
+/// Minutes after which a stage is overdue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StageMinutes {
+    /// From first seen to paid.
+    pub payment: u32,
+    /// From accepted to confirmed in Odoo.
+    pub erp: u32,
+    /// From confirmed to accepted by the warehouse.
+    pub release: u32,
+    /// From released to shipped.
+    pub ship: u32,
+    /// From refunded to credit note.
+    pub credit_note: u32,
+}
+
+impl Default for StageMinutes {
+    fn default() -> Self {
+        Self {
+            payment: 3 * 24 * 60,
+            erp: 15,
+            release: 30,
+            ship: 3 * 24 * 60,
+            credit_note: 60,
+        }
+    }
+}
+
+/// How a warehouse is used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WarehouseSettings {
+    /// The Odoo that its counts go to.
+    pub erp: Option<ConnectionId>,
+    /// Our method of delivery → the warehouse's.
+    #[serde(default)]
+    pub shipping_methods: BTreeMap<String, String>,
+    /// The warehouse's method where none is mapped.
+    pub default_shipping_method: String,
+    /// Whether its counts overwrite Odoo's stock.
+    #[serde(default)]
+    pub owns_stock: bool,
+    /// External id of its location in Odoo, such as `stock.stock_location_stock`.
+    pub odoo_location: Option<String>,
+}
+
+/// How a helpdesk is used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HelpdeskSettings {
+    /// Whether every order has a ticket, or only those with something to tell.
+    #[serde(default)]
+    pub ticket_for_every_order: bool,
+}
+
+/// How an Odoo is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErpSettings {
+    /// Database name.
+    pub database: String,
+    /// Login of the integration user.
+    pub login: String,
+    /// JSON-RPC for 17 and 18, JSON-2 for 19 and later.
+    pub protocol: ErpProtocol,
+    /// Prefix of our external ids; never the name of an installed module.
+    #[serde(default = "default_prefix")]
+    pub external_id_prefix: String,
+    /// Orders in one batch, 1 to 100.
+    #[serde(default = "default_batch")]
+    pub batch: u32,
+    /// Product of shipping lines.
+    pub shipping_sku: Sku,
+    /// Product of tips; needed only where a channel sends them.
+    pub tip_sku: Option<Sku>,
+    /// Product of rounding differences.
+    pub rounding_sku: Option<Sku>,
+    /// Currency → external id of the price list.
+    #[serde(default)]
+    pub pricelists: BTreeMap<Currency, String>,
+    /// Taxes of the channels → taxes in Odoo.
+    #[serde(default)]
+    pub taxes: Vec<TaxMapping>,
+    /// Methods of delivery → carriers in Odoo.
+    #[serde(default)]
+    pub carriers: Vec<CarrierMapping>,
+    /// External id of the warehouse of new orders; Odoo's default if absent.
+    pub warehouse: Option<String>,
+    /// What to do when Odoo's total is not the channel's.
+    #[serde(default)]
+    pub totals: TotalsPolicy,
+    /// Write without chatter, log and followers: faster, and nothing to read in Odoo.
+    #[serde(default)]
+    pub suppress_chatter: bool,
+    /// Write the shop's date back after confirming, which overwrites it with now.
+    #[serde(default)]
+    pub keep_order_date: bool,
+}
+
+fn default_prefix() -> String {
+    "waybill".to_owned()
+}
+
+fn default_batch() -> u32 {
+    50
+}
+
+/// How Odoo is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErpProtocol {
+    /// `/jsonrpc`: 17 and 18.
+    JsonRpc,
+    /// `/json/2`: 19 and later.
+    Json2,
+}
+
+/// A channel's tax in Odoo.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaxMapping {
+    /// Fraction: `0.2` is 20 %.
+    pub rate: Amount,
+    /// Destination country; any if absent.
+    pub country: Option<String>,
+    /// Whether prices contain it.
+    pub included: bool,
+    /// External id of the `account.tax`.
+    pub tax: String,
+}
+
+/// A channel's method of delivery in Odoo.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CarrierMapping {
+    /// The channel's code.
+    pub method: String,
+    /// External id of the `delivery.carrier`.
+    pub carrier: String,
+}
+
+/// What to do when Odoo's total is not the channel's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TotalsPolicy {
+    /// Refuse: a case, nothing is confirmed.
+    #[default]
+    Refuse,
+    /// Refuse above one minor unit a line; below it add a line that makes it equal.
+    Adjust,
+}

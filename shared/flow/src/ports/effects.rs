@@ -1,0 +1,120 @@
+//! Idempotency records: claimed, done, completed.
+
+use super::InfraError;
+use std::future::Future;
+use waybill_model::event::Outcome;
+use waybill_model::id::{ConnectionId, MessageId};
+use waybill_model::time::Instant;
+
+/// What a claim found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// It is ours: do it, as this attempt says.
+    Granted(Attempt),
+    /// Another owner holds the lease: come back after it.
+    Held {
+        /// When the lease ends.
+        until: Instant,
+    },
+    /// It is done: report this outcome again.
+    Completed(Outcome),
+    /// The key was used for another payload: a bug or an edit in flight. Never written over.
+    Mismatch,
+}
+
+/// What is known of earlier attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempt {
+    /// Nobody tried before, or every earlier attempt is known to have done nothing.
+    First,
+    /// An earlier attempt may have succeeded: look before writing.
+    InDoubt,
+}
+
+/// The records, in DynamoDB. Every method may be called again after any error.
+pub trait EffectStore: Send + Sync {
+    /// Claims `key` for `owner` until `now + lease_ms`, by a conditional write. A claim whose
+    /// lease ran out is granted in doubt. `payload` is a hash of what will be done.
+    ///
+    /// # Errors
+    /// The store failed; nothing may be done under this claim.
+    fn claim(
+        &self,
+        key: &MessageId,
+        payload: &str,
+        owner: &str,
+        now: Instant,
+        lease_ms: i64,
+    ) -> impl Future<Output = Result<Claim, InfraError>> + Send;
+
+    /// Records the outcome, if `owner` still holds the claim.
+    ///
+    /// # Errors
+    /// The store failed; the effect is done all the same, and the next attempt is in doubt.
+    fn complete(
+        &self,
+        key: &MessageId,
+        owner: &str,
+        outcome: &Outcome,
+        now: Instant,
+    ) -> impl Future<Output = Result<(), InfraError>> + Send;
+
+    /// Gives the claim back, if `owner` still holds it: nothing was done (`in_doubt` false) or
+    /// it is not known (`in_doubt` true).
+    ///
+    /// # Errors
+    /// The store failed; the lease runs out by itself.
+    fn release(
+        &self,
+        key: &MessageId,
+        owner: &str,
+        in_doubt: bool,
+    ) -> impl Future<Output = Result<(), InfraError>> + Send;
+
+    /// Forgets a completed rejection so that an operator's retry can run.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn reopen(&self, key: &MessageId) -> impl Future<Output = Result<(), InfraError>> + Send;
+
+    /// Which of these deliveries were fully handed on before. An optimisation: the fold tolerates
+    /// duplicates.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn seen(
+        &self,
+        ids: &[MessageId],
+    ) -> impl Future<Output = Result<Vec<MessageId>, InfraError>> + Send;
+
+    /// Remembers deliveries that were handed on, until `expires`.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn mark_seen(
+        &self,
+        ids: &[MessageId],
+        expires: Instant,
+    ) -> impl Future<Output = Result<(), InfraError>> + Send;
+
+    /// A small value kept for a connection between runs: a poll cursor, the last published stock.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn checkpoint(
+        &self,
+        connection: &ConnectionId,
+        name: &str,
+    ) -> impl Future<Output = Result<Option<String>, InfraError>> + Send;
+
+    /// Keeps such a value.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn set_checkpoint(
+        &self,
+        connection: &ConnectionId,
+        name: &str,
+        value: &str,
+    ) -> impl Future<Output = Result<(), InfraError>> + Send;
+}

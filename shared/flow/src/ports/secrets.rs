@@ -1,0 +1,67 @@
+//! Secrets of connections.
+
+use super::InfraError;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use waybill_model::id::ConnectionId;
+
+/// A value that is never printed.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a value.
+    #[must_use]
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value: only for signing, verifying and request headers.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Missing or blank: never accepted as a key.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.0.trim().is_empty()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Everything secret of one connection: one JSON document in Secrets Manager.
+///
+/// ```json
+/// {"webhook_secrets": ["current", "previous"], "api": {"access_token": "…"}}
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectionSecrets {
+    /// Keys that the partner signs with: the current one, and the previous while it rotates.
+    #[serde(default)]
+    pub webhook_secrets: Vec<Secret>,
+    /// What we call the partner with, by the names that its adapter documents.
+    #[serde(default)]
+    pub api: BTreeMap<String, Secret>,
+}
+
+/// Where secrets come from.
+pub trait Secrets: Send + Sync {
+    /// The secrets of a connection, at most a few minutes old.
+    ///
+    /// # Errors
+    /// The store failed, or holds no readable document for this connection.
+    fn get(
+        &self,
+        connection: &ConnectionId,
+    ) -> impl Future<Output = Result<ConnectionSecrets, InfraError>> + Send;
+}

@@ -1,0 +1,69 @@
+//! What is known of an order, and which effects were asked for.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use waybill_model::case::{Case, CaseId};
+use waybill_model::command::CommandKind;
+use waybill_model::event::{Finding, Outcome};
+use waybill_model::id::{Code, ConnectionId, EffectKey, ExternalId, MessageId, TrackingNumber};
+use waybill_model::order::Order;
+use waybill_model::payment::{Payment, Refund};
+use waybill_model::returns::Return;
+use waybill_model::shipment::{FulfillmentOrder, Shipment, Tracking};
+use waybill_model::ticket::Ticket;
+use waybill_model::time::Instant;
+
+/// Facts and effects of one order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderState {
+    /// What outside systems told. The fold of events over this commutes.
+    pub facts: Facts,
+    /// What we asked for, by effect.
+    pub effects: BTreeMap<EffectKey, Effect>,
+    /// Exceptions of this order, open and closed.
+    pub cases: BTreeMap<CaseId, Case>,
+    /// Instants that the clock is known to have passed; the newest one.
+    pub clock: Option<Instant>,
+    /// Newest events applied, so that a redelivery is recognised; bounded.
+    pub applied: Vec<MessageId>,
+}
+
+/// What outside systems told: snapshots by version, everything else sets keyed by the partner's id.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The newest snapshot.
+    pub order: Option<Order>,
+    /// What validation found in that snapshot.
+    pub findings: Vec<Finding>,
+    /// When we first learned of the order.
+    pub first_seen: Option<Instant>,
+    /// Findings that a person let pass.
+    pub waived: BTreeMap<Code, String>,
+    /// Payments by gateway and id.
+    pub payments: BTreeMap<ExternalId, Payment>,
+    /// Refunds by their id, then by who tells.
+    pub refunds: BTreeMap<ExternalId, BTreeMap<ConnectionId, Refund>>,
+    /// Work at warehouses, by the warehouse's id.
+    pub fulfillment_orders: BTreeMap<ExternalId, FulfillmentOrder>,
+    /// Shipments by the warehouse's id.
+    pub shipments: BTreeMap<ExternalId, Shipment>,
+    /// Parcels by tracking number.
+    pub tracking: BTreeMap<TrackingNumber, Tracking>,
+    /// Returns by their id, then by who tells.
+    pub returns: BTreeMap<ExternalId, BTreeMap<ConnectionId, Return>>,
+    /// Tickets by the helpdesk's id.
+    pub tickets: BTreeMap<ExternalId, Ticket>,
+}
+
+/// An effect that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Effect {
+    /// Kind of the command.
+    pub command: CommandKind,
+    /// When it was issued.
+    pub issued_at: Instant,
+    /// How it ended; absent while it runs.
+    pub outcome: Option<Outcome>,
+    /// Counts how often it was issued; an operator's retry issues it again.
+    pub attempt: u32,
+}

@@ -1,0 +1,103 @@
+//! A case: an exception that a person owns, with what they need to mend it.
+
+use crate::id::{Code, CorrelationId, name_uuid};
+use crate::money::Money;
+use crate::time::Instant;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Computed from what it is about, so that the same exception opens one case however often it is
+/// found.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct CaseId(#[schemars(with = "String")] Uuid);
+
+impl CaseId {
+    /// The case about `subject` (an order's correlation id, a receipt id) with this code. `key`
+    /// tells apart several of one code, such as two shipments; else it is empty.
+    #[must_use]
+    pub fn new(subject: &str, code: &Code, key: &str) -> Self {
+        Self(name_uuid(&["case", subject, code.as_str(), key]))
+    }
+
+    /// Parses the hyphenated form.
+    ///
+    /// # Errors
+    /// Not a UUID.
+    pub fn parse(text: &str) -> Result<Self, uuid::Error> {
+        Uuid::parse_str(text).map(Self)
+    }
+}
+
+impl std::fmt::Display for CaseId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::fmt::Debug for CaseId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Who has to act.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum CaseClass {
+    /// The order's data is wrong: the channel's team.
+    Data,
+    /// Something is missing or wrong in Odoo: the ERP's team.
+    Erp,
+    /// The warehouse says no or is late.
+    Fulfillment,
+    /// Money does not agree.
+    Finance,
+    /// The customer must be told.
+    Service,
+    /// Configuration, credentials, unreadable input: the integration's team.
+    Integration,
+}
+
+/// An exception that a person owns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// Computed, see [`CaseId`].
+    pub id: CaseId,
+    /// The order it is about, if it is about one.
+    pub correlation_id: Option<CorrelationId>,
+    /// Who has to act.
+    pub class: CaseClass,
+    /// What is wrong, from the documented table of codes.
+    pub code: Code,
+    /// What is wrong, for a person: values in backticks, no personal data.
+    pub detail: String,
+    /// What to do about it, and where.
+    pub remedy: String,
+    /// Value at stake.
+    pub value: Option<Money>,
+    /// Open or not.
+    pub status: CaseStatus,
+    /// Since when.
+    pub opened_at: Instant,
+    /// Closed when.
+    pub closed_at: Option<Instant>,
+}
+
+/// Open or not.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum CaseStatus {
+    /// Somebody must act.
+    Open,
+    /// A later attempt or fact made it go away.
+    Resolved,
+    /// A person decided that nothing is to be done.
+    Ignored,
+}

@@ -1,0 +1,72 @@
+//! People and places. `Debug` shows nothing personal.
+
+use crate::id::ExternalId;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Who ordered.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Customer {
+    /// The channel's customer id; absent for guests.
+    pub id: Option<ExternalId>,
+    /// Full name as the channel gives it.
+    pub name: Option<String>,
+    /// E-mail address, lower-cased.
+    pub email: Option<String>,
+    /// Phone number as the channel gives it.
+    pub phone: Option<String>,
+    /// Company, if the customer buys as one.
+    pub company: Option<String>,
+    /// VAT or tax number.
+    pub tax_id: Option<String>,
+}
+
+/// Where goods or an invoice go.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Address {
+    /// Recipient.
+    pub name: Option<String>,
+    /// Company.
+    pub company: Option<String>,
+    /// Street and number.
+    pub street: Option<String>,
+    /// Second address line.
+    pub street2: Option<String>,
+    /// City.
+    pub city: Option<String>,
+    /// Postal code.
+    pub zip: Option<String>,
+    /// Province or state, as the channel's code (`CA`, `BE`).
+    pub region: Option<String>,
+    /// ISO 3166-1 alpha-2 code, upper case.
+    pub country: Option<String>,
+    /// Phone for the carrier.
+    pub phone: Option<String>,
+}
+
+/// Text of a channel, trimmed; blank becomes absent.
+#[must_use]
+pub fn clean(text: Option<&str>) -> Option<String> {
+    text.map(str::trim)
+        .filter(|t| !t.is_empty())
+        .map(str::to_owned)
+}
+
+impl fmt::Debug for Customer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Customer")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Address")
+            .field("country", &self.country)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,117 @@
+//! UTC instants behind one type, so that the library under it can change.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A UTC instant. On the wire: RFC 3339 with `Z`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Instant(jiff::Timestamp);
+
+/// Text that is no RFC 3339 instant with an offset.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not an RFC 3339 instant with an offset, such as `2026-01-31T09:30:00Z`")]
+pub struct InstantError {
+    text: String,
+}
+
+impl Instant {
+    /// The epoch.
+    pub const EPOCH: Self = Self(jiff::Timestamp::UNIX_EPOCH);
+
+    /// Parses RFC 3339; an offset is needed.
+    ///
+    /// # Errors
+    /// No offset, or not a date and time.
+    pub fn parse(text: &str) -> Result<Self, InstantError> {
+        text.parse().map(Self).map_err(|_| InstantError {
+            text: text.chars().take(64).collect(),
+        })
+    }
+
+    /// From milliseconds since the epoch; values outside the calendar are clamped to its ends.
+    #[must_use]
+    pub fn from_epoch_ms(ms: i64) -> Self {
+        Self(jiff::Timestamp::from_millisecond(ms).unwrap_or(if ms < 0 {
+            jiff::Timestamp::MIN
+        } else {
+            jiff::Timestamp::MAX
+        }))
+    }
+
+    /// From seconds since the epoch, as Stripe sends them.
+    #[must_use]
+    pub fn from_epoch_s(s: i64) -> Self {
+        Self::from_epoch_ms(s.saturating_mul(1000))
+    }
+
+    /// Milliseconds since the epoch.
+    #[must_use]
+    pub fn epoch_ms(self) -> i64 {
+        self.0.as_millisecond()
+    }
+
+    /// Seconds since the epoch, rounded toward it.
+    #[must_use]
+    pub fn epoch_s(self) -> i64 {
+        self.0.as_second()
+    }
+
+    /// Microseconds since the epoch.
+    #[must_use]
+    pub fn epoch_us(self) -> i64 {
+        self.0.as_microsecond()
+    }
+
+    /// This instant moved by milliseconds, clamped to the calendar.
+    #[must_use]
+    pub fn plus_ms(self, ms: i64) -> Self {
+        Self::from_epoch_ms(self.epoch_ms().saturating_add(ms))
+    }
+
+    /// Milliseconds from `earlier` to this instant, negative if it lies before.
+    #[must_use]
+    pub fn ms_since(self, earlier: Self) -> i64 {
+        self.epoch_ms().saturating_sub(earlier.epoch_ms())
+    }
+
+    /// `YYYY-MM-DD HH:MM:SS` in UTC: the naive form that Odoo reads and writes.
+    #[must_use]
+    pub fn to_naive_utc(self) -> String {
+        self.0.strftime("%Y-%m-%d %H:%M:%S").to_string()
+    }
+}
+
+impl fmt::Display for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl schemars::JsonSchema for Instant {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Instant".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "format": "date-time" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_become_utc_and_a_missing_offset_is_refused() {
+        let t = Instant::parse("2026-01-31T10:30:00+01:00").unwrap();
+        assert_eq!(t.to_string(), "2026-01-31T09:30:00Z");
+        assert_eq!(t.to_naive_utc(), "2026-01-31 09:30:00");
+        assert!(Instant::parse("2026-01-31T10:30:00").is_err());
+    }
+}
