@@ -11,7 +11,7 @@ use crate::queues::event_message;
 use crate::telemetry::About;
 use sha2::{Digest as _, Sha256};
 use waybill_flow::ports::{
-    Attempt, Claim, Clock, EffectStore, OrderStore, Outgoing, Queue, Queues,
+    Attempt, Claim, Clock, EffectStore, InfraError, OrderStore, Outgoing, Queue, Queues,
 };
 use waybill_model::command::{Command, CommandKind};
 use waybill_model::envelope::{CommandEnvelope, EventEnvelope};
@@ -22,6 +22,9 @@ use waybill_model::time::Instant;
 
 /// Age at which a command that still fails is given up and a case is opened.
 pub const GIVE_UP_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// How long a command waits for another issue of its effect that holds the key.
+const MISMATCH_MS: i64 = 60 * 60 * 1000;
 
 /// What carrying out commands needs.
 #[derive(Debug)]
@@ -101,35 +104,59 @@ impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C
     }
 
     /// Claims the command, or tells again what became of it.
-    pub async fn begin(&self, task: &Task) -> Begun {
-        let envelope = &task.envelope;
+    ///
+    /// A command that was rejected and is issued again has the same key and another cause. Its old
+    /// rejection is forgotten, and it is done in doubt: the attempt that was given up may have
+    /// succeeded after all.
+    pub async fn begin(&self, record: &Record, task: &Task) -> Begun {
         let owner = uuid::Uuid::new_v4().to_string();
-        let payload = payload_hash(&envelope.body);
-        let now = self.clock.now();
-        let claimed = self
-            .effects
-            .claim(&envelope.id, &payload, &owner, now, self.lease_ms)
-            .await;
+        let mut claimed = self.claim(task, &owner).await;
+        if matches!(claimed, Ok(Claim::Mismatch)) {
+            claimed = match self.effects.reopen(&task.envelope.id).await {
+                Ok(()) => self.claim(task, &owner).await.map(in_doubt),
+                Err(error) => Err(error),
+            };
+        }
         match claimed {
             Ok(Claim::Granted(attempt)) => Begun::Run(Held { owner, attempt }),
             Ok(Claim::Held { until }) => Begun::Ended(Ended::Held {
-                retry_after_ms: u64::try_from(until.ms_since(now)).unwrap_or_default(),
+                retry_after_ms: u64::try_from(until.ms_since(self.clock.now())).unwrap_or_default(),
             }),
             Ok(Claim::Completed(outcome)) => {
-                let ended = self.tell(task, &outcome, Ended::Duplicate).await;
-                Begun::Ended(ended)
+                Begun::Ended(self.tell(task, &outcome, Ended::Duplicate).await)
             }
-            Ok(Claim::Mismatch) => {
-                let outcome = Outcome::Rejected {
-                    code: Code::literal("payload_mismatch"),
-                    detail: format!("`{}` was begun before with other content", task.effect),
-                    remedy: "compare what the partner holds with the order, then retry the effect"
-                        .to_owned(),
-                };
-                Begun::Ended(self.tell(task, &outcome, ended_of(&outcome)).await)
-            }
+            Ok(Claim::Mismatch) => Begun::Ended(self.mismatch(record, task).await),
             Err(error) => Begun::Ended(Ended::infra(&error)),
         }
+    }
+
+    async fn claim(&self, task: &Task, owner: &str) -> Result<Claim, InfraError> {
+        let payload = payload_hash(&task.envelope);
+        let now = self.clock.now();
+        self.effects
+            .claim(&task.envelope.id, &payload, owner, now, self.lease_ms)
+            .await
+    }
+
+    /// Another issue of the effect holds the key: it may still be running, so wait for its lease;
+    /// if that does not help, a person has to look.
+    async fn mismatch(&self, record: &Record, task: &Task) -> Ended {
+        let code = Code::literal("payload_mismatch");
+        let detail = format!("`{}` was begun before with other content", task.effect);
+        if self.age_ms(record) < MISMATCH_MS {
+            return Ended::Transient {
+                code,
+                detail,
+                retry_after_ms: u64::try_from(self.lease_ms).ok(),
+            };
+        }
+        let outcome = Outcome::Rejected {
+            code,
+            detail,
+            remedy: "compare what the partner holds with the order, then retry the effect"
+                .to_owned(),
+        };
+        self.tell(task, &outcome, ended_of(&outcome)).await
     }
 
     /// Records what became of the command and tells the coordinator; gives the claim back where
@@ -217,7 +244,7 @@ impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C
         };
         let mut about = about(&task);
         about.partner = partner(&task.envelope.body).map(ToString::to_string);
-        let ended = match self.begin(&task).await {
+        let ended = match self.begin(&record, &task).await {
             Begun::Ended(ended) => ended,
             Begun::Run(held) => {
                 let result = work(&task.envelope, held.attempt).await;
@@ -294,10 +321,18 @@ pub fn about(task: &Task) -> About {
     }
 }
 
-fn payload_hash(command: &Command) -> String {
+fn in_doubt(claim: Claim) -> Claim {
+    match claim {
+        Claim::Granted(_) => Claim::Granted(Attempt::InDoubt),
+        other => other,
+    }
+}
+
+/// What tells one issue of an effect from the next: its content and its cause.
+fn payload_hash(envelope: &CommandEnvelope) -> String {
     // A command that serialises is hashed by its form; all of ours do.
-    let text = serde_json::to_vec(command).unwrap_or_default();
-    hex::encode(Sha256::digest(text))
+    let content = serde_json::to_vec(&(&envelope.body, &envelope.causationid)).unwrap_or_default();
+    hex::encode(Sha256::digest(content))
 }
 
 /// The event that tells an outcome. Its id follows from command, cause and outcome: told twice it
