@@ -63,13 +63,14 @@ impl SqsQueues {
                 })?;
             entries.push(entry);
         }
-        let sent = self
+        let call = self
             .client
             .send_message_batch()
             .queue_url(url)
             .set_entries(Some(entries))
-            .send()
-            .await;
+            .send();
+        // Boxed: the SDK's futures are deep, and every caller's would contain them.
+        let sent = Box::pin(call).await;
         match sent {
             Ok(answer) => {
                 for failure in answer.failed() {
@@ -174,7 +175,7 @@ impl Visibility for SqsQueues {
                     })?;
                 request = request.entries(entry);
             }
-            let answer = request.send().await.map_err(|e| classify(&e))?;
+            let answer = Box::pin(request.send()).await.map_err(|e| classify(&e))?;
             for failure in answer.failed() {
                 tracing::warn!(queue, code = failure.code(), "visibility was not changed");
             }

@@ -44,7 +44,8 @@ pub struct SecretsManager(pub aws_sdk_secretsmanager::Client);
 
 impl SecretSource for SecretsManager {
     async fn fetch(&self, name: &str) -> Result<String, InfraError> {
-        let answer = self.0.get_secret_value().secret_id(name).send().await;
+        // Boxed: the SDK's futures are deep, and every caller's would contain them.
+        let answer = Box::pin(self.0.get_secret_value().secret_id(name).send()).await;
         match answer {
             Ok(answer) => answer
                 .secret_string

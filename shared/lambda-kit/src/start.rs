@@ -41,10 +41,8 @@ impl Start {
             .operation_attempt_timeout(ATTEMPT)
             .operation_timeout(OPERATION)
             .build();
-        let aws = aws_config::defaults(BehaviorVersion::latest())
-            .timeout_config(timeouts)
-            .load()
-            .await;
+        let aws = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts);
+        let aws = Box::pin(aws.load()).await;
         Ok(Self { config, aws })
     }
 
