@@ -10,6 +10,8 @@ pub mod easypost;
 pub mod http;
 pub mod shipbob;
 pub mod shopify;
+pub mod signature;
+pub mod standard_webhooks;
 pub mod stripe;
 pub mod webhook;
 pub mod zendesk;
