@@ -7,7 +7,9 @@
 pub mod canonical;
 pub mod client;
 pub mod easypost;
+pub mod exchange;
 pub mod http;
+pub mod reading;
 pub mod shipbob;
 pub mod shopify;
 pub mod signature;
