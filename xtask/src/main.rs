@@ -1,2 +1,88 @@
 //! `cargo xtask`: the project's own tools.
-fn main() {}
+//!
+//! Each subcommand has its own file. What needs the product's crates runs in a binary of `waybill-tests`, which
+//! [`delegate`] starts, so that this crate stays quick to build.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool talks to its user"
+)]
+
+mod aws;
+mod build;
+mod delegate;
+mod demo;
+mod e2e;
+mod failure;
+mod http;
+mod process;
+mod project;
+mod test;
+mod tools;
+mod world;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+use crate::project::Project;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Waybill's own tools",
+    disable_help_subcommand = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Install the pinned tools into .waybill/tools (every other command does so itself)
+    Tools(tools::Args),
+    /// Start, stop and deploy to the local AWS
+    Aws(aws::Args),
+    /// Build the functions as they are shipped
+    Build(build::Args),
+    /// Run every check of the project
+    Test(test::Args),
+    /// Play a retailer's day on the local AWS and check what came of it
+    Demo(demo::Args),
+    /// Run the end-to-end tests on the local AWS
+    E2e(e2e::Args),
+    /// Run signature and mapping vectors of a folder through the real verifiers
+    Vectors(delegate::Args),
+    /// Print the canonical events of partner payloads as JSON lines
+    Parse(delegate::Args),
+    /// Write the JSON Schemas of the canonical model; --check only compares
+    Schemas(delegate::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.command) {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode, Failure> {
+    let project = Project::find()?;
+    match command {
+        Command::Tools(args) => tools::run(&project, &args),
+        Command::Aws(args) => aws::run(&project, &args),
+        Command::Build(args) => build::run(&project, &args),
+        Command::Test(args) => test::run(&project, &args),
+        Command::Demo(args) => demo::run(&project, &args),
+        Command::E2e(args) => e2e::run(&project, &args),
+        Command::Vectors(args) => delegate::run(&project, "vectors", &args),
+        Command::Parse(args) => delegate::run(&project, "parse", &args),
+        Command::Schemas(args) => delegate::run(&project, "schemas", &args),
+    }
+}

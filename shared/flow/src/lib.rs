@@ -4,9 +4,29 @@
 //! | module | holds |
 //! |---|---|
 //! | [`connections`] | the reviewed file that says who is connected and how |
+//! | [`validate`] | what blocks an order, by name (features V1) |
 //! | [`state`] | what is known of an order and which effects were asked for |
+//! | [`fold`] | events into facts: commutative, associative, idempotent |
+//! | [`view`] | questions about a state: is it paid, is it accepted, what was refunded |
+//! | [`plan`] | which effects a state calls for |
+//! | [`exceptions`], [`stages`] | which cases it calls for, and when a stage is overdue |
+//! | [`decide`](mod@decide) | all of the above in one function: the only place that knows the process |
+//! | [`axes`](mod@axes) | the four axes that people read |
 //! | [`ports`] | what the handlers need from the outside |
 
+pub mod amendment;
+pub mod axes;
 pub mod connections;
+pub mod context;
+pub mod decide;
+pub mod exceptions;
+pub mod fold;
+pub mod plan;
 pub mod ports;
+pub mod routing;
+pub mod stages;
 pub mod state;
+pub mod validate;
+pub mod view;
+
+pub use axes::{Axes, axes};

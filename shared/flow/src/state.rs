@@ -1,11 +1,13 @@
 //! What is known of an order, and which effects were asked for.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use waybill_model::case::{Case, CaseId};
 use waybill_model::command::CommandKind;
 use waybill_model::event::{Finding, Outcome};
-use waybill_model::id::{Code, ConnectionId, EffectKey, ExternalId, MessageId, TrackingNumber};
+use waybill_model::id::{
+    Code, ConnectionId, EffectKey, ExternalId, MessageId, Reference, TrackingNumber,
+};
 use waybill_model::order::Order;
 use waybill_model::payment::{Payment, Refund};
 use waybill_model::returns::Return;
@@ -20,10 +22,16 @@ pub struct OrderState {
     pub facts: Facts,
     /// What we asked for, by effect.
     pub effects: BTreeMap<EffectKey, Effect>,
+    /// What leads to this order from outside, as far as the store was told.
+    pub references: BTreeSet<Reference>,
+    /// What the ERP was last given: see [`crate::amendment`].
+    pub written: Option<String>,
+    /// Shipments whose delivery was registered before they had tracking.
+    pub untracked: BTreeSet<ExternalId>,
+    /// What the helpdesk was last given.
+    pub ticket: TicketLedger,
     /// Exceptions of this order, open and closed.
     pub cases: BTreeMap<CaseId, Case>,
-    /// Instants that the clock is known to have passed; the newest one.
-    pub clock: Option<Instant>,
     /// Newest events applied, so that a redelivery is recognised; bounded.
     pub applied: Vec<MessageId>,
 }
@@ -33,6 +41,9 @@ pub struct OrderState {
 pub struct Facts {
     /// The newest snapshot.
     pub order: Option<Order>,
+    /// Version of the connections file that read the newest snapshot: the same snapshot read again
+    /// after a mapping was mended supersedes.
+    pub order_config: Option<String>,
     /// What validation found in that snapshot.
     pub findings: Vec<Finding>,
     /// When we first learned of the order.
@@ -55,6 +66,15 @@ pub struct Facts {
     pub tickets: BTreeMap<ExternalId, Ticket>,
 }
 
+/// What the helpdesk was last given: updates are coalesced, the newest content wins.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TicketLedger {
+    /// Counts the contexts that were issued.
+    pub revision: u64,
+    /// The content that was issued last, as its summary with exceptions.
+    pub content: Option<String>,
+}
+
 /// An effect that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effect {
@@ -66,4 +86,7 @@ pub struct Effect {
     pub outcome: Option<Outcome>,
     /// Counts how often it was issued; an operator's retry issues it again.
     pub attempt: u32,
+    /// An operator asked for it again after its rejection, and it was not issued yet.
+    #[serde(default)]
+    pub retry_wanted: bool,
 }

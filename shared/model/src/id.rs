@@ -97,6 +97,16 @@ impl std::fmt::Debug for CorrelationId {
     }
 }
 
+impl EffectKey {
+    /// The key of an effect that an order has at most once, or once per `subject` (a shipment, a
+    /// refund). A subject too long for a key is replaced by its hash.
+    #[must_use]
+    pub fn of(name: &'static str, subject: Option<&str>) -> Self {
+        let key = subject.map_or_else(|| name.to_owned(), |s| format!("{name}/{s}"));
+        Self::new(&key).unwrap_or_else(|_| Self(format!("{name}/{}", name_uuid(&[&key]))))
+    }
+}
+
 impl Code {
     /// Stands in where an empty literal was given.
     pub(crate) fn unnamed() -> Self {

@@ -1,0 +1,389 @@
+//! Which cases a state calls for. A case opens when its cause is there and closes when it is gone;
+//! a person can only ignore it, retry, or waive.
+
+use crate::plan::keys;
+use crate::stages;
+use crate::state::OrderState;
+use crate::view::View;
+use std::collections::BTreeMap;
+use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
+use waybill_model::command::{CommandKind, CommandQueue};
+use waybill_model::event::Outcome;
+use waybill_model::id::{Code, CorrelationId};
+use waybill_model::money::Money;
+use waybill_model::payment::{PaymentStatus, RefundStatus};
+use waybill_model::shipment::{FulfillmentStatus, ShipmentStatus, TrackingStatus};
+use waybill_model::time::Instant;
+
+/// Collects the exceptions of one order.
+struct Causes<'a> {
+    view: &'a View<'a>,
+    correlation: CorrelationId,
+    found: BTreeMap<CaseId, Case>,
+}
+
+impl Causes<'_> {
+    fn add(&mut self, class: CaseClass, code: &Code, key: &str, detail: String, remedy: &str) {
+        let id = CaseId::new(&self.correlation.to_string(), code, key);
+        let order = self.view.order;
+        self.found.insert(
+            id,
+            Case {
+                id,
+                correlation_id: Some(self.correlation),
+                class,
+                code: code.clone(),
+                detail,
+                remedy: remedy.to_owned(),
+                value: Some(Money::new(order.totals.total, order.currency)),
+                status: CaseStatus::Open,
+                opened_at: self.view.now,
+                closed_at: None,
+            },
+        );
+    }
+
+    fn own(
+        &mut self,
+        class: CaseClass,
+        code: &'static str,
+        key: &str,
+        detail: String,
+        remedy: &str,
+    ) {
+        self.add(class, &Code::literal(code), key, detail, remedy);
+    }
+}
+
+/// Brings the cases of a state to what it calls for, and returns those that changed.
+pub fn settle(
+    state: &mut OrderState,
+    rules: &crate::connections::Connections,
+    correlation: CorrelationId,
+    now: Instant,
+) -> Vec<Case> {
+    let wanted = match View::new(state, rules, now) {
+        Some(view) => causes(&view, correlation),
+        None => unknown_channel(state, correlation, now),
+    };
+    let mut changed = Vec::new();
+    for (id, case) in &wanted {
+        let known = state.cases.get(id);
+        let reopened = known.is_some_and(|c| c.status == CaseStatus::Resolved);
+        if known.is_none() || reopened {
+            changed.push(case.clone());
+        }
+    }
+    for case in state.cases.values() {
+        if case.status == CaseStatus::Open && !wanted.contains_key(&case.id) {
+            let closed = Case {
+                status: CaseStatus::Resolved,
+                closed_at: Some(now),
+                ..case.clone()
+            };
+            changed.push(closed);
+        }
+    }
+    for case in &changed {
+        state.cases.insert(case.id, case.clone());
+    }
+    changed
+}
+
+fn unknown_channel(
+    state: &OrderState,
+    correlation: CorrelationId,
+    now: Instant,
+) -> BTreeMap<CaseId, Case> {
+    let Some(order) = &state.facts.order else {
+        return BTreeMap::new();
+    };
+    let code = Code::literal("unknown_channel");
+    let id = CaseId::new(&correlation.to_string(), &code, "");
+    let case = Case {
+        id,
+        correlation_id: Some(correlation),
+        class: CaseClass::Integration,
+        code,
+        detail: format!("the channel `{}` is not configured", order.channel),
+        remedy: "add it to the connections file with a `channel` table, deploy, and replay the \
+                 order"
+            .to_owned(),
+        value: Some(Money::new(order.totals.total, order.currency)),
+        status: CaseStatus::Open,
+        opened_at: now,
+        closed_at: None,
+    };
+    BTreeMap::from([(id, case)])
+}
+
+fn causes(view: &View<'_>, correlation: CorrelationId) -> BTreeMap<CaseId, Case> {
+    let mut causes = Causes {
+        view,
+        correlation,
+        found: BTreeMap::new(),
+    };
+    findings(&mut causes);
+    rejections(&mut causes);
+    release(&mut causes);
+    race(&mut causes);
+    edits(&mut causes);
+    parcels(&mut causes);
+    money(&mut causes);
+    overdue(&mut causes);
+    causes.found
+}
+
+/// What validation found, unless the order was cancelled: then there is nothing to mend.
+fn findings(causes: &mut Causes<'_>) {
+    if causes.view.order.cancelled.is_some() {
+        return;
+    }
+    for finding in causes.view.blocking() {
+        let key = finding.detail.clone();
+        causes.add(
+            CaseClass::Data,
+            &finding.code,
+            &key,
+            finding.detail.clone(),
+            &finding.remedy,
+        );
+    }
+}
+
+/// What a partner or Odoo refused.
+fn rejections(causes: &mut Causes<'_>) {
+    for (key, effect) in &causes.view.state.effects {
+        let Some(Outcome::Rejected {
+            code,
+            detail,
+            remedy,
+        }) = &effect.outcome
+        else {
+            continue;
+        };
+        let race = effect.command == CommandKind::CancelFulfillmentOrder;
+        if effect.retry_wanted || race {
+            continue;
+        }
+        let class = match (effect.command.queue(), effect.command) {
+            (CommandQueue::Erp | CommandQueue::ErpBulk, _) => CaseClass::Erp,
+            (CommandQueue::Fulfillment, _) => CaseClass::Fulfillment,
+            (CommandQueue::Status, CommandKind::CreateRefund) => CaseClass::Finance,
+            (CommandQueue::Status, _) => CaseClass::Integration,
+        };
+        causes.add(class, code, key.as_str(), detail.clone(), remedy);
+    }
+}
+
+fn release(causes: &mut Causes<'_>) {
+    let view = causes.view;
+    let stuck = view.is_accepted()
+        && view.is_done(&keys::sale_order())
+        && view.order.requires_shipping()
+        && view.released_to().is_none();
+    if stuck && crate::routing::route(view.order, view.settings).is_none() {
+        causes.own(
+            CaseClass::Integration,
+            "no_route",
+            "",
+            "no route of the channel fits this order".to_owned(),
+            "add a route without conditions as the last one of the channel in the connections \
+             file, deploy, and replay the order",
+        );
+    }
+    for order in view.facts().fulfillment_orders.values() {
+        let stopped = view.shipped().next().is_none();
+        match order.status {
+            FulfillmentStatus::Exception | FulfillmentStatus::OnHold if stopped => causes.own(
+                CaseClass::Fulfillment,
+                "warehouse_stopped",
+                order.id.as_str(),
+                format!("the warehouse stopped `{}`", order.id),
+                "look at the order at the warehouse: stock or address",
+            ),
+            FulfillmentStatus::Cancelled if view.order.cancelled.is_none() && stopped => causes
+                .own(
+                    CaseClass::Fulfillment,
+                    "cancelled_by_warehouse",
+                    order.id.as_str(),
+                    format!("the warehouse cancelled `{}`, the shop did not", order.id),
+                    "cancel the order in the shop, or release it to another warehouse",
+                ),
+            FulfillmentStatus::Exception
+            | FulfillmentStatus::OnHold
+            | FulfillmentStatus::Cancelled
+            | FulfillmentStatus::Accepted
+            | FulfillmentStatus::Processing
+            | FulfillmentStatus::PartiallyShipped
+            | FulfillmentStatus::Shipped => {}
+        }
+    }
+}
+
+/// Cancelled and shipped all the same (features F5).
+fn race(causes: &mut Causes<'_>) {
+    let view = causes.view;
+    if view.order.cancelled.is_none() {
+        return;
+    }
+    let refused = view
+        .released_to()
+        .is_some_and(|(warehouse, _)| view.rejection(&keys::cancel_release(&warehouse)).is_some());
+    let back = view.received_returns().next().is_some();
+    if (refused || view.shipped().next().is_some()) && !back {
+        causes.own(
+            CaseClass::Service,
+            "too_late",
+            "",
+            format!(
+                "order `{}` was cancelled, but the warehouse had shipped it",
+                view.order.number
+            ),
+            "tell the customer to refuse or send back the parcel, and refund when it is back",
+        );
+    }
+}
+
+/// Edited after it was released: never a silent change (features O3).
+fn edits(causes: &mut Causes<'_>) {
+    let view = causes.view;
+    let current = crate::amendment::fingerprint(view.order, view.facts());
+    let changed = view.state.written.as_ref().is_some_and(|w| *w != current);
+    if changed && view.order.cancelled.is_none() && view.released_to().is_some() {
+        causes.own(
+            CaseClass::Service,
+            "edited_after_release",
+            "",
+            format!(
+                "order `{}` was changed after the warehouse got it",
+                view.order.number
+            ),
+            "tell the warehouse, or undo the change in the shop; then change the order in Odoo",
+        );
+    }
+}
+
+fn parcels(causes: &mut Causes<'_>) {
+    let view = causes.view;
+    for (number, _) in view.tracking_numbers() {
+        let Some(tracking) = view.facts().tracking.get(number) else {
+            continue;
+        };
+        let code = match tracking.status {
+            TrackingStatus::Exception => "parcel_delayed",
+            TrackingStatus::ReturnToSender => "parcel_returning",
+            TrackingStatus::Unknown
+            | TrackingStatus::PreTransit
+            | TrackingStatus::InTransit
+            | TrackingStatus::OutForDelivery
+            | TrackingStatus::AvailableForPickup
+            | TrackingStatus::Delivered => continue,
+        };
+        causes.own(
+            CaseClass::Service,
+            code,
+            number.as_str(),
+            format!("the carrier reports trouble with parcel `{number}`"),
+            "look at the carrier's page and tell the customer",
+        );
+    }
+    for shipment in view.facts().shipments.values() {
+        if shipment.status == ShipmentStatus::Exception {
+            causes.own(
+                CaseClass::Fulfillment,
+                "shipment_stopped",
+                shipment.id.as_str(),
+                format!("the warehouse stopped shipment `{}`", shipment.id),
+                "look at the shipment at the warehouse: stock or address",
+            );
+        }
+    }
+}
+
+fn money(causes: &mut Causes<'_>) {
+    let view = causes.view;
+    for refund in view.refunds() {
+        let id = refund.id.as_str();
+        if refund.status() == Some(RefundStatus::Failed) {
+            causes.own(
+                CaseClass::Finance,
+                "refund_failed",
+                id,
+                format!("refund `{id}` failed: the customer did not get the money"),
+                "pay the customer another way, or refund again in the shop",
+            );
+        }
+        if refund.channel.is_none() {
+            causes.own(
+                CaseClass::Finance,
+                "refund_unknown_to_channel",
+                id,
+                format!("the gateway paid back `{id}`, the shop does not know why"),
+                "record the refund in the shop, so that it is accounted for",
+            );
+        }
+        if let (Some(channel), Some(gateway)) = (refund.channel, refund.gateway)
+            && channel.amount != gateway.amount
+        {
+            causes.own(
+                CaseClass::Finance,
+                "refund_differs",
+                id,
+                format!(
+                    "the shop refunded `{}`, the gateway `{}`",
+                    channel.amount, gateway.amount
+                ),
+                "correct the refund in the shop or at the gateway",
+            );
+        }
+        let due = refund
+            .channel
+            .is_some_and(|r| r.status == RefundStatus::Requested)
+            && refund.gateway.is_none();
+        let payable =
+            view.settings.gateway.is_some() && crate::plan::payment_for(view, &refund).is_some();
+        if due && !payable && view.effect(&keys::refund(refund.id)).is_none() {
+            causes.own(
+                CaseClass::Finance,
+                "refund_without_payment",
+                id,
+                format!("refund `{id}` is due, and no payment at a gateway is known"),
+                "pay the customer in the way the order was paid, and record it in the shop",
+            );
+        }
+    }
+    for payment in view.payments(PaymentStatus::Disputed) {
+        causes.own(
+            CaseClass::Finance,
+            "payment_disputed",
+            payment.id.as_str(),
+            format!("the customer contests payment `{}`", payment.id),
+            "answer the dispute at the gateway",
+        );
+    }
+}
+
+fn overdue(causes: &mut Causes<'_>) {
+    let view = causes.view;
+    for stage in stages::waiting(view)
+        .into_iter()
+        .filter(|s| view.now >= s.deadline)
+    {
+        let code = Code::new(format!("{}_overdue", stage.name))
+            .unwrap_or_else(|_| Code::literal("stage_overdue"));
+        let detail = format!("`{}` has waited since {}", stage.name, stage.since);
+        causes.add(stage.class, &code, "", detail, stage.remedy);
+    }
+}
+
+/// Closes what a person decided to ignore; kept apart from [`settle`], which never overrules it.
+pub fn ignore(state: &mut OrderState, id: CaseId, now: Instant) -> Option<Case> {
+    let case = state
+        .cases
+        .get_mut(&id)
+        .filter(|c| c.status == CaseStatus::Open)?;
+    case.status = CaseStatus::Ignored;
+    case.closed_at = Some(now);
+    Some(case.clone())
+}

@@ -1,0 +1,146 @@
+//! Which effects a state calls for.
+//!
+//! Every rule reads the state and names effects that should be there. An effect is issued once, by
+//! its key; it is issued again only after a rejection that an operator or a newer snapshot
+//! answers. At most one ERP effect of an order is under way at a time.
+
+mod erp;
+mod fulfillment;
+pub mod keys;
+mod status;
+
+pub(crate) use status::payment_for;
+
+use crate::amendment::fingerprint;
+use crate::state::{Effect, OrderState};
+use crate::view::View;
+use waybill_model::command::{Command, CommandQueue, Issued};
+use waybill_model::event::Outcome;
+use waybill_model::id::{CorrelationId, EffectKey, MessageId};
+use waybill_model::time::Instant;
+
+/// An effect that should be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its key.
+    pub key: EffectKey,
+    /// The command that makes it.
+    pub command: Command,
+    /// Whether a rejected attempt is to be repeated with this newer content.
+    pub renewed: bool,
+}
+
+impl Wanted {
+    pub(crate) fn new(key: EffectKey, command: Command) -> Self {
+        Self {
+            key,
+            command,
+            renewed: false,
+        }
+    }
+}
+
+/// Every effect that the state calls for, done or not, in the order in which to ask for them.
+#[must_use]
+pub fn wanted(view: &View<'_>) -> Vec<Wanted> {
+    let mut wanted = Vec::new();
+    erp::sale_order(view, &mut wanted);
+    fulfillment::release(view, &mut wanted);
+    fulfillment::cancel(view, &mut wanted);
+    erp::cancel(view, &mut wanted);
+    erp::deliveries(view, &mut wanted);
+    erp::returns(view, &mut wanted);
+    status::refunds(view, &mut wanted);
+    erp::credit_notes(view, &mut wanted);
+    status::tracking(view, &mut wanted);
+    status::channel(view, &mut wanted);
+    wanted
+}
+
+/// Records as issued what may be asked for now, and returns it.
+pub fn issue(
+    state: &mut OrderState,
+    wanted: Vec<Wanted>,
+    correlation: CorrelationId,
+    now: Instant,
+) -> Vec<Issued> {
+    let mut erp_busy = state
+        .effects
+        .values()
+        .any(|e| e.command.queue() == CommandQueue::Erp && e.outcome.is_none());
+    let mut issued = Vec::new();
+    for want in wanted {
+        let is_erp = want.command.kind().queue() == CommandQueue::Erp;
+        if !is_issuable(state.effects.get(&want.key), &want) || (is_erp && erp_busy) {
+            continue;
+        }
+        erp_busy |= is_erp;
+        issued.push(record(state, want, correlation, now));
+    }
+    issued
+}
+
+fn is_issuable(known: Option<&Effect>, want: &Wanted) -> bool {
+    match known {
+        None => true,
+        Some(effect) => match effect.outcome {
+            None | Some(Outcome::Done { .. }) => false,
+            Some(Outcome::Rejected { .. }) => effect.retry_wanted || want.renewed,
+        },
+    }
+}
+
+fn record(
+    state: &mut OrderState,
+    want: Wanted,
+    correlation: CorrelationId,
+    now: Instant,
+) -> Issued {
+    let attempt = state.effects.get(&want.key).map_or(0, |e| e.attempt);
+    remember_content(state, &want.command);
+    state.effects.insert(
+        want.key.clone(),
+        Effect {
+            command: want.command.kind(),
+            issued_at: now,
+            outcome: None,
+            attempt: attempt.saturating_add(1),
+            retry_wanted: false,
+        },
+    );
+    Issued {
+        id: MessageId::for_effect(correlation, &want.key),
+        effect: want.key,
+        command: want.command,
+    }
+}
+
+/// What later rules need to know of a command's content.
+fn remember_content(state: &mut OrderState, command: &Command) {
+    match command {
+        Command::CreateSaleOrder(c) | Command::AmendSaleOrder(c) => {
+            state.written = Some(fingerprint(&c.order, &state.facts));
+        }
+        Command::RegisterDelivery(c) => {
+            if c.shipment
+                .parcels
+                .iter()
+                .all(|p| p.tracking_number.is_none())
+            {
+                state.untracked.insert(c.shipment.id.clone());
+            }
+        }
+        Command::CancelSaleOrder(_)
+        | Command::ReceiveReturn(_)
+        | Command::CreateCreditNote(_)
+        | Command::ReverseCreditNote(_)
+        | Command::SetStock(_)
+        | Command::CreateFulfillmentOrder(_)
+        | Command::CancelFulfillmentOrder(_)
+        | Command::SubscribeTracking(_)
+        | Command::PublishFulfillment(_)
+        | Command::PublishStock(_)
+        | Command::UpdateTicket(_)
+        | Command::CreateRefund(_) => {}
+    }
+}

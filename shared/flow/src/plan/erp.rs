@@ -1,0 +1,176 @@
+//! Effects in the ERP.
+
+use super::{Wanted, keys};
+use crate::amendment::fingerprint;
+use crate::view::{RefundView, View};
+use waybill_model::command::{
+    CancelSaleOrder, Command, CreateCreditNote, CreateSaleOrder, ReceiveReturn, RegisterDelivery,
+    ReverseCreditNote,
+};
+use waybill_model::payment::RefundStatus;
+
+/// Write and confirm an accepted order; bring it to a newer snapshot until it is released.
+pub(super) fn sale_order(view: &View<'_>, wanted: &mut Vec<Wanted>) {
+    let key = keys::sale_order();
+    let known = view.effect(&key).is_some();
+    if !known && !view.is_accepted() {
+        return;
+    }
+    let content = || CreateSaleOrder {
+        erp: view.settings.erp.clone(),
+        order: view.order.clone(),
+    };
+    let current = fingerprint(view.order, view.facts());
+    let changed = view
+        .state
+        .written
+        .as_ref()
+        .is_some_and(|written| *written != current);
+    let mut create = Wanted::new(key.clone(), Command::CreateSaleOrder(content()));
+    create.renewed = changed && view.is_accepted();
+    wanted.push(create);
+    let amendable = view.order.cancelled.is_none()
+        && view.blocking().next().is_none()
+        && view.released_to().is_none();
+    if changed && amendable && view.is_done(&key) {
+        wanted.push(Wanted::new(
+            keys::amend(&current),
+            Command::AmendSaleOrder(content()),
+        ));
+    }
+}
+
+/// Cancel a written order, once the warehouse cannot ship it any more.
+pub(super) fn cancel(view: &View<'_>, wanted: &mut Vec<Wanted>) {
+    if !is_cancellable(view) {
+        return;
+    }
+    wanted.push(Wanted::new(
+        keys::cancel_sale_order(),
+        Command::CancelSaleOrder(CancelSaleOrder {
+            erp: view.settings.erp.clone(),
+        }),
+    ));
+}
+
+/// Whether the channel cancelled, the order is written, and no warehouse will ship it.
+pub(crate) fn is_cancellable(view: &View<'_>) -> bool {
+    let stopped = match view.released_to() {
+        None => true,
+        Some((warehouse, _)) => {
+            view.rejection(&keys::release(&warehouse)).is_some()
+                || view.is_done(&keys::cancel_release(&warehouse))
+        }
+    };
+    view.order.cancelled.is_some()
+        && view.is_done(&keys::sale_order())
+        && stopped
+        && view.shipped().next().is_none()
+}
+
+/// Register what has left, and the tracking that came later.
+pub(super) fn deliveries(view: &View<'_>, wanted: &mut Vec<Wanted>) {
+    if !view.is_done(&keys::sale_order()) {
+        return;
+    }
+    for shipment in view.shipped().filter(|s| !s.lines.is_empty()) {
+        let register = || {
+            Command::RegisterDelivery(RegisterDelivery {
+                erp: view.settings.erp.clone(),
+                shipment: shipment.clone(),
+            })
+        };
+        let key = keys::delivery(&shipment.id);
+        let untracked = view.state.untracked.contains(&shipment.id);
+        let tracked = shipment.parcels.iter().any(|p| p.tracking_number.is_some());
+        wanted.push(Wanted::new(key.clone(), register()));
+        if untracked && tracked && view.is_done(&key) {
+            wanted.push(Wanted::new(
+                keys::delivery_tracking(&shipment.id),
+                register(),
+            ));
+        }
+    }
+}
+
+/// Receive what came back, once something was delivered.
+pub(super) fn returns(view: &View<'_>, wanted: &mut Vec<Wanted>) {
+    let delivered = view.shipped().any(|s| view.is_done(&keys::delivery(&s.id)));
+    if !delivered {
+        return;
+    }
+    for returned in view.received_returns() {
+        wanted.push(Wanted::new(
+            keys::receive(&returned.id),
+            Command::ReceiveReturn(ReceiveReturn {
+                erp: view.settings.erp.clone(),
+                returned: returned.clone(),
+            }),
+        ));
+    }
+}
+
+/// Account for money that went back; undo that if it failed later.
+///
+/// A sale order that was cancelled before it shipped was never invoiced: its refund needs no
+/// credit note.
+pub(super) fn credit_notes(view: &View<'_>, wanted: &mut Vec<Wanted>) {
+    if !view.is_done(&keys::sale_order()) || view.effect(&keys::cancel_sale_order()).is_some() {
+        return;
+    }
+    for refund in view.refunds() {
+        let asked = view.effect(&keys::credit_note(refund.id)).is_some();
+        match refund.status() {
+            Some(RefundStatus::Succeeded) if !is_unsettled_cancel(view) => {
+                wanted.extend(credit_note(view, &refund));
+            }
+            Some(RefundStatus::Failed) if asked => {
+                wanted.extend(credit_note(view, &refund));
+                if view.is_done(&keys::credit_note(refund.id)) {
+                    wanted.push(Wanted::new(
+                        keys::reverse(refund.id),
+                        Command::ReverseCreditNote(ReverseCreditNote {
+                            erp: view.settings.erp.clone(),
+                            refund_id: refund.id.clone(),
+                        }),
+                    ));
+                }
+            }
+            Some(
+                RefundStatus::Succeeded
+                | RefundStatus::Failed
+                | RefundStatus::Requested
+                | RefundStatus::Pending
+                | RefundStatus::Cancelled,
+            )
+            | None => {}
+        }
+    }
+}
+
+/// A cancelled order of which it is not yet known whether the warehouse could stop it.
+fn is_unsettled_cancel(view: &View<'_>) -> bool {
+    if view.order.cancelled.is_none() || view.shipped().next().is_some() {
+        return false;
+    }
+    match view.released_to() {
+        None => true,
+        Some((warehouse, _)) => view.rejection(&keys::cancel_release(&warehouse)).is_none(),
+    }
+}
+
+/// The channel says for which goods, the gateway how much; without the channel's story there is
+/// only money, and a case asks a person.
+fn credit_note(view: &View<'_>, refund: &RefundView<'_>) -> Option<Wanted> {
+    let channel = refund.channel?;
+    Some(Wanted::new(
+        keys::credit_note(refund.id),
+        Command::CreateCreditNote(CreateCreditNote {
+            erp: view.settings.erp.clone(),
+            refund_id: refund.id.clone(),
+            amount: refund.gateway.map_or(channel.amount, |g| g.amount),
+            lines: channel.lines.clone(),
+            shipping: channel.shipping,
+        }),
+    ))
+}

@@ -1,0 +1,228 @@
+//! Questions about a state that more than one rule asks.
+
+use crate::connections::{ChannelSettings, Connections, PaymentGate};
+use crate::state::{Effect, Facts, OrderState};
+use std::collections::BTreeMap;
+use waybill_model::event::{Finding, Outcome};
+use waybill_model::id::{Code, ConnectionId, EffectKey, ExternalId, TrackingNumber};
+use waybill_model::money::Amount;
+use waybill_model::order::{Order, OrderPayment};
+use waybill_model::ownership::Role;
+use waybill_model::payment::{Payment, PaymentStatus, Refund, RefundStatus};
+use waybill_model::returns::{Disposition, Return, ReturnStatus};
+use waybill_model::shipment::{Shipment, ShipmentStatus};
+use waybill_model::time::Instant;
+
+/// A state with the rules that apply to it, once its order is known.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// The state.
+    pub state: &'a OrderState,
+    /// The newest snapshot.
+    pub order: &'a Order,
+    /// Settings of its channel.
+    pub settings: &'a ChannelSettings,
+    /// All connections.
+    pub rules: &'a Connections,
+    /// Now.
+    pub now: Instant,
+}
+
+/// One refund with both stories.
+#[derive(Debug, Clone, Copy)]
+pub struct RefundView<'a> {
+    /// Its id.
+    pub id: &'a ExternalId,
+    /// The channel's story: why, and for which goods.
+    pub channel: Option<&'a Refund>,
+    /// The gateway's story: whether money went back.
+    pub gateway: Option<&'a Refund>,
+}
+
+impl RefundView<'_> {
+    /// Whether the money went back: the gateway knows best.
+    #[must_use]
+    pub fn status(&self) -> Option<RefundStatus> {
+        self.gateway.or(self.channel).map(|r| r.status)
+    }
+}
+
+impl<'a> View<'a> {
+    /// The view of a state; none before its order is known or if its channel is not configured.
+    #[must_use]
+    pub fn new(state: &'a OrderState, rules: &'a Connections, now: Instant) -> Option<Self> {
+        let order = state.facts.order.as_ref()?;
+        let settings = rules.channel(&order.channel)?;
+        Some(Self {
+            state,
+            order,
+            settings,
+            rules,
+            now,
+        })
+    }
+
+    /// What is known.
+    #[must_use]
+    pub fn facts(&self) -> &'a Facts {
+        &self.state.facts
+    }
+
+    /// What blocks the order and no person let pass.
+    pub fn blocking(&self) -> impl Iterator<Item = &'a Finding> {
+        let facts = self.facts();
+        facts
+            .findings
+            .iter()
+            .filter(|f| !facts.waived.contains_key(&f.code))
+    }
+
+    /// Whether the payment gate is open (features V2).
+    #[must_use]
+    pub fn is_paid(&self) -> bool {
+        let order = self.order;
+        let due = order
+            .totals
+            .total
+            .minus(order.gift_card_paid)
+            .unwrap_or(order.totals.total);
+        let stated = match order.payment {
+            OrderPayment::Paid | OrderPayment::PartiallyRefunded | OrderPayment::Refunded => true,
+            OrderPayment::Authorized => self.settings.payment_gate == PaymentGate::Authorized,
+            OrderPayment::Pending | OrderPayment::PartiallyPaid | OrderPayment::Voided => false,
+        };
+        let gate_needs = match self.settings.payment_gate {
+            PaymentGate::None => return true,
+            PaymentGate::Paid => PaymentStatus::Captured,
+            PaymentGate::Authorized => PaymentStatus::Authorized,
+        };
+        let told = Amount::sum(self.payments(gate_needs).map(|p| p.amount.amount));
+        stated || due.is_zero() || told.is_some_and(|sum| !sum.is_zero() && sum >= due)
+    }
+
+    /// Payments in the order's currency that are at least at `status`; failed ones are below.
+    pub fn payments(&self, status: PaymentStatus) -> impl Iterator<Item = &'a Payment> {
+        let currency = self.order.currency;
+        self.facts().payments.values().filter(move |p| {
+            p.amount.currency == currency
+                && p.status >= status
+                && p.status != PaymentStatus::Cancelled
+        })
+    }
+
+    /// End of the window in which the customer may still change the order.
+    #[must_use]
+    pub fn hold_ends(&self) -> Instant {
+        self.order
+            .placed_at
+            .plus_ms(i64::from(self.settings.hold_minutes) * 60_000)
+    }
+
+    /// Whether the order may be written and released.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        self.order.cancelled.is_none()
+            && self.blocking().next().is_none()
+            && self.is_paid()
+            && (self.settings.hold_minutes == 0 || self.now >= self.hold_ends())
+    }
+
+    /// An effect by its key.
+    #[must_use]
+    pub fn effect(&self, key: &EffectKey) -> Option<&'a Effect> {
+        self.state.effects.get(key)
+    }
+
+    /// Whether an effect is there.
+    #[must_use]
+    pub fn is_done(&self, key: &EffectKey) -> bool {
+        matches!(
+            self.effect(key).and_then(|e| e.outcome.as_ref()),
+            Some(Outcome::Done { .. })
+        )
+    }
+
+    /// The code of an effect's rejection, until it is issued again.
+    #[must_use]
+    pub fn rejection(&self, key: &EffectKey) -> Option<&'a Code> {
+        match self.effect(key)?.outcome.as_ref()? {
+            Outcome::Rejected { code, .. } => Some(code),
+            Outcome::Done { .. } => None,
+        }
+    }
+
+    /// Effects whose keys begin with `prefix` and `/`, with what follows it.
+    pub fn effects_of(
+        &self,
+        prefix: &'static str,
+    ) -> impl Iterator<Item = (&'a EffectKey, &'a str, &'a Effect)> {
+        self.state.effects.iter().filter_map(move |(key, effect)| {
+            let rest = key.as_str().strip_prefix(prefix)?.strip_prefix('/')?;
+            Some((key, rest, effect))
+        })
+    }
+
+    /// The warehouse that was asked to fulfil, if one was.
+    #[must_use]
+    pub fn released_to(&self) -> Option<(ConnectionId, &'a Effect)> {
+        self.effects_of("fulfillment_order.create")
+            .find_map(|(_, id, effect)| Some((ConnectionId::new(id).ok()?, effect)))
+    }
+
+    /// Shipments that have left.
+    pub fn shipped(&self) -> impl Iterator<Item = &'a Shipment> {
+        self.facts()
+            .shipments
+            .values()
+            .filter(|s| s.status >= ShipmentStatus::Shipped)
+    }
+
+    /// Tracking numbers of what has left.
+    pub fn tracking_numbers(&self) -> impl Iterator<Item = (&'a TrackingNumber, &'a Shipment)> {
+        self.shipped().flat_map(|s| {
+            s.parcels
+                .iter()
+                .filter_map(move |p| Some((p.tracking_number.as_ref()?, s)))
+        })
+    }
+
+    /// Refunds with both stories.
+    pub fn refunds(&self) -> impl Iterator<Item = RefundView<'a>> {
+        let rules = self.rules;
+        self.facts()
+            .refunds
+            .iter()
+            .map(move |(id, stories)| RefundView {
+                id,
+                channel: told_by(stories, rules, Role::Channel),
+                gateway: told_by(stories, rules, Role::Gateway),
+            })
+    }
+
+    /// Returns whose goods are in the warehouse and whose dispositions are final.
+    pub fn received_returns(&self) -> impl Iterator<Item = &'a Return> {
+        let rules = self.rules;
+        self.facts().returns.values().filter_map(move |stories| {
+            let told = told_by(stories, rules, Role::Warehouse)?;
+            let known = told
+                .lines
+                .iter()
+                .all(|l| l.disposition != Disposition::Unknown);
+            let received = told.status == ReturnStatus::Completed
+                || (told.status == ReturnStatus::Received && known);
+            (received && !told.lines.is_empty()).then_some(told)
+        })
+    }
+}
+
+fn told_by<'a, T>(
+    stories: &'a BTreeMap<ConnectionId, T>,
+    rules: &Connections,
+    role: Role,
+) -> Option<&'a T> {
+    let teller = |id: &ConnectionId| rules.get(id).is_some_and(|c| c.has_role(role));
+    stories
+        .iter()
+        .find(|(id, _)| teller(id))
+        .map(|(_, told)| told)
+}

@@ -1,0 +1,182 @@
+//! An ERP that remembers what was written.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
+use waybill_flow::ports::{Availability, Erp, ErpCommand, ErpOrder};
+use waybill_model::command::{Command, CommandKind};
+use waybill_model::failure::Failure;
+use waybill_model::id::{ConnectionId, CorrelationId, MessageId, RefKind, Reference, Sku};
+use waybill_model::money::Money;
+
+use super::Reply;
+
+/// Writes each key once, as the port asks of an ERP. Unscripted commands succeed.
+#[derive(Debug, Default)]
+pub struct FakeErp {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    replies: BTreeMap<CommandKind, VecDeque<Reply>>,
+    written: Vec<(ErpCommand, Vec<Reference>)>,
+    batches: Vec<usize>,
+    orders: BTreeMap<CorrelationId, ErpOrder>,
+    levels: BTreeMap<Sku, Availability>,
+    down: Option<Failure>,
+}
+
+impl FakeErp {
+    /// The next unscripted command of this kind is answered so.
+    pub fn reply(&self, kind: CommandKind, reply: Reply) {
+        let mut inner = self.inner.lock().unwrap();
+        inner.replies.entry(kind).or_default().push_back(reply);
+    }
+
+    /// From now on every call fails so, or none.
+    pub fn set_down(&self, failure: Option<Failure>) {
+        self.inner.lock().unwrap().down = failure;
+    }
+
+    /// What can be promised of a SKU.
+    pub fn set_level(&self, level: Availability) {
+        let mut inner = self.inner.lock().unwrap();
+        inner.levels.insert(level.sku.clone(), level);
+    }
+
+    /// Puts or replaces an order, as a person working in the ERP would.
+    pub fn set_order(&self, order: ErpOrder) {
+        let mut inner = self.inner.lock().unwrap();
+        inner.orders.insert(order.correlation, order);
+    }
+
+    /// Forgets an order, as if it had never arrived.
+    pub fn drop_order(&self, correlation: CorrelationId) {
+        self.inner.lock().unwrap().orders.remove(&correlation);
+    }
+
+    /// What was really written, oldest first: every key once.
+    #[must_use]
+    pub fn written(&self) -> Vec<ErpCommand> {
+        let inner = self.inner.lock().unwrap();
+        inner.written.iter().map(|(c, _)| c.clone()).collect()
+    }
+
+    /// Sizes of the batches, oldest first.
+    #[must_use]
+    pub fn batches(&self) -> Vec<usize> {
+        self.inner.lock().unwrap().batches.clone()
+    }
+}
+
+impl Inner {
+    fn write_one(
+        &mut self,
+        erp: &ConnectionId,
+        item: &ErpCommand,
+    ) -> Result<Vec<Reference>, Failure> {
+        let scripted = self.replies.get_mut(&item.command.kind());
+        let reply = scripted.and_then(VecDeque::pop_front);
+        if let Some(Reply::Refused(failure)) = reply {
+            return Err(failure);
+        }
+        if let Some(references) = self.find(&item.key) {
+            return Ok(references);
+        }
+        let references = match &reply {
+            Some(Reply::Done(references)) => references.clone(),
+            _ => self.default_references(erp, item),
+        };
+        self.keep(item);
+        self.written.push((item.clone(), references.clone()));
+        match reply {
+            Some(Reply::DoneButFailed(failure)) => Err(failure),
+            _ => Ok(references),
+        }
+    }
+
+    fn find(&self, key: &MessageId) -> Option<Vec<Reference>> {
+        let found = self.written.iter().find(|(c, _)| c.key == *key);
+        found.map(|(_, references)| references.clone())
+    }
+
+    /// What the command leaves in the ERP.
+    fn keep(&mut self, item: &ErpCommand) {
+        match &item.command {
+            Command::CreateSaleOrder(c) | Command::AmendSaleOrder(c) => {
+                let name = format!("S{:05}", self.orders.len() + 1);
+                let total = Money::new(c.order.totals.total, c.order.currency);
+                let order = self.orders.entry(item.correlation).or_insert(ErpOrder {
+                    correlation: item.correlation,
+                    name,
+                    confirmed: true,
+                    cancelled: false,
+                    total,
+                });
+                order.total = total;
+            }
+            Command::CancelSaleOrder(_) => {
+                if let Some(order) = self.orders.get_mut(&item.correlation) {
+                    order.confirmed = false;
+                    order.cancelled = true;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn default_references(&self, erp: &ConnectionId, item: &ErpCommand) -> Vec<Reference> {
+        let kind = match item.command {
+            Command::CreateSaleOrder(_) => RefKind::SaleOrder,
+            Command::RegisterDelivery(_) | Command::ReceiveReturn(_) => RefKind::Picking,
+            Command::CreateCreditNote(_) => RefKind::AccountMove,
+            _ => return Vec::new(),
+        };
+        let id = crate::build::external(&(self.written.len() + 1).to_string());
+        vec![Reference::new(erp.clone(), kind, id)]
+    }
+}
+
+impl Erp for FakeErp {
+    async fn write(
+        &self,
+        erp: &ConnectionId,
+        batch: &[ErpCommand],
+    ) -> Vec<Result<Vec<Reference>, Failure>> {
+        let mut inner = self.inner.lock().unwrap();
+        inner.batches.push(batch.len());
+        if let Some(failure) = inner.down.clone() {
+            return batch.iter().map(|_| Err(failure.clone())).collect();
+        }
+        batch
+            .iter()
+            .map(|item| inner.write_one(erp, item))
+            .collect()
+    }
+
+    async fn availability(
+        &self,
+        _erp: &ConnectionId,
+        skus: &[Sku],
+    ) -> Result<Vec<Availability>, Failure> {
+        let inner = self.inner.lock().unwrap();
+        if let Some(failure) = inner.down.clone() {
+            return Err(failure);
+        }
+        let wanted = |level: &&Availability| skus.is_empty() || skus.contains(&level.sku);
+        Ok(inner.levels.values().filter(wanted).cloned().collect())
+    }
+
+    async fn orders(
+        &self,
+        _erp: &ConnectionId,
+        correlations: &[CorrelationId],
+    ) -> Result<Vec<ErpOrder>, Failure> {
+        let inner = self.inner.lock().unwrap();
+        if let Some(failure) = inner.down.clone() {
+            return Err(failure);
+        }
+        let found = correlations.iter().filter_map(|c| inner.orders.get(c));
+        Ok(found.cloned().collect())
+    }
+}

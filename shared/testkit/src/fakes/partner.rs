@@ -1,0 +1,166 @@
+//! A partner that remembers what it was made to do.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
+use waybill_flow::ports::{Attempt, PartnerPort, PolledPage};
+use waybill_model::command::{Command, CommandKind};
+use waybill_model::delivery::Delivery;
+use waybill_model::failure::Failure;
+use waybill_model::id::{ConnectionId, CorrelationId, MessageId, RefKind, Reference};
+use waybill_model::time::Instant;
+
+/// How the partner answers one call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// Does it and names what it made.
+    Done(Vec<Reference>),
+    /// Does nothing and says so.
+    Refused(Failure),
+    /// Does it, but the caller gets this failure: a lost answer.
+    DoneButFailed(Failure),
+}
+
+/// One call of `execute`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Called {
+    /// What was asked.
+    pub command: Command,
+    /// For which order.
+    pub correlation: CorrelationId,
+    /// With which idempotency key.
+    pub key: MessageId,
+    /// What the caller knew.
+    pub attempt: Attempt,
+}
+
+/// A partner without idempotency keys of its own: asked twice as a first attempt, it does it
+/// twice. In doubt it is asked first, and finds what is there. Unscripted calls succeed.
+#[derive(Debug, Default)]
+pub struct FakePartner {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    replies: BTreeMap<CommandKind, VecDeque<Reply>>,
+    pages: VecDeque<Result<PolledPage, Failure>>,
+    current: BTreeMap<MessageId, Result<Delivery, Failure>>,
+    made: BTreeMap<MessageId, Vec<Vec<Reference>>>,
+    calls: Vec<Called>,
+}
+
+impl FakePartner {
+    /// The next unscripted call of this kind is answered so.
+    pub fn reply(&self, kind: CommandKind, reply: Reply) {
+        let mut inner = self.inner.lock().unwrap();
+        inner.replies.entry(kind).or_default().push_back(reply);
+    }
+
+    /// The next poll is answered so; without a script a poll finds nothing.
+    pub fn page(&self, page: Result<PolledPage, Failure>) {
+        self.inner.lock().unwrap().pages.push_back(page);
+    }
+
+    /// What a refetch of this receipt gives; without it, the delivery itself.
+    pub fn current(&self, receipt: &MessageId, delivery: Result<Delivery, Failure>) {
+        let mut inner = self.inner.lock().unwrap();
+        inner.current.insert(receipt.clone(), delivery);
+    }
+
+    /// Calls of `execute`, oldest first.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Called> {
+        self.inner.lock().unwrap().calls.clone()
+    }
+
+    /// How often each effect was really done, by key.
+    #[must_use]
+    pub fn made(&self) -> BTreeMap<MessageId, usize> {
+        let inner = self.inner.lock().unwrap();
+        let made = inner.made.iter();
+        made.map(|(key, times)| (key.clone(), times.len()))
+            .collect()
+    }
+
+    /// Effects that were done more than once: always a bug.
+    #[must_use]
+    pub fn duplicates(&self) -> Vec<MessageId> {
+        let made = self.made().into_iter();
+        made.filter(|(_, times)| *times > 1)
+            .map(|(key, _)| key)
+            .collect()
+    }
+}
+
+/// What an unscripted call makes.
+fn default_references(command: &Command, key: &MessageId) -> Vec<Reference> {
+    let made = |connection: &ConnectionId, kind| {
+        let id = crate::build::external(&format!("P-{key}"));
+        vec![Reference::new(connection.clone(), kind, id)]
+    };
+    match command {
+        Command::CreateFulfillmentOrder(c) => made(&c.warehouse, RefKind::FulfillmentOrder),
+        Command::UpdateTicket(c) => made(&c.helpdesk, RefKind::Ticket),
+        Command::CreateRefund(c) => made(&c.gateway, RefKind::Refund),
+        _ => Vec::new(),
+    }
+}
+
+impl PartnerPort for FakePartner {
+    async fn execute(
+        &self,
+        command: &Command,
+        correlation: CorrelationId,
+        key: &MessageId,
+        attempt: Attempt,
+    ) -> Result<Vec<Reference>, Failure> {
+        let mut inner = self.inner.lock().unwrap();
+        inner.calls.push(Called {
+            command: command.clone(),
+            correlation,
+            key: key.clone(),
+            attempt,
+        });
+        let scripted = inner.replies.get_mut(&command.kind());
+        let reply = scripted
+            .and_then(VecDeque::pop_front)
+            .unwrap_or_else(|| Reply::Done(default_references(command, key)));
+        if let Reply::Refused(failure) = reply {
+            return Err(failure);
+        }
+        let found = inner.made.get(key).and_then(|times| times.first()).cloned();
+        if attempt == Attempt::InDoubt
+            && let Some(references) = found
+        {
+            return Ok(references);
+        }
+        let (references, answer) = match reply {
+            Reply::Done(references) => (references.clone(), Ok(references)),
+            Reply::DoneButFailed(failure) => (default_references(command, key), Err(failure)),
+            Reply::Refused(failure) => return Err(failure),
+        };
+        inner.made.entry(key.clone()).or_default().push(references);
+        answer
+    }
+
+    async fn poll(
+        &self,
+        _connection: &ConnectionId,
+        _since: Instant,
+        _cursor: Option<&str>,
+        _now: Instant,
+    ) -> Result<PolledPage, Failure> {
+        let nothing = PolledPage {
+            deliveries: Vec::new(),
+            cursor: None,
+        };
+        let page = self.inner.lock().unwrap().pages.pop_front();
+        page.unwrap_or(Ok(nothing))
+    }
+
+    async fn refetch(&self, delivery: &Delivery) -> Result<Delivery, Failure> {
+        let inner = self.inner.lock().unwrap();
+        let current = inner.current.get(&delivery.receipt).cloned();
+        current.unwrap_or_else(|| Ok(delivery.clone()))
+    }
+}

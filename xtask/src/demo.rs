@@ -1,0 +1,49 @@
+//! `cargo xtask demo`: a retailer's day on the local AWS.
+
+use std::io::BufRead;
+use std::process::ExitCode;
+
+use crate::aws::Overrides;
+use crate::failure::Failure;
+use crate::project::Project;
+use crate::world::World;
+
+/// Arguments of `cargo xtask demo`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Orders that are placed
+    #[arg(long, default_value_t = 200)]
+    orders: u32,
+    /// Seed of the day and of its faults
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Keep everything running afterwards, until Enter is pressed
+    #[arg(long)]
+    keep: bool,
+}
+
+/// Plays the day of `waybill-tools demo` in a world of its own; its exit status, which follows the invariants, becomes ours.
+pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode, Failure> {
+    let world = World::start(project, "demo", args.seed, &Overrides::new())?;
+    let arguments = [
+        format!("--orders={}", args.orders),
+        format!("--seed={}", args.seed),
+    ];
+    let status = world.run(project, "demo", &arguments)?;
+    if args.keep {
+        println!(
+            "still running: {} (state: .waybill/runs/demo); Enter ends it",
+            world.base_url()
+        );
+        let mut line = String::new();
+        std::io::stdin()
+            .lock()
+            .read_line(&mut line)
+            .map_err(|e| Failure::new(format!("cannot read the terminal: {e}")))?;
+    }
+    Ok(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,34 @@
+//! `cargo xtask e2e`: the end-to-end run on the local AWS.
+
+use std::process::ExitCode;
+
+use crate::aws::Overrides;
+use crate::failure::Failure;
+use crate::project::Project;
+use crate::world::World;
+
+/// Arguments of `cargo xtask e2e`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Orders that are placed
+    #[arg(long, default_value_t = 40)]
+    orders: u32,
+    /// Seed of the simulators' faults
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Runs the scenarios of `waybill-tools e2e` in a world of their own; its exit status becomes ours.
+pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode, Failure> {
+    let world = World::start(project, "e2e", args.seed, &Overrides::new())?;
+    let arguments = [
+        format!("--orders={}", args.orders),
+        format!("--seed={}", args.seed),
+    ];
+    let status = world.run(project, "e2e", &arguments)?;
+    Ok(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

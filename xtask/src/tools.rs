@@ -1,0 +1,288 @@
+//! Pinned tools in `.waybill/tools`: SAM CLI, cargo-lambda, the local AWS, and cargo's test runner and licence checker.
+//!
+//! What is pinned stands in `infra/local/tools/*.txt`. Nothing is installed outside the project's folder.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use crate::failure::Failure;
+use crate::process::Task;
+use crate::project::{Project, write};
+
+/// Oldest Python that the SAM CLI and the local AWS were tried with.
+const PYTHON_MIN: (u32, u32) = (3, 11);
+/// Oldest cargo-nextest and cargo-deny of the machine that are used instead of installing ours.
+const NEXTEST_MIN: [u32; 3] = [0, 9, 100];
+const DENY_MIN: [u32; 3] = [0, 18, 0];
+/// Version that `cargo install` builds where no prebuilt one fits.
+const NEXTEST_PIN: &str = "0.9.148";
+const DENY_PIN: &str = "0.20.2";
+
+/// Arguments of `cargo xtask tools`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Also install the linker for building functions for another architecture than this machine's
+    #[arg(long)]
+    cross: bool,
+}
+
+/// Installed tools.
+#[derive(Debug)]
+pub(crate) struct Tools {
+    sam: PathBuf,
+    emulator: PathBuf,
+    cargo: PathBuf,
+}
+
+/// Runs `cargo xtask tools`.
+pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode, Failure> {
+    let start = Instant::now();
+    Tools::install(project)?;
+    Tools::install_for_tests(project)?;
+    if args.cross {
+        Tools::install_for_cross_builds(project)?;
+    }
+    println!(
+        "tools ready in {} ({:.1} s)",
+        project.scratch("tools").display(),
+        start.elapsed().as_secs_f32()
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Tools {
+    /// Installs what building and the local AWS need, where it is not yet there.
+    pub(crate) fn install(project: &Project) -> Result<Self, Failure> {
+        let install = |name: &'static str| move || Environment::new(project, name).install(&[]);
+        std::thread::scope(|scope| {
+            let other = scope.spawn(install("emulator"));
+            install("sam")()?;
+            other
+                .join()
+                .unwrap_or_else(|_| Err(Failure::new("the installation of the local AWS panicked")))
+        })?;
+        Ok(Self::at(project))
+    }
+
+    /// Installs cargo-nextest and cargo-deny, where the machine has none that is new enough.
+    pub(crate) fn install_for_tests(project: &Project) -> Result<Self, Failure> {
+        let tools = Self::at(project);
+        let wanted = [
+            ("nextest", NEXTEST_MIN, NEXTEST_PIN),
+            ("deny", DENY_MIN, DENY_PIN),
+        ];
+        for (name, oldest, pin) in wanted {
+            if tools
+                .cargo_tool_version(name)
+                .is_some_and(|version| version >= oldest)
+            {
+                continue;
+            }
+            if Environment::new(project, "cargo").install(&[]).is_ok()
+                && tools
+                    .cargo_tool_version(name)
+                    .is_some_and(|version| version >= oldest)
+            {
+                continue;
+            }
+            println!(
+                "no prebuilt cargo-{name} for this machine: building {pin}, which takes minutes"
+            );
+            let root = project.scratch("tools/cargo");
+            let task = Task::new(project, "cargo")
+                .args(["install", "--locked", "--root"])
+                .arg(root);
+            task.arg(format!("cargo-{name}@{pin}"))
+                .run_logged(project, &project.log(&format!("install-{name}"))?)?;
+        }
+        Ok(tools)
+    }
+
+    /// Installs zig, which links for the other architecture, and rustc's libraries for it.
+    pub(crate) fn install_for_cross_builds(project: &Project) -> Result<(), Failure> {
+        Environment::new(project, "sam").install(&["cross"])?;
+        let targets = [
+            "target",
+            "add",
+            "aarch64-unknown-linux-gnu",
+            "x86_64-unknown-linux-gnu",
+        ];
+        Task::new(project, "rustup")
+            .args(targets)
+            .run_logged(project, &project.log("install-targets")?)
+    }
+
+    /// `sam`, with cargo-lambda on its PATH and without telemetry. It sees no credentials and no configuration of this
+    /// machine's user unless the caller adds them.
+    pub(crate) fn sam(&self, project: &Project) -> Task {
+        let task = Task::new(project, self.sam.join("bin/sam"));
+        task.env("PATH", self.path())
+            .env("SAM_CLI_TELEMETRY", "0")
+            .env("PYTHONUNBUFFERED", "1")
+    }
+
+    /// `cargo`, which finds the installed cargo-nextest and cargo-deny.
+    pub(crate) fn cargo(&self, project: &Project) -> Task {
+        Task::new(project, "cargo").env("PATH", self.path())
+    }
+
+    /// The local AWS.
+    pub(crate) fn emulator(&self, project: &Project) -> Task {
+        Task::new(project, self.emulator.join("bin/ministack"))
+    }
+
+    fn at(project: &Project) -> Self {
+        let folder = |name: &str| project.scratch("tools").join(name);
+        Self {
+            sam: folder("sam"),
+            emulator: folder("emulator"),
+            cargo: folder("cargo"),
+        }
+    }
+
+    /// The installed tools, then the caller's PATH.
+    fn path(&self) -> std::ffi::OsString {
+        let inherited = std::env::var_os("PATH").unwrap_or_default();
+        let ours = [self.sam.join("bin"), self.cargo.join("bin")];
+        std::env::join_paths(ours.into_iter().chain(std::env::split_paths(&inherited)))
+            .unwrap_or(inherited)
+    }
+
+    fn cargo_tool_version(&self, name: &str) -> Option<[u32; 3]> {
+        let mut command = Command::new("cargo");
+        command
+            .args([name, "--version"])
+            .env("PATH", self.path())
+            .stdin(Stdio::null())
+            .stderr(Stdio::null());
+        version_in(&String::from_utf8_lossy(&command.output().ok()?.stdout))
+    }
+}
+
+/// One virtual environment below `.waybill/tools`, described by `infra/local/tools/NAME.txt`.
+struct Environment<'a> {
+    project: &'a Project,
+    name: &'static str,
+    folder: PathBuf,
+}
+
+impl<'a> Environment<'a> {
+    fn new(project: &'a Project, name: &'static str) -> Self {
+        Self {
+            project,
+            name,
+            folder: project.scratch("tools").join(name),
+        }
+    }
+
+    /// Installs the environment's own list and the lists `extra`, unless exactly these are installed already.
+    fn install(&self, extra: &[&'static str]) -> Result<(), Failure> {
+        let mut stamps = Vec::new();
+        for list in std::iter::once(&self.name).chain(extra) {
+            let path = self
+                .project
+                .at("infra/local/tools")
+                .join(format!("{list}.txt"));
+            let text =
+                std::fs::read_to_string(&path).map_err(|e| Failure::file("read", &path, &e))?;
+            let stamp = self.folder.join(format!("{list}.installed"));
+            if !std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == text) {
+                stamps.push((path, stamp, text));
+            }
+        }
+        let log = self
+            .project
+            .scratch("logs")
+            .join(format!("install-{}.log", self.name));
+        for (list, stamp, text) in stamps {
+            println!(
+                "installing {} (once; log: {})",
+                list.display(),
+                log.display()
+            );
+            write(&log, "")?;
+            self.install_list(&list, &log)?;
+            write(&stamp, &text)?;
+        }
+        Ok(())
+    }
+
+    fn install_list(&self, list: &Path, log: &Path) -> Result<(), Failure> {
+        let pip = self.folder.join("bin/python");
+        if !pip.exists() {
+            let task = Task::new(self.project, python()?)
+                .args(["-m", "venv"])
+                .arg(&self.folder);
+            task.run_logged(self.project, log)?;
+        }
+        // The lists are complete, so pip has nothing to resolve: `--no-deps` makes it quick and exact.
+        let pip = Task::new(self.project, pip).args([
+            "-m",
+            "pip",
+            "install",
+            "--disable-pip-version-check",
+        ]);
+        pip.args(["--no-input", "--no-deps", "--requirement"])
+            .arg(list)
+            .run_logged(self.project, log)
+    }
+}
+
+/// A Python of at least 3.11: `WAYBILL_PYTHON` if set, else the first of the usual names.
+pub(crate) fn python() -> Result<PathBuf, Failure> {
+    static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
+    FOUND.get_or_init(find_python).clone().ok_or_else(|| {
+        let (major, minor) = PYTHON_MIN;
+        Failure::new(format!(
+            "no Python {major}.{minor} or newer found: install one, or name it in the variable `WAYBILL_PYTHON`"
+        ))
+    })
+}
+
+fn find_python() -> Option<PathBuf> {
+    let chosen = std::env::var_os("WAYBILL_PYTHON").map(PathBuf::from);
+    let usual = ["python3", "python3.13", "python3.12", "python3.11"]
+        .into_iter()
+        .map(PathBuf::from);
+    let (major, minor) = PYTHON_MIN;
+    let check = format!("import sys, venv; sys.exit(sys.version_info < ({major}, {minor}))");
+    let works = |python: &PathBuf| {
+        let mut command = Command::new(python);
+        command
+            .args(["-c", &check])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    chosen.map_or_else(
+        || usual.into_iter().find(works),
+        |python| works(&python).then_some(python),
+    )
+}
+
+/// The first `a.b.c` of a tool's version line.
+fn version_in(text: &str) -> Option<[u32; 3]> {
+    let parse = |word: &str| {
+        let mut parts = word.split('.').map(|part| part.parse::<u32>().ok());
+        Some([parts.next()??, parts.next()??, parts.next()??])
+    };
+    text.split_whitespace().find_map(parse)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version_in;
+
+    #[test]
+    fn a_version_is_found_in_what_tools_print() {
+        assert_eq!(
+            version_in("cargo-nextest 0.9.143 (60fa45f63 2026-08-04)"),
+            Some([0, 9, 143])
+        );
+        assert_eq!(version_in("cargo-deny 0.20.2"), Some([0, 20, 2]));
+        assert_eq!(version_in("error: no such command: `deny`"), None);
+    }
+}
