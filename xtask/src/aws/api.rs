@@ -104,6 +104,45 @@ pub(super) fn enable_ttl(port: u16, table: &str, attribute: &str) -> Result<(), 
     .map(|_| ())
 }
 
+/// Makes the maximum concurrency of every queue's reader a number. The emulator's CloudFormation takes a parameter's value for
+/// text, and its poller stops at the first one.
+pub(super) fn mend_scaling(port: u16) -> Result<(), Failure> {
+    let mappings = "/2015-03-31/event-source-mappings/";
+    let found = lambda(port, "GET", mappings, "")?;
+    let all = found
+        .pointer("/EventSourceMappings")
+        .and_then(Value::as_array);
+    for mapping in all.into_iter().flatten() {
+        let id = mapping.pointer("/UUID").and_then(Value::as_str);
+        let limit = mapping
+            .pointer("/ScalingConfig/MaximumConcurrency")
+            .and_then(Value::as_str);
+        if let (Some(id), Some(Ok(limit))) = (id, limit.map(str::parse::<u32>)) {
+            let change = json!({"ScalingConfig": {"MaximumConcurrency": limit}});
+            lambda(port, "PUT", &format!("{mappings}{id}"), &change.to_string())?;
+        }
+    }
+    Ok(())
+}
+
+/// Calls an operation of Lambda, whose API is REST.
+fn lambda(port: u16, method: &str, path: &str, body: &str) -> Result<Value, Failure> {
+    let authorization = authorization("lambda");
+    let headers = [
+        ("content-type", "application/json"),
+        ("authorization", authorization.as_str()),
+    ];
+    let answer = http::send(port, method, path, &headers, body)?;
+    if !(200..300).contains(&answer.status) {
+        return Err(Failure::new(format!(
+            "`{method} {path}` answered {}: {}",
+            answer.status, answer.body
+        )));
+    }
+    serde_json::from_str(&answer.body)
+        .map_err(|e| Failure::new(format!("`{method} {path}` answered no JSON: {e}")))
+}
+
 fn authorization(service: &str) -> String {
     format!(
         "AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/20260101/{REGION}/{service}/aws4_request, SignedHeaders=host, Signature=0"

@@ -45,6 +45,7 @@ pub(crate) fn deploy(
             .ok_or_else(|| Failure::new(format!("template.yaml has no output `{key}`")))?;
         api::enable_ttl(port, table, TTL_ATTRIBUTE)?;
     }
+    api::mend_scaling(port)?;
     put_secrets(project, port)?;
     let stack = json!({
         "endpoint_url": endpoint(port),
@@ -93,8 +94,11 @@ fn sam_deploy(
         format!("LocalOverrides={}", quote(&json!(overrides).to_string())),
     ];
     let task = with_local_credentials(tools.sam(project))
+        // The SAM CLI looks for it beside the template, which is a built one here.
+        .arg("deploy")
+        .arg("--config-file")
+        .arg(project.at("samconfig.toml"))
         .args([
-            "deploy",
             "--config-env",
             "local",
             "--no-progressbar",

@@ -1,6 +1,12 @@
 //! Tests of the process: permutations of events against a world that carries out commands, and
 //! named scenarios.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a wrong fixture fails its test"
+)]
+
 mod permutations;
 mod scenarios;
 mod world;

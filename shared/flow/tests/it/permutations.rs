@@ -111,7 +111,13 @@ fn whole_life() -> Vec<EventEnvelope> {
             Event::FulfillmentOrderObserved(told),
         ));
     }
+    let with_status = |status| Shipment {
+        status,
+        ..shipment(&order, "SHP-A", 0, true)
+    };
     for (name, told) in [
+        ("ship-a0", with_status(ShipmentStatus::Pending)),
+        ("ship-a9", with_status(ShipmentStatus::Delivered)),
         ("ship-a", shipment(&order, "SHP-A", 0, true)),
         ("ship-b1", shipment(&order, "SHP-B", 1, false)),
         ("ship-b2", shipment(&order, "SHP-B", 1, true)),

@@ -1,0 +1,8 @@
+//! System tests, in one binary.
+
+#[cfg(test)]
+mod project;
+#[cfg(test)]
+mod template;
+#[cfg(test)]
+mod template_facts;

@@ -1,0 +1,209 @@
+//! Who may do what: one role for each function, and nothing in it that the function has no use for.
+
+use serde_json::{Value, json};
+
+use super::{assert_bites, assert_holds};
+use crate::template::{Resource, Template, attribute_of, reference};
+
+/// Statements of a role's inline policies.
+fn statements(role: Resource<'_>) -> Vec<&Value> {
+    let policies = role.property("Policies").as_array().into_iter().flatten();
+    policies
+        .flat_map(|policy| {
+            policy["PolicyDocument"]["Statement"]
+                .as_array()
+                .into_iter()
+                .flatten()
+        })
+        .collect()
+}
+
+/// One value or many.
+fn each(value: &Value) -> Vec<&Value> {
+    value
+        .as_array()
+        .map_or_else(|| vec![value], |values| values.iter().collect())
+}
+
+fn wildcard_faults(template: &Template) -> Vec<String> {
+    let mut faults = Vec::new();
+    for role in template.resources("AWS::IAM::Role") {
+        if !role.property("ManagedPolicyArns").is_null() {
+            faults.push(format!(
+                "{} has a managed policy, which allows every resource",
+                role.id
+            ));
+        }
+        for statement in statements(role) {
+            if each(&statement["Resource"]).contains(&&json!("*"))
+                || statement["Resource"].is_null()
+            {
+                faults.push(format!("{} allows something on every resource", role.id));
+            }
+            if each(&statement["Action"])
+                .iter()
+                .any(|action| action.as_str().is_none_or(|name| name.contains('*')))
+            {
+                faults.push(format!("{} allows every action of a kind", role.id));
+            }
+        }
+    }
+    for function in template.functions() {
+        let own_role = function.id.replace("Function", "Role");
+        if attribute_of(function.property("Role"), "Arn") != Some(own_role.as_str()) {
+            faults.push(format!("{} has not its own role `{own_role}`", function.id));
+        }
+        if !function.property("Policies").is_null() {
+            faults.push(format!("{} has policies beside its role", function.id));
+        }
+    }
+    faults
+}
+
+/// Whether a role allows an action of a service on the resource `id`.
+fn allows(template: &Template, role: &str, service: &str, id: &str) -> bool {
+    let Some(role) = template.resource(role) else {
+        return false;
+    };
+    statements(role).into_iter().any(|statement| {
+        each(&statement["Action"])
+            .iter()
+            .any(|action| action.as_str().is_some_and(|a| a.starts_with(service)))
+            && each(&statement["Resource"])
+                .iter()
+                .any(|resource| attribute_of(resource, "Arn") == Some(id))
+    })
+}
+
+/// A queue or table in a function's environment and in its role: both or neither.
+fn use_faults(template: &Template) -> Vec<String> {
+    let mut faults = Vec::new();
+    for function in template.functions() {
+        let role = function.id.replace("Function", "Role");
+        let known: Vec<&str> = function
+            .variables()
+            .filter_map(|(_, value)| reference(value))
+            .collect();
+        let queues = template.queues().map(|queue| (queue.id, "sqs:"));
+        let tables = template
+            .resources("AWS::DynamoDB::Table")
+            .map(|table| (table.id, "dynamodb:"));
+        for (id, service) in queues.chain(tables) {
+            match (known.contains(&id), allows(template, &role, service, id)) {
+                (true, false) => {
+                    faults.push(format!("{} knows {id} but may not use it", function.id))
+                }
+                (false, true) => {
+                    faults.push(format!("{} may use {id} but does not know it", function.id))
+                }
+                _ => {}
+            }
+        }
+    }
+    faults
+}
+
+fn secret_faults(template: &Template) -> Vec<String> {
+    let mut faults = Vec::new();
+    for role in template.resources("AWS::IAM::Role") {
+        for statement in statements(role) {
+            let reads = each(&statement["Action"])
+                .iter()
+                .any(|a| a.as_str().is_some_and(|a| a.starts_with("secrets")));
+            let connections = statement["Resource"]["Fn::Sub"]
+                .as_str()
+                .is_some_and(|arn| arn.ends_with(":secret:waybill/${Stage}/connection/*"));
+            if reads && !connections && reference(&statement["Resource"]) != Some("OpsApiSecret") {
+                faults.push(format!("{} may read other secrets than it needs", role.id));
+            }
+        }
+    }
+    faults
+}
+
+#[test]
+fn no_policy_allows_every_resource_or_action() {
+    assert_holds(wildcard_faults);
+    let template = Template::of_the_project();
+    let statement = "/Resources/ValidatorRole/Properties/Policies/0/PolicyDocument/Statement/0";
+    let all = template.with(&format!("{statement}/Resource"), json!("*"));
+    assert_bites(
+        wildcard_faults,
+        &all,
+        "ValidatorRole allows something on every resource",
+    );
+    let action = template.with(&format!("{statement}/Action"), json!("logs:*"));
+    assert_bites(
+        wildcard_faults,
+        &action,
+        "ValidatorRole allows every action",
+    );
+    let shared = template.with(
+        "/Resources/ValidatorFunction/Properties/Role/Fn::GetAtt",
+        json!("ReconcilerRole.Arn"),
+    );
+    assert_bites(
+        wildcard_faults,
+        &shared,
+        "ValidatorFunction has not its own role",
+    );
+}
+
+#[test]
+fn a_function_knows_exactly_the_queues_and_tables_it_may_use() {
+    assert_holds(use_faults);
+    let template = Template::of_the_project();
+    let variable =
+        "/Resources/CoordinatorFunction/Properties/Environment/Variables/WAYBILL_STATUS_QUEUE_URL";
+    let blind = template.without(variable);
+    assert_bites(
+        use_faults,
+        &blind,
+        "CoordinatorFunction may use StatusQueue but does not know it",
+    );
+    let table =
+        "/Resources/WebhookIntakeFunction/Properties/Environment/Variables/WAYBILL_SECRETS_PREFIX";
+    let curious = template.with(table, json!({"Ref": "OrdersTable"}));
+    assert_bites(
+        use_faults,
+        &curious,
+        "WebhookIntakeFunction knows OrdersTable but may not use it",
+    );
+}
+
+#[test]
+fn only_connection_secrets_and_the_tokens_of_ops_api_are_readable() {
+    assert_holds(secret_faults);
+    let template = Template::of_the_project();
+    let roles: Vec<&str> = template
+        .resources("AWS::IAM::Role")
+        .filter(|role| {
+            statements(*role)
+                .iter()
+                .any(|s| s["Action"] == "secretsmanager:GetSecretValue")
+        })
+        .map(|role| role.id)
+        .collect();
+    assert_eq!(
+        roles.len(),
+        7,
+        "every function but the coordinator reads secrets: {roles:?}"
+    );
+    let statements = "/Resources/WebhookIntakeRole/Properties/Policies/0/PolicyDocument/Statement";
+    let last = template
+        .0
+        .pointer(statements)
+        .and_then(Value::as_array)
+        .map(Vec::len)
+        .unwrap()
+        - 1;
+    let wide = template.with(
+        &format!("{statements}/{last}/Resource/Fn::Sub"),
+        json!("arn:aws:secretsmanager:x:y:secret:waybill/*"),
+    );
+    assert_bites(
+        secret_faults,
+        &wide,
+        "WebhookIntakeRole may read other secrets",
+    );
+}
