@@ -20,10 +20,7 @@ type Written = Result<Vec<Reference>, Failure>;
 /// A record on its way.
 enum Step {
     /// To be written.
-    Write {
-        task: Task,
-        held: Option<Held>,
-    },
+    Write { task: Task, held: Option<Held> },
     /// Finished without writing.
     Ended { ended: Ended, about: About },
 }

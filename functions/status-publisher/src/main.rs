@@ -1,8 +1,8 @@
 //! Cold start of `status-publisher`: configuration and clients, once.
 
 use aws_lambda_events::event::sqs::SqsEvent;
-use status_publisher::{Ports, handle};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use status_publisher::{Ports, handle};
 use std::sync::Arc;
 use waybill_lambda_kit::clock::SystemClock;
 use waybill_lambda_kit::env;
