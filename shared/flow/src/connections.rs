@@ -4,9 +4,11 @@
 //! connection's secret is found in Secrets Manager under its `id`.
 
 mod check;
+mod overrides;
 mod settings;
 
 pub use check::ConnectionsError;
+pub use overrides::Override;
 pub use settings::{
     CarrierMapping, ChannelSettings, ErpProtocol, ErpSettings, HelpdeskSettings, PaymentGate,
     Route, StageMinutes, TaxMapping, TotalsPolicy, WarehouseSettings,
