@@ -1,0 +1,297 @@
+use super::*;
+use std::collections::BTreeMap;
+use waybill_flow::ports::{Archived, Queue};
+use waybill_flow::state::{Effect, OrderState};
+use waybill_lambda_kit::delivery;
+use waybill_model::case::{CaseClass, CaseStatus};
+use waybill_model::command::CommandKind;
+use waybill_model::delivery::{Delivery, Origin};
+use waybill_model::envelope::EventEnvelope;
+use waybill_model::event::{Decision, Event};
+use waybill_model::id::{CorrelationId, RefKind, Reference};
+use waybill_testkit::build;
+use waybill_testkit::{ManualClock, MemoryOrders, MemoryQueues};
+
+const READER: &str = "reader-token";
+const ACTOR: &str = "actor-token";
+
+struct Source;
+
+impl SecretSource for Source {
+    async fn fetch(&self, name: &str) -> Result<String, InfraError> {
+        assert_eq!(name, "waybill/test/ops-api");
+        let hash = |token: &str| {
+            use sha2::Digest as _;
+            hex::encode(sha2::Sha256::digest(token))
+        };
+        let tokens = serde_json::json!({"tokens": [
+            {"id": "agent", "sha256": hash(READER), "scopes": ["read"]},
+            {"id": "alice", "sha256": hash(ACTOR), "scopes": ["admin"]},
+        ]});
+        Ok(tokens.to_string())
+    }
+}
+
+struct World {
+    connections: Connections,
+    orders: MemoryOrders,
+    queues: MemoryQueues,
+    tokens: Tokens<Source, ManualClock>,
+    clock: ManualClock,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            connections: Connections::parse("version = \"test\"").unwrap(),
+            orders: MemoryOrders::default(),
+            queues: MemoryQueues::default(),
+            tokens: Tokens::new(Source, ManualClock::default(), "waybill/test"),
+            clock: ManualClock::default(),
+        }
+    }
+
+    async fn call(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        query: serde_json::Value,
+        body: serde_json::Value,
+    ) -> (u16, serde_json::Value) {
+        let event = serde_json::from_value(serde_json::json!({
+            "version": "2.0", "rawPath": path,
+            "headers": {"authorization": format!("Bearer {token}")},
+            "queryStringParameters": query,
+            "requestContext": {"http": {"method": method, "path": path, "protocol": "HTTP/1.1",
+                "sourceIp": "127.0.0.1", "userAgent": "test"}, "timeEpoch": 0},
+            "body": body.to_string(), "isBase64Encoded": false,
+        }))
+        .unwrap();
+        let ports = Ports {
+            connections: &self.connections,
+            orders: &self.orders,
+            queues: &self.queues,
+            tokens: &self.tokens,
+            clock: &self.clock,
+        };
+        let answer = handle(&ports, event).await;
+        let body = serde_json::from_str(&answer.body).unwrap();
+        (answer.status_code, body)
+    }
+
+    async fn get(&self, path: &str, query: serde_json::Value) -> (u16, serde_json::Value) {
+        self.call(READER, "GET", path, query, serde_json::Value::Null)
+            .await
+    }
+
+    async fn post(&self, path: &str, body: serde_json::Value) -> (u16, serde_json::Value) {
+        self.call(ACTOR, "POST", path, serde_json::json!({}), body)
+            .await
+    }
+
+    /// Order `1001` with a rejected effect.
+    async fn order(&self) -> CorrelationId {
+        let order = build::order("1001");
+        let correlation = order.correlation();
+        let number = build::external(order.number.as_str());
+        let mut state = OrderState::default();
+        state.facts.order = Some(order);
+        state.effects.insert(
+            build::effect("sale_order.create"),
+            Effect {
+                command: CommandKind::CreateSaleOrder,
+                issued_at: build::start(),
+                outcome: Some(build::rejected("unknown_sku")),
+                attempt: 1,
+                retry_wanted: false,
+            },
+        );
+        let mut commit = build::commit(correlation, None, state, "event-1");
+        commit.references = vec![Reference::anywhere(RefKind::OrderNumber, number)];
+        self.orders.commit(commit).await.unwrap();
+        correlation
+    }
+}
+
+fn none() -> serde_json::Value {
+    serde_json::json!({})
+}
+
+#[tokio::test]
+async fn without_a_known_token_nothing_is_answered() {
+    let world = World::new();
+    world.order().await;
+    for token in ["", "wrong"] {
+        let query = serde_json::json!({"number": "1001"});
+        let (status, _) = world.call(token, "GET", "/ops/orders", query, none()).await;
+        assert_eq!(status, 401, "{token}");
+    }
+}
+
+#[tokio::test]
+async fn an_agent_may_ask_and_not_act() {
+    let world = World::new();
+    let id = world.order().await;
+    let body = serde_json::json!({"effect": "sale_order.create"});
+    let path = format!("/ops/orders/{id}/retry");
+    let (status, answer) = world.call(READER, "POST", &path, none(), body).await;
+    assert_eq!((status, &answer["error"]["code"]), (403, &"forbidden".into()));
+    assert!(world.queues.is_empty());
+}
+
+#[tokio::test]
+async fn an_order_is_found_by_its_number_with_or_without_the_sign() {
+    let world = World::new();
+    let id = world.order().await;
+    for number in ["1001", "#1001"] {
+        let (status, answer) = world
+            .get("/ops/orders", serde_json::json!({"number": number}))
+            .await;
+        assert_eq!(status, 200, "{answer}");
+        assert_eq!(answer["orders"][0]["correlation_id"], id.to_string());
+        assert_eq!(answer["orders"][0]["effects"][0]["outcome"]["code"], "unknown_sku");
+        assert!(answer["orders"][0]["axes"]["order"].is_string());
+        let text = answer.to_string();
+        assert!(!text.contains('@'), "no e-mail address is in the answer");
+    }
+    let (status, _) = world
+        .get("/ops/orders", serde_json::json!({"number": "9"}))
+        .await;
+    assert_eq!(status, 404);
+    assert_eq!(world.get("/ops/orders", none()).await.0, 400);
+}
+
+#[tokio::test]
+async fn the_timeline_of_an_order_is_told() {
+    let world = World::new();
+    let id = world.order().await;
+    let (status, answer) = world.get(&format!("/ops/orders/{id}/timeline"), none()).await;
+    assert_eq!(status, 200);
+    assert_eq!(answer["entries"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_retry_becomes_a_decision_of_the_operator() {
+    let world = World::new();
+    let id = world.order().await;
+    let path = format!("/ops/orders/{id}/retry");
+    let body = serde_json::json!({"effect": "sale_order.create"});
+    let (status, answer) = world.post(&path, body).await;
+    assert_eq!(status, 202, "{answer}");
+    let sent = world.queues.sent(Queue::Events);
+    let event: EventEnvelope = serde_json::from_str(&sent[0].body).unwrap();
+    let Event::OperatorDecided(decided) = event.body else {
+        panic!("{:?}", event.body);
+    };
+    assert_eq!(decided.operator, "alice");
+    assert!(matches!(decided.decision, Decision::Retry { .. }));
+    let other = serde_json::json!({"effect": "refund.create/1"});
+    assert_eq!(world.post(&path, other).await.0, 404);
+    let misspelt = serde_json::json!({"efect": "x"});
+    assert_eq!(world.post(&path, misspelt).await.0, 400);
+}
+
+#[tokio::test]
+async fn only_what_was_found_can_be_waived() {
+    let world = World::new();
+    let id = world.order().await;
+    let body = serde_json::json!({"code": "total_mismatch"});
+    let (status, answer) = world.post(&format!("/ops/orders/{id}/waive"), body).await;
+    assert_eq!(status, 409);
+    assert_eq!(answer["error"]["code"], "not_found_in_order");
+}
+
+fn archived(correlation: Option<CorrelationId>, raw: String) -> Archived {
+    Archived {
+        receipt: build::message("receipt-1"),
+        correlation,
+        delivery: raw,
+        received_at: build::start(),
+    }
+}
+
+#[tokio::test]
+async fn a_replay_hands_in_the_same_bytes_marked_as_a_replay() {
+    let world = World::new();
+    let id = world.order().await;
+    let delivery = Delivery {
+        receipt: build::message("receipt-1"),
+        connection: build::connection("shop-main"),
+        origin: Origin::Webhook,
+        topic: None,
+        dedupe_id: None,
+        headers: BTreeMap::new(),
+        received_at: build::start(),
+        traceparent: None,
+        body: b"order".to_vec(),
+    };
+    let raw = delivery::encode(&delivery).unwrap();
+    world.orders.archive(&archived(Some(id), raw)).await.unwrap();
+    for path in [
+        format!("/ops/orders/{id}/replay"),
+        "/ops/receipts/receipt-1/replay".to_owned(),
+    ] {
+        let (status, answer) = world.post(&path, none()).await;
+        assert_eq!(status, 202, "{answer}");
+    }
+    let sent = world.queues.sent(Queue::Inbound);
+    assert_eq!(sent.len(), 2);
+    let replayed = delivery::decode(&sent[0].body).unwrap();
+    assert_eq!((replayed.origin, replayed.body), (Origin::Replay, delivery.body));
+}
+
+#[tokio::test]
+async fn what_never_was_a_delivery_cannot_be_replayed() {
+    let world = World::new();
+    let raw = archived(None, "no json".to_owned());
+    world.orders.archive(&raw).await.unwrap();
+    let (status, answer) = world.post("/ops/receipts/receipt-1/replay", none()).await;
+    assert_eq!(status, 409);
+    assert_eq!(answer["error"]["code"], "not_replayable");
+}
+
+#[tokio::test]
+async fn a_case_of_no_order_is_listed_and_closed() {
+    let world = World::new();
+    let case = build::case(None, CaseClass::Integration, "unreadable_json");
+    world.orders.put_case(&case).await.unwrap();
+    let query = serde_json::json!({"class": "integration", "limit": "1"});
+    let (status, answer) = world.get("/ops/cases", query).await;
+    assert_eq!(status, 200);
+    assert_eq!(answer["cases"][0]["code"], "unreadable_json");
+    let path = format!("/ops/cases/{}/close", case.id);
+    let (status, _) = world.post(&path, serde_json::json!({"status": "ignored"})).await;
+    assert_eq!(status, 200);
+    let kept = world.orders.case(case.id).await.unwrap().unwrap();
+    assert_eq!(kept.status, CaseStatus::Ignored);
+    let wrong = serde_json::json!({"class": "nobody"});
+    assert_eq!(world.get("/ops/cases", wrong).await.0, 400);
+}
+
+#[tokio::test]
+async fn health_and_the_document_need_no_token() {
+    let world = World::new();
+    for path in ["/ops/health", "/ops/openapi.json"] {
+        let (status, _) = world.call("", "GET", path, none(), none()).await;
+        assert_eq!(status, 200, "{path}");
+    }
+}
+
+/// With `WAYBILL_WRITE_SCHEMAS` set, writes the file instead.
+#[test]
+fn the_served_document_is_the_generated_one() {
+    let generated = serde_json::to_string_pretty(&document()).unwrap() + "\n";
+    let file = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../infra/schemas/openapi.json"
+    );
+    if std::env::var_os("WAYBILL_WRITE_SCHEMAS").is_some() {
+        std::fs::write(file, &generated).unwrap();
+    }
+    let served = std::fs::read_to_string(file).unwrap();
+    assert!(
+        served == generated,
+        "infra/schemas/openapi.json is out of date: run this test with WAYBILL_WRITE_SCHEMAS=1"
+    );
+}
