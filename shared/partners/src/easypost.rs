@@ -1,38 +1,24 @@
-//! Adapter of `easypost`.
+//! EasyPost: carrier service. Trackers tell where parcels are.
+//!
+//! # Webhooks
+//! `tracker.created` and `tracker.updated`; all others are ignored. The parcel's tracking number
+//! leads to its order.
+//!
+//! # Settings
+//! `mode`: `production` or `test`; if given, events of the other mode are ignored. `carrier.NAME`:
+//! EasyPost's name of the carrier that a warehouse calls `NAME`, such as
+//! `"carrier.DHL Express" = "DHLExpress"`.
+//!
+//! # Secrets
+//! `api["api_key"]`; `webhook_secrets`: the webhook's secret as text.
 
-use crate::client::{Call, unsupported};
-use crate::webhook::{Parsed, Refusal, Unreadable, Verified, WebhookRequest};
-use waybill_flow::connections::Connection;
-use waybill_flow::ports::ConnectionSecrets;
-use waybill_model::command::Command;
-use waybill_model::delivery::Delivery;
-use waybill_model::failure::Failure;
-use waybill_model::id::Reference;
+mod client;
+mod error;
+mod map;
+mod verify;
+mod wire;
 
-/// Checks the signature.
-///
-/// # Errors
-/// Why it is refused.
-pub fn verify(
-    _connection: &Connection,
-    _request: &WebhookRequest<'_>,
-    _secrets: &ConnectionSecrets,
-) -> Result<Verified, Refusal> {
-    Err(Refusal::NoWebhooks)
-}
-
-/// Reads a delivery.
-///
-/// # Errors
-/// Where and why it cannot be read.
-pub fn parse(_connection: &Connection, _delivery: &Delivery) -> Result<Parsed, Unreadable> {
-    Err(Unreadable::new("not_built", "this adapter is not built"))
-}
-
-/// Carries out a command.
-///
-/// # Errors
-/// As classed from the answer's body.
-pub async fn execute(_call: Call<'_>, command: &Command) -> Result<Vec<Reference>, Failure> {
-    Err(unsupported("easypost", command))
-}
+pub use client::execute;
+pub use error::EasypostError;
+pub use map::parse;
+pub use verify::verify;

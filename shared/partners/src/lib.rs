@@ -7,9 +7,13 @@
 pub mod canonical;
 pub mod client;
 pub mod easypost;
+pub mod exchange;
 pub mod http;
+pub mod reading;
 pub mod shipbob;
 pub mod shopify;
+pub mod signature;
+pub mod standard_webhooks;
 pub mod stripe;
 pub mod webhook;
 pub mod zendesk;

@@ -1,38 +1,17 @@
-//! Adapter of `shipbob`.
+//! ShipBob: warehouse (3PL). Dated API, 2026-01 unless the connection names another version.
+//!
+//! Webhooks: `order.shipped`, `order.shipment.delivered`, `.exception`, `.on_hold`, `.cancelled`,
+//! `return.created`, `.updated`, `.completed`, in this spelling and the older one with underscores.
+//!
+//! Secrets: `api["token"]`. Settings: `shipbob_channel_id`.
 
-use crate::client::{Call, unsupported};
-use crate::webhook::{Parsed, Refusal, Unreadable, Verified, WebhookRequest};
-use waybill_flow::connections::Connection;
-use waybill_flow::ports::ConnectionSecrets;
-use waybill_model::command::Command;
-use waybill_model::delivery::Delivery;
-use waybill_model::failure::Failure;
-use waybill_model::id::Reference;
+mod client;
+mod error;
+mod map;
+mod verify;
+mod wire;
 
-/// Checks the signature.
-///
-/// # Errors
-/// Why it is refused.
-pub fn verify(
-    _connection: &Connection,
-    _request: &WebhookRequest<'_>,
-    _secrets: &ConnectionSecrets,
-) -> Result<Verified, Refusal> {
-    Err(Refusal::NoWebhooks)
-}
-
-/// Reads a delivery.
-///
-/// # Errors
-/// Where and why it cannot be read.
-pub fn parse(_connection: &Connection, _delivery: &Delivery) -> Result<Parsed, Unreadable> {
-    Err(Unreadable::new("not_built", "this adapter is not built"))
-}
-
-/// Carries out a command.
-///
-/// # Errors
-/// As classed from the answer's body.
-pub async fn execute(_call: Call<'_>, command: &Command) -> Result<Vec<Reference>, Failure> {
-    Err(unsupported("shipbob", command))
-}
+pub use client::execute;
+pub use error::ShipbobError;
+pub use map::parse;
+pub use verify::verify;

@@ -1,38 +1,33 @@
-//! Adapter of `zendesk`.
+//! Zendesk: helpdesk. Ticketing API v2.
+//!
+//! # Webhooks
+//! Both kinds are read; one of them is enough. *Event webhooks*: subscribe to the ticket events.
+//! *Trigger webhooks*: connect the webhook to a trigger that fires on every change of status, with
+//! this JSON body:
+//!
+//! ```json
+//! {
+//!   "ticket_id": "{{ticket.id}}",
+//!   "external_id": "{{ticket.external_id}}",
+//!   "status": "{{ticket.status}}",
+//!   "updated_at": "{{ticket.updated_at_with_timestamp}}"
+//! }
+//! ```
+//!
+//! `external_id` is the correlation id that Waybill gives to the tickets that it opens. The text of
+//! a ticket is never asked for.
+//!
+//! # Secrets
+//! `api["email"]` and `api["token"]`: an agent and an API token. `webhook_secrets`: the signing
+//! secret of the webhook, as text.
 
-use crate::client::{Call, unsupported};
-use crate::webhook::{Parsed, Refusal, Unreadable, Verified, WebhookRequest};
-use waybill_flow::connections::Connection;
-use waybill_flow::ports::ConnectionSecrets;
-use waybill_model::command::Command;
-use waybill_model::delivery::Delivery;
-use waybill_model::failure::Failure;
-use waybill_model::id::Reference;
+mod client;
+mod error;
+mod map;
+mod verify;
+mod wire;
 
-/// Checks the signature.
-///
-/// # Errors
-/// Why it is refused.
-pub fn verify(
-    _connection: &Connection,
-    _request: &WebhookRequest<'_>,
-    _secrets: &ConnectionSecrets,
-) -> Result<Verified, Refusal> {
-    Err(Refusal::NoWebhooks)
-}
-
-/// Reads a delivery.
-///
-/// # Errors
-/// Where and why it cannot be read.
-pub fn parse(_connection: &Connection, _delivery: &Delivery) -> Result<Parsed, Unreadable> {
-    Err(Unreadable::new("not_built", "this adapter is not built"))
-}
-
-/// Carries out a command.
-///
-/// # Errors
-/// As classed from the answer's body.
-pub async fn execute(_call: Call<'_>, command: &Command) -> Result<Vec<Reference>, Failure> {
-    Err(unsupported("zendesk", command))
-}
+pub use client::execute;
+pub use error::ZendeskError;
+pub use map::parse;
+pub use verify::verify;
