@@ -5,13 +5,15 @@
 //! | [`stack`] | where the deployed stack is, and calls to it from outside |
 //! | [`simulators`] | the control API of the simulators |
 //! | [`odoo`] | what an Odoo holds, read without Waybill's own code |
-//! | [`day`] | plays a day and waits until it has settled |
+
 //! | [`invariants`] | what must be true at the end, checked against what the outside holds |
 //! | [`report`] | what a person sees |
 
 pub mod day;
+pub mod demo;
 pub mod invariants;
 pub mod odoo;
+pub mod probes;
 pub mod report;
 pub mod simulators;
 pub mod stack;

@@ -88,9 +88,11 @@ impl OdooReader {
         fields: &[&str],
     ) -> Result<Vec<Value>, Stop> {
         let found = self
-            .rpc(json!({"service": "object", "method": "execute_kw", "args": [
+            .rpc(
+                json!({"service": "object", "method": "execute_kw", "args": [
                 self.database, self.user, self.key, model, "search_read",
-                [domain], {"fields": fields}]}))
+                [domain], {"fields": fields}]}),
+            )
             .await?;
         match found {
             Value::Array(rows) => Ok(rows),
@@ -107,7 +109,14 @@ impl OdooReader {
             .search_read(
                 "sale.order",
                 json!([["origin", "like", "Waybill "]]),
-                &["name", "origin", "state", "amount_total", "picking_ids", "invoice_ids"],
+                &[
+                    "name",
+                    "origin",
+                    "state",
+                    "amount_total",
+                    "picking_ids",
+                    "invoice_ids",
+                ],
             )
             .await?;
         let mut orders: Vec<HeldOrder> = Vec::new();
@@ -115,9 +124,17 @@ impl OdooReader {
             let origin = text(row, "origin");
             orders.push(HeldOrder {
                 id: row.get("id").and_then(Value::as_i64).unwrap_or_default(),
-                correlation: origin.trim_start_matches("Waybill ").chars().take(36).collect(),
+                correlation: origin
+                    .trim_start_matches("Waybill ")
+                    .chars()
+                    .take(36)
+                    .collect(),
                 state: text(row, "state"),
-                total: row.get("amount_total").map(cents).map(format_cents).unwrap_or_default(),
+                total: row
+                    .get("amount_total")
+                    .map(cents)
+                    .map(format_cents)
+                    .unwrap_or_default(),
                 ..HeldOrder::default()
             });
         }
@@ -160,7 +177,11 @@ impl OdooReader {
             else {
                 continue;
             };
-            let sign = if text(row, "picking_code") == "incoming" { -1 } else { 1 };
+            let sign = if text(row, "picking_code") == "incoming" {
+                -1
+            } else {
+                1
+            };
             let units = row.get("quantity").map(cents).unwrap_or_default() / 100;
             let sku = skus.get(&product).cloned().unwrap_or_default();
             if let Some(order) = owner.get(&picking).and_then(|at| orders.get_mut(*at)) {
@@ -183,7 +204,11 @@ impl OdooReader {
         let notes = self
             .search_read(
                 "account.move",
-                json!(["|", ["id", "in", invoices], ["reversed_entry_id", "in", invoices]]),
+                json!([
+                    "|",
+                    ["id", "in", invoices],
+                    ["reversed_entry_id", "in", invoices]
+                ]),
                 &["move_type", "state", "amount_total", "reversed_entry_id"],
             )
             .await?;
@@ -196,13 +221,17 @@ impl OdooReader {
             let own = note.get("id").and_then(Value::as_i64).unwrap_or_default();
             let reverses = id(note, "reversed_entry_id");
             let amount = note.get("amount_total").map(cents).unwrap_or_default();
-            let of_note = reverses.and_then(|r| kinds.get(&r)).is_some_and(|k| k == "out_refund");
+            let of_note = reverses
+                .and_then(|r| kinds.get(&r))
+                .is_some_and(|k| k == "out_refund");
             let signed = match text(note, "move_type").as_str() {
                 "out_refund" => amount,
                 "out_invoice" if of_note => -amount,
                 _ => continue,
             };
-            let place = owner.get(&own).or_else(|| reverses.and_then(|r| owner.get(&r)));
+            let place = owner
+                .get(&own)
+                .or_else(|| reverses.and_then(|r| owner.get(&r)));
             if let Some(order) = place.and_then(|at| orders.get_mut(*at)) {
                 order.credited += signed;
             }
@@ -212,7 +241,10 @@ impl OdooReader {
 }
 
 fn text(row: &Value, field: &str) -> String {
-    row.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
+    row.get(field)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// Id of a many2one: `[id, "name"]`, or `false`.
@@ -222,18 +254,27 @@ fn id(row: &Value, field: &str) -> Option<i64> {
 
 fn ids(row: &Value, field: &str) -> Vec<i64> {
     let list = row.get(field).and_then(Value::as_array);
-    list.map(|l| l.iter().filter_map(Value::as_i64).collect()).unwrap_or_default()
+    list.map(|l| l.iter().filter_map(Value::as_i64).collect())
+        .unwrap_or_default()
 }
 
 /// Cents of a number with at most two places that matter, by way of its text.
 #[must_use]
 pub fn cents(number: &Value) -> i64 {
-    let text = number.as_f64().map(|n| format!("{n:.2}")).unwrap_or_default();
+    let text = number
+        .as_f64()
+        .map(|n| format!("{n:.2}"))
+        .unwrap_or_default();
     text.replace('.', "").parse().unwrap_or_default()
 }
 
 /// Cents as a decimal.
 #[must_use]
 pub fn format_cents(cents: i64) -> String {
-    format!("{}{}.{:02}", if cents < 0 { "-" } else { "" }, cents.abs() / 100, cents.abs() % 100)
+    format!(
+        "{}{}.{:02}",
+        if cents < 0 { "-" } else { "" },
+        cents.abs() / 100,
+        cents.abs() % 100
+    )
 }

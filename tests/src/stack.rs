@@ -26,7 +26,14 @@ pub struct Stack {
 }
 
 /// The functions' queues by their outputs, each with its dead-letter queue.
-pub const QUEUES: [&str; 6] = ["Inbound", "Events", "Erp", "ErpBulk", "Fulfillment", "Status"];
+pub const QUEUES: [&str; 6] = [
+    "Inbound",
+    "Events",
+    "Erp",
+    "ErpBulk",
+    "Fulfillment",
+    "Status",
+];
 
 impl Stack {
     /// Reads the file that the deploy wrote.
@@ -36,7 +43,8 @@ impl Stack {
     pub fn read(path: &Path) -> Result<Self, Stop> {
         let text = std::fs::read_to_string(path)
             .map_err(|e| Stop::new(format!("reading `{}`", path.display()), e))?;
-        serde_json::from_str(&text).map_err(|e| Stop::new(format!("reading `{}`", path.display()), e))
+        serde_json::from_str(&text)
+            .map_err(|e| Stop::new(format!("reading `{}`", path.display()), e))
     }
 
     /// An output of the stack.
@@ -83,7 +91,9 @@ impl Stack {
             .map_err(|e| Stop::new(format!("reading queue `{output}`"), format!("{e:?}")))?;
         let count = |name: Name| {
             let found = answer.attributes().and_then(|a| a.get(&name));
-            found.and_then(|v| v.parse::<u64>().ok()).unwrap_or_default()
+            found
+                .and_then(|v| v.parse::<u64>().ok())
+                .unwrap_or_default()
         };
         let waiting = count(Name::ApproximateNumberOfMessages)
             + count(Name::ApproximateNumberOfMessagesDelayed);
@@ -101,11 +111,19 @@ impl Stack {
         );
         let doing = format!("running the reconciler's `{job}`");
         let body = serde_json::json!({ "job": job });
-        let answer =
-            http.post(url).json(&body).send().await.map_err(|e| Stop::new(&doing, e))?;
+        let answer = http
+            .post(url)
+            .json(&body)
+            .send()
+            .await
+            .map_err(|e| Stop::new(&doing, e))?;
         let failed = answer.headers().contains_key("x-amz-function-error");
         let text = answer.text().await.map_err(|e| Stop::new(&doing, e))?;
-        if failed { Err(Stop::new(doing, text)) } else { Ok(()) }
+        if failed {
+            Err(Stop::new(doing, text))
+        } else {
+            Ok(())
+        }
     }
 
     /// A call to the operations API.
