@@ -145,14 +145,44 @@ impl Connections {
         self.get(id)?.channel.as_ref()
     }
 
-    /// Points connections at other base URLs: simulators and tests. Unknown ids are ignored.
-    #[must_use]
-    pub fn with_base_urls(mut self, base_urls: &BTreeMap<ConnectionId, String>) -> Self {
-        for (id, url) in base_urls {
-            if let Some(connection) = self.by_id.get_mut(id) {
-                connection.base_url = url.trim_end_matches('/').to_owned();
-            }
+    /// Points connections elsewhere: simulators, tests, a real Odoo on this machine. A key is a
+    /// connection's id, for its base URL, or `{id}.database`, `{id}.login` or `{id}.protocol` of an
+    /// Odoo.
+    ///
+    /// # Errors
+    /// Keys that name nothing, and values that cannot be.
+    pub fn with_overrides(
+        mut self,
+        overrides: &BTreeMap<String, String>,
+    ) -> Result<Self, ConnectionsError> {
+        let refused = |(key, value): (&String, &String)| {
+            let set = self.set(key, value.trim_end_matches('/'));
+            set.is_none()
+                .then(|| format!("override `{key}`: no such connection, field or value"))
+        };
+        let faults: Vec<String> = overrides.iter().filter_map(refused).collect();
+        if faults.is_empty() {
+            Ok(self)
+        } else {
+            Err(ConnectionsError { faults })
         }
-        self
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Option<()> {
+        let (id, field) = key.split_once('.').unwrap_or((key, "base_url"));
+        let connection = self.by_id.get_mut(&ConnectionId::new(id).ok()?)?;
+        if field == "base_url" {
+            value.clone_into(&mut connection.base_url);
+            return Some(());
+        }
+        let erp = connection.erp.as_mut()?;
+        match (field, value) {
+            ("database", _) => value.clone_into(&mut erp.database),
+            ("login", _) => value.clone_into(&mut erp.login),
+            ("protocol", "json_rpc") => erp.protocol = ErpProtocol::JsonRpc,
+            ("protocol", "json2") => erp.protocol = ErpProtocol::Json2,
+            _ => return None,
+        }
+        Some(())
     }
 }

@@ -246,10 +246,7 @@ impl Config {
     }
 }
 
-fn read_overrides(
-    text: Option<String>,
-    faults: &mut Vec<String>,
-) -> BTreeMap<ConnectionId, String> {
+fn read_overrides(text: Option<String>, faults: &mut Vec<String>) -> BTreeMap<String, String> {
     let Some(text) = text.filter(|t| !t.trim().is_empty()) else {
         return BTreeMap::new();
     };
@@ -266,7 +263,7 @@ fn read_overrides(
 
 fn read_connections(
     stage: Stage,
-    overrides: &BTreeMap<ConnectionId, String>,
+    overrides: &BTreeMap<String, String>,
     faults: &mut Vec<String>,
 ) -> Option<Connections> {
     if stage != Stage::Local && !overrides.is_empty() {
@@ -274,8 +271,10 @@ fn read_connections(
             "`{LOCAL_OVERRIDES}` is set outside of the stage `local`: leave it empty there"
         ));
     }
-    match Connections::parse(connections::text(stage)) {
-        Ok(connections) => Some(connections.with_base_urls(overrides)),
+    let read = Connections::parse(connections::text(stage))
+        .and_then(|connections| connections.with_overrides(overrides));
+    match read {
+        Ok(connections) => Some(connections),
         Err(e) => {
             let file = connections::file_name(stage);
             faults.extend(e.faults.into_iter().map(|f| format!("{file}: {f}")));
