@@ -2,6 +2,7 @@
 //!
 //! What is pinned stands in `infra/local/tools/*.txt`. Nothing is installed outside the project's folder.
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::OnceLock;
@@ -143,7 +144,7 @@ impl Tools {
     }
 
     /// The installed tools, then the caller's PATH.
-    fn path(&self) -> std::ffi::OsString {
+    fn path(&self) -> OsString {
         let inherited = std::env::var_os("PATH").unwrap_or_default();
         let ours = [self.sam.join("bin"), self.cargo.join("bin")];
         std::env::join_paths(ours.into_iter().chain(std::env::split_paths(&inherited)))
@@ -236,31 +237,34 @@ pub(crate) fn python() -> Result<PathBuf, Failure> {
     FOUND.get_or_init(find_python).clone().ok_or_else(|| {
         let (major, minor) = PYTHON_MIN;
         Failure::new(format!(
-            "no Python {major}.{minor} or newer found: install one, or name it in the variable `WAYBILL_PYTHON`"
+            "no Python {major}.{minor} or newer with `venv` found: install one (on Debian also python3-venv), or name it in the variable `WAYBILL_PYTHON`"
         ))
     })
 }
 
 fn find_python() -> Option<PathBuf> {
-    let chosen = std::env::var_os("WAYBILL_PYTHON").map(PathBuf::from);
-    let usual = ["python3", "python3.13", "python3.12", "python3.11"]
-        .into_iter()
-        .map(PathBuf::from);
+    let usual = ["python3", "python3.13", "python3.12", "python3.11"].map(OsString::from);
+    let candidates =
+        std::env::var_os("WAYBILL_PYTHON").map_or_else(|| usual.to_vec(), |chosen| vec![chosen]);
+    candidates.iter().find_map(|name| executable_of(name))
+}
+
+/// Where the Python called `name` really is, if it is new enough and can make virtual environments. Version managers put
+/// scripts of their own before it, which would stand between a supervisor and us.
+fn executable_of(name: &OsStr) -> Option<PathBuf> {
     let (major, minor) = PYTHON_MIN;
-    let check = format!("import sys, venv; sys.exit(sys.version_info < ({major}, {minor}))");
-    let works = |python: &PathBuf| {
-        let mut command = Command::new(python);
-        command
-            .args(["-c", &check])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        command.status().is_ok_and(|status| status.success())
-    };
-    chosen.map_or_else(
-        || usual.into_iter().find(works),
-        |python| works(&python).then_some(python),
-    )
+    let check = format!(
+        "import sys, venv, ensurepip; sys.version_info < ({major}, {minor}) or print(sys.executable, end='')"
+    );
+    let output = Command::new(name)
+        .args(["-c", &check])
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    let path = String::from_utf8(output.stdout)
+        .ok()
+        .filter(|path| !path.is_empty())?;
+    output.status.success().then(|| PathBuf::from(path))
 }
 
 /// The first `a.b.c` of a tool's version line.

@@ -1,1 +1,355 @@
-//! Lambda function `validator`.
+//! `validator`: from a partner's delivery to canonical events.
+//!
+//! | the delivery | what becomes of it |
+//! |---|---|
+//! | cannot be read, or its connection is not known | raw body and a case are stored, acknowledged |
+//! | says nothing that Waybill uses | counted, acknowledged |
+//! | only names something | its current state is fetched and read instead |
+//! | was handed on before | acknowledged |
+//! | tells what another system owns | that fact is dropped and logged |
+//! | belongs to an order that is not known yet | parked under its references |
+//!
+//! Raw body and events are durable before the delivery is remembered as handed on: a crash in
+//! between repeats it, and the coordinator tolerates that.
+
+mod resolve;
+mod rules;
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use resolve::Target;
+use waybill_flow::connections::{Connection, Connections};
+use waybill_flow::ports::{
+    Archived, Clock, EffectStore, OrderStore, Outgoing, PartnerPort, Queue, Queues,
+};
+use waybill_lambda_kit::batch::{BatchError, Handled, Record, Runner, Visibility};
+use waybill_lambda_kit::delivery;
+use waybill_lambda_kit::ended::Ended;
+use waybill_lambda_kit::quarantine::{Unreadable, quarantine, receipt_of};
+use waybill_lambda_kit::queues::{MAX_BYTES, event_message};
+use waybill_lambda_kit::telemetry::About;
+use waybill_model::delivery::{Delivery, Origin};
+use waybill_model::envelope::EventEnvelope;
+use waybill_model::failure::Failure;
+use waybill_model::id::{Code, CorrelationId, MessageId};
+use waybill_partners::{Fact, Parsed};
+
+/// How long a delivery is remembered as handed on: longer than any partner sends again.
+const SEEN_MS: i64 = 30 * 24 * 60 * 60 * 1000;
+
+/// What the handler needs.
+#[derive(Debug)]
+pub struct Ports<'a, O, E, Q, P, C> {
+    /// Who is connected.
+    pub connections: &'a Connections,
+    /// References, parked events, the archive, cases.
+    pub orders: &'a O,
+    /// What was handed on before.
+    pub effects: &'a E,
+    /// Where events go.
+    pub queues: &'a Q,
+    /// For thin webhooks.
+    pub partners: &'a P,
+    /// The clock.
+    pub clock: &'a C,
+    /// Reads a delivery: [`waybill_partners::parse`].
+    pub parse: Parse,
+}
+
+/// How deliveries are read.
+pub type Parse = fn(&Connection, &Delivery) -> Result<Parsed, waybill_partners::Unreadable>;
+
+/// Handles a batch of the inbound queue.
+///
+/// # Errors
+/// The batch cannot be answered message by message.
+pub async fn handle<O, E, Q, P, C, V, K>(
+    ports: &Ports<'_, O, E, Q, P, C>,
+    runner: &Runner<V, K>,
+    event: SqsEvent,
+) -> Result<SqsBatchResponse, BatchError>
+where
+    O: OrderStore,
+    E: EffectStore,
+    Q: Queues,
+    P: PartnerPort,
+    C: Clock,
+    V: Visibility,
+    K: Clock,
+{
+    runner.each(event, |record| ports.record(record)).await
+}
+
+/// What a delivery says, read.
+struct Read {
+    dedupe_id: String,
+    facts: Vec<Fact>,
+}
+
+impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, C: Clock> Ports<'_, O, E, Q, P, C> {
+    async fn record(&self, record: Record) -> Handled {
+        let delivery = match delivery::decode(&record.body) {
+            Ok(delivery) => delivery,
+            Err(error) => {
+                let what = Unreadable {
+                    receipt: receipt_of(&record.message_id),
+                    raw: record.body,
+                    code: Code::literal("undecodable_delivery"),
+                    detail: error.to_string(),
+                    remedy: "find out who wrote this to the inbound queue; nothing of a partner is \
+                             lost if it was not the intake"
+                        .to_owned(),
+                };
+                return quarantine(self.orders, what, self.clock.now()).await.into();
+            }
+        };
+        let mut about = About {
+            partner: Some(delivery.connection.to_string()),
+            entity: delivery.topic.clone(),
+            entity_ref: Some(delivery.receipt.to_string()),
+            ..About::default()
+        };
+        let ended = self.delivery(&record.body, &delivery, &mut about).await;
+        Handled { ended, about }
+    }
+
+    async fn delivery(&self, raw: &str, delivery: &Delivery, about: &mut About) -> Ended {
+        let Some(connection) = self.connections.get(&delivery.connection) else {
+            return self
+                .put_aside(
+                    raw,
+                    delivery,
+                    Code::literal("unknown_connection"),
+                    format!("the connection `{}` is not configured", delivery.connection),
+                    "add the connection to the connections file, deploy, and replay the receipt",
+                )
+                .await;
+        };
+        let read = match self.read(connection, raw, delivery).await {
+            Ok(read) => read,
+            Err(ended) => return ended,
+        };
+        let ids: Vec<MessageId> = (0..read.facts.len())
+            .map(|index| event_id(delivery, &read.dedupe_id, index))
+            .collect();
+        about.idempotency_key = ids.first().map(ToString::to_string);
+        match self.effects.seen(&ids).await {
+            Ok(seen) if seen.len() == ids.len() => return Ended::Duplicate,
+            Ok(_) => {}
+            Err(error) => return Ended::infra(&error),
+        }
+        self.hand_on(connection, raw, delivery, read.facts, ids, about)
+            .await
+    }
+
+    /// Reads the delivery, fetching what it only names.
+    async fn read(
+        &self,
+        connection: &Connection,
+        raw: &str,
+        delivery: &Delivery,
+    ) -> Result<Read, Ended> {
+        let parsed = match (self.parse)(connection, delivery) {
+            Ok(Parsed::Refetch { .. }) => {
+                let current = match self.partners.refetch(delivery).await {
+                    Ok(current) => current,
+                    Err(failure) => return Err(self.refetch_failed(raw, delivery, failure).await),
+                };
+                (self.parse)(connection, &current)
+            }
+            parsed => parsed,
+        };
+        match parsed {
+            Ok(Parsed::Facts { dedupe_id, facts }) if !facts.is_empty() => {
+                Ok(Read { dedupe_id, facts })
+            }
+            Ok(Parsed::Facts { .. }) => Err(Ended::Ignored {
+                code: Code::literal("no_facts"),
+            }),
+            Ok(Parsed::Ignored { code }) => Err(Ended::Ignored { code }),
+            Ok(Parsed::Refetch { .. }) => {
+                let detail = "what was fetched names something to fetch again".to_owned();
+                let code = Code::literal("refetch_loop");
+                Err(self.put_aside(raw, delivery, code, detail, MEND_ADAPTER).await)
+            }
+            Err(error) => Err(self
+                .put_aside(raw, delivery, error.code, error.detail, MEND_ADAPTER)
+                .await),
+        }
+    }
+
+    async fn refetch_failed(&self, raw: &str, delivery: &Delivery, failure: Failure) -> Ended {
+        match failure {
+            Failure::Transient { .. } | Failure::Indeterminate { .. } => failure.into(),
+            Failure::Rejected {
+                code,
+                detail,
+                remedy,
+            } => self.put_aside(raw, delivery, code, detail, &remedy).await,
+            Failure::Poison { code, detail } => {
+                self.put_aside(raw, delivery, code, detail, MEND_ADAPTER)
+                    .await
+            }
+        }
+    }
+
+    async fn put_aside(
+        &self,
+        raw: &str,
+        delivery: &Delivery,
+        code: Code,
+        detail: String,
+        remedy: &str,
+    ) -> Ended {
+        let what = Unreadable {
+            receipt: delivery.receipt.clone(),
+            raw: raw.to_owned(),
+            code,
+            detail: format!("from `{}`: {detail}", delivery.connection),
+            remedy: remedy.to_owned(),
+        };
+        quarantine(self.orders, what, self.clock.now()).await
+    }
+
+    /// Finds each fact's order, keeps the raw body, sends what is known and parks the rest.
+    async fn hand_on(
+        &self,
+        connection: &Connection,
+        raw: &str,
+        delivery: &Delivery,
+        facts: Vec<Fact>,
+        ids: Vec<MessageId>,
+        about: &mut About,
+    ) -> Ended {
+        let mut events = Vec::new();
+        let mut parked = Vec::new();
+        for (fact, id) in facts.into_iter().zip(&ids) {
+            if let Err(field) = rules::check_owner(connection, &fact.event) {
+                tracing::warn!(
+                    partner = %connection.id, field = ?field, error_code = "not_owner",
+                    "a fact was dropped: its owner is another system"
+                );
+                continue;
+            }
+            let target = match resolve::target(self.orders, connection, &fact.subject).await {
+                Ok(target) => target,
+                Err(error) => return Ended::infra(&error),
+            };
+            let event = self.envelope(connection, delivery, fact, id.clone());
+            match target {
+                Target::Known(correlation) => events.push(addressed(event, correlation)),
+                Target::Unknown(references) => parked.push((event, references)),
+            }
+        }
+        if events.is_empty() && parked.is_empty() {
+            return Ended::Ignored {
+                code: Code::literal("not_owner"),
+            };
+        }
+        about.correlation_id = events.first().map(|e| e.correlationid.to_string());
+        if let Err(ended) = self.archive(raw, delivery, &events).await {
+            return ended;
+        }
+        for (event, references) in parked {
+            match resolve::park(self.orders, &event, &references, self.clock.now()).await {
+                Ok(Some(correlation)) => events.push(addressed(event, correlation)),
+                Ok(None) => {}
+                Err(error) => return Ended::infra(&error),
+            }
+        }
+        let ended = self.send(raw, delivery, &events).await;
+        if ended == Ended::Done {
+            let expires = self.clock.now().plus_ms(SEEN_MS);
+            if let Err(error) = self.effects.mark_seen(&ids, expires).await {
+                tracing::warn!(%error, "a repeated delivery would be handed on again");
+            }
+        }
+        ended
+    }
+
+    fn envelope(
+        &self,
+        connection: &Connection,
+        delivery: &Delivery,
+        fact: Fact,
+        id: MessageId,
+    ) -> EventEnvelope {
+        let mut event = EventEnvelope::new(
+            id,
+            connection.id.clone(),
+            fact.at.unwrap_or(delivery.received_at),
+            CorrelationId::for_connection(&connection.id),
+            rules::refine(connection, fact.event),
+        )
+        .caused_by(delivery.receipt.clone())
+        .traced(delivery.traceparent.clone());
+        event.configversion = Some(self.connections.version.clone());
+        event
+    }
+
+    /// Keeps the raw body for replay, with the order where there is one. A replay has it already.
+    async fn archive(
+        &self,
+        raw: &str,
+        delivery: &Delivery,
+        events: &[EventEnvelope],
+    ) -> Result<(), Ended> {
+        if delivery.origin == Origin::Replay {
+            return Ok(());
+        }
+        let own = CorrelationId::for_connection(&delivery.connection);
+        let archived = Archived {
+            receipt: delivery.receipt.clone(),
+            correlation: events.iter().map(|e| e.correlationid).find(|c| *c != own),
+            delivery: raw.to_owned(),
+            received_at: delivery.received_at,
+        };
+        let kept = self.orders.archive(&archived).await;
+        kept.map_err(|error| Ended::infra(&error))
+    }
+
+    async fn send(&self, raw: &str, delivery: &Delivery, events: &[EventEnvelope]) -> Ended {
+        let messages: Result<Vec<Outgoing>, _> = events.iter().map(event_message).collect();
+        let too_large = |m: &Outgoing| m.body.len() > MAX_BYTES;
+        let messages = match messages {
+            Ok(messages) if !messages.iter().any(too_large) => messages,
+            Ok(_) | Err(_) => {
+                let code = Code::literal("event_too_large");
+                let detail = format!("an event has more than {MAX_BYTES} bytes");
+                let remedy = "split the order at the channel; no queue carries it in one piece";
+                return self.put_aside(raw, delivery, code, detail, remedy).await;
+            }
+        };
+        if messages.is_empty() {
+            return Ended::Done;
+        }
+        match self.queues.send(Queue::Events, messages).await {
+            Ok(unsent) if unsent.is_empty() => Ended::Done,
+            Ok(unsent) => Ended::unsent(unsent.len()),
+            Err(error) => Ended::infra(&error),
+        }
+    }
+}
+
+const MEND_ADAPTER: &str = "compare the archived body with the partner's documentation, mend the adapter or the \
+     subscription, deploy, and replay the receipt";
+
+/// Id of the event at `index`. A replay is another event: the coordinator would skip the old one.
+fn event_id(delivery: &Delivery, dedupe_id: &str, index: usize) -> MessageId {
+    match delivery.origin {
+        Origin::Webhook | Origin::Poll => {
+            MessageId::for_delivery(&delivery.connection, dedupe_id, index)
+        }
+        Origin::Replay => {
+            let replayed = format!("{dedupe_id}#replay-{}", delivery.received_at.epoch_ms());
+            MessageId::for_delivery(&delivery.connection, &replayed, index)
+        }
+    }
+}
+
+fn addressed(mut event: EventEnvelope, correlation: CorrelationId) -> EventEnvelope {
+    event.correlationid = correlation;
+    event
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,26 @@
-//! What every function shares: batch runner, configuration, secrets, queues, telemetry.
+//! What every function shares. The only shared crate that knows Lambda and SQS.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`env`], [`connections`], [`start`] | configuration, read once at the cold start, all faults at once |
+//! | [`batch`], [`ended`], [`backoff`] | one SQS batch: every record by itself, what is acknowledged, when the rest comes back |
+//! | [`execute`] | claim, do, complete, tell: the cycle of every function that carries out commands |
+//! | [`queues`], [`secrets`], [`clock`] | adapters of the flow's ports |
+//! | [`delivery`] | the form of a delivery on the inbound queue |
+//! | [`http`] | requests and answers of the HTTP API |
+//! | [`telemetry`] | one log line a message, counters |
+
+pub mod backoff;
+pub mod batch;
+pub mod clock;
+pub mod connections;
+pub mod delivery;
+pub mod ended;
+pub mod env;
+pub mod execute;
+pub mod http;
+pub mod quarantine;
+pub mod queues;
+pub mod secrets;
+pub mod start;
+pub mod telemetry;

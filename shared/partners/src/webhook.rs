@@ -190,6 +190,15 @@ pub fn read_json<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Unrea
             serde_json::error::Category::Data => "it has another type or lacks a field",
             serde_json::error::Category::Io => "it cannot be read",
         };
+        // The name of a missing field is ours, not the sender's: it is safe to tell.
+        let inner = e.inner().to_string();
+        let why = match inner.strip_prefix("missing field ") {
+            Some(rest) => format!(
+                "the field {} is missing",
+                rest.split(" at line").next().unwrap_or_default()
+            ),
+            None => why.to_owned(),
+        };
         Unreadable::new(
             "unreadable_json",
             format!("at `{}` (line {line}, column {column}): {why}", e.path()),

@@ -1,0 +1,209 @@
+//! How the handling of one message ended, and what follows for the message.
+
+use waybill_flow::ports::InfraError;
+use waybill_model::failure::Failure;
+use waybill_model::id::Code;
+
+/// How the handling of one message ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// Its effect is durable.
+    Done,
+    /// It was done before; nothing to do.
+    Duplicate,
+    /// It says nothing that Waybill uses.
+    Ignored {
+        /// Why.
+        code: Code,
+    },
+    /// The business said no, and that is stored as a case or told to the coordinator.
+    Rejected {
+        /// Why.
+        code: Code,
+        /// For the log.
+        detail: String,
+    },
+    /// It cannot be read; raw form and case are stored.
+    Quarantined {
+        /// Why.
+        code: Code,
+        /// For the log.
+        detail: String,
+    },
+    /// Nothing happened; it may succeed later.
+    Transient {
+        /// Why.
+        code: Code,
+        /// For the log.
+        detail: String,
+        /// What was asked for, in milliseconds.
+        retry_after_ms: Option<u64>,
+    },
+    /// It may have happened.
+    Indeterminate {
+        /// Why.
+        code: Code,
+        /// For the log.
+        detail: String,
+    },
+    /// Somebody else is at it.
+    Held {
+        /// Milliseconds until their lease ends.
+        retry_after_ms: u64,
+    },
+    /// Our own code panicked over it.
+    Panicked,
+    /// An earlier message of its FIFO group has to be done first.
+    Blocked,
+}
+
+/// What becomes of the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply {
+    /// Delete it.
+    Acknowledge,
+    /// Make it visible again later, not before what was asked for.
+    Retry {
+        /// Milliseconds.
+        asked_ms: Option<u64>,
+    },
+}
+
+impl Ended {
+    /// The decision between acknowledging and retrying; the only one there is.
+    #[must_use]
+    pub fn reply(&self) -> Reply {
+        match self {
+            Self::Done
+            | Self::Duplicate
+            | Self::Ignored { .. }
+            | Self::Rejected { .. }
+            | Self::Quarantined { .. } => Reply::Acknowledge,
+            Self::Transient { retry_after_ms, .. } => Reply::Retry {
+                asked_ms: *retry_after_ms,
+            },
+            Self::Held { retry_after_ms } => Reply::Retry {
+                asked_ms: Some(*retry_after_ms),
+            },
+            Self::Indeterminate { .. } | Self::Panicked | Self::Blocked => {
+                Reply::Retry { asked_ms: None }
+            }
+        }
+    }
+
+    /// For logs and metrics.
+    #[must_use]
+    pub fn outcome(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Duplicate => "duplicate",
+            Self::Ignored { .. } => "ignored",
+            Self::Rejected { .. } => "rejected",
+            Self::Quarantined { .. } => "quarantined",
+            Self::Transient { .. } => "transient",
+            Self::Indeterminate { .. } => "indeterminate",
+            Self::Held { .. } => "held",
+            Self::Panicked => "panicked",
+            Self::Blocked => "blocked",
+        }
+    }
+
+    /// The class of the failure; absent where there is none.
+    #[must_use]
+    pub fn error_class(&self) -> Option<&'static str> {
+        match self {
+            Self::Done | Self::Duplicate | Self::Ignored { .. } | Self::Blocked => None,
+            Self::Rejected { .. } => Some("rejected"),
+            Self::Quarantined { .. } => Some("poison"),
+            Self::Transient { .. } | Self::Held { .. } => Some("transient"),
+            Self::Indeterminate { .. } => Some("indeterminate"),
+            Self::Panicked => Some("bug"),
+        }
+    }
+
+    /// The code; absent where nothing is to be explained.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Done | Self::Duplicate | Self::Blocked => None,
+            Self::Ignored { code }
+            | Self::Rejected { code, .. }
+            | Self::Quarantined { code, .. }
+            | Self::Transient { code, .. }
+            | Self::Indeterminate { code, .. } => Some(code.as_str()),
+            Self::Held { .. } => Some("claim_held"),
+            Self::Panicked => Some("panicked"),
+        }
+    }
+
+    /// What went wrong, for the log.
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        match self {
+            Self::Rejected { detail, .. }
+            | Self::Quarantined { detail, .. }
+            | Self::Transient { detail, .. }
+            | Self::Indeterminate { detail, .. } => Some(detail),
+            Self::Done
+            | Self::Duplicate
+            | Self::Ignored { .. }
+            | Self::Held { .. }
+            | Self::Panicked
+            | Self::Blocked => None,
+        }
+    }
+
+    /// A retry because of our own stores and queues.
+    #[must_use]
+    pub fn infra(error: &InfraError) -> Self {
+        let (code, detail) = (infra_code(error), error.to_string());
+        match error {
+            InfraError::Unavailable { .. } | InfraError::Corrupt { .. } => Self::Transient {
+                code,
+                detail,
+                retry_after_ms: None,
+            },
+            InfraError::Unknown { .. } => Self::Indeterminate { code, detail },
+        }
+    }
+
+    /// A retry because some of our messages were not accepted by a queue.
+    #[must_use]
+    pub fn unsent(count: usize) -> Self {
+        Self::Transient {
+            code: Code::literal("queue_refused"),
+            detail: format!("{count} message(s) were not accepted by the queue"),
+            retry_after_ms: None,
+        }
+    }
+}
+
+/// Code of a failure of our own stores and queues.
+#[must_use]
+pub fn infra_code(error: &InfraError) -> Code {
+    Code::literal(match error {
+        InfraError::Unavailable { .. } => "infra_unavailable",
+        InfraError::Unknown { .. } => "infra_answer_lost",
+        InfraError::Corrupt { .. } => "infra_corrupt_record",
+    })
+}
+
+/// A partner's failure as the end of a message, where rejection and poison are stored already.
+impl From<Failure> for Ended {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Transient {
+                code,
+                detail,
+                retry_after_ms,
+            } => Self::Transient {
+                code,
+                detail,
+                retry_after_ms,
+            },
+            Failure::Indeterminate { code, detail } => Self::Indeterminate { code, detail },
+            Failure::Rejected { code, detail, .. } => Self::Rejected { code, detail },
+            Failure::Poison { code, detail } => Self::Quarantined { code, detail },
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! The cycle of every function that carries out commands: claim, do, complete, tell.
+//!
+//! An effect is done once: it is claimed by its idempotency key before it is done, and completed
+//! after. What became of it is told to the coordinator before the message is acknowledged. An
+//! attempt whose end is not known is given back *in doubt*: the next one looks before it writes.
+
+use crate::batch::{Handled, Record};
+use crate::ended::Ended;
+use crate::quarantine::{Unreadable, quarantine, receipt_of};
+use crate::queues::event_message;
+use crate::telemetry::About;
+use sha2::{Digest as _, Sha256};
+use waybill_flow::ports::{
+    Attempt, Claim, Clock, EffectStore, InfraError, OrderStore, Outgoing, Queue, Queues,
+};
+use waybill_model::command::{Command, CommandKind};
+use waybill_model::envelope::{CommandEnvelope, EventEnvelope};
+use waybill_model::event::{CommandFinished, Event, Outcome};
+use waybill_model::failure::Failure;
+use waybill_model::id::{Code, ConnectionId, EffectKey, MessageId, Reference, name_uuid};
+use waybill_model::time::Instant;
+
+/// Age at which a command that still fails is given up and a case is opened.
+pub const GIVE_UP_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// How long a command waits for another issue of its effect that holds the key.
+const MISMATCH_MS: i64 = 60 * 60 * 1000;
+
+/// What carrying out commands needs.
+#[derive(Debug)]
+pub struct Executor<'a, E, O, Q, C> {
+    /// Idempotency records.
+    pub effects: &'a E,
+    /// Where unreadable commands are kept.
+    pub orders: &'a O,
+    /// Where outcomes are told.
+    pub queues: &'a Q,
+    /// The clock.
+    pub clock: &'a C,
+    /// How long an attempt may take: longer than the function runs.
+    pub lease_ms: i64,
+}
+
+/// A claim that is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Who holds it: this attempt.
+    pub owner: String,
+    /// What is known of earlier attempts.
+    pub attempt: Attempt,
+}
+
+/// A command to carry out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// As it travelled.
+    pub envelope: CommandEnvelope,
+    /// The effect that it is for.
+    pub effect: EffectKey,
+}
+
+/// What claiming a command led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begun {
+    /// Do it.
+    Run(Held),
+    /// Nothing more to do.
+    Ended(Ended),
+}
+
+impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C> {
+    /// Reads the command of a record; an unreadable one is put aside.
+    ///
+    /// # Errors
+    /// How the handling of the record ended instead.
+    pub async fn read(&self, record: &Record) -> Result<Task, Ended> {
+        match serde_json::from_str::<CommandEnvelope>(&record.body) {
+            Ok(envelope) => match envelope.effect.clone() {
+                Some(effect) => Ok(Task { envelope, effect }),
+                None => Err(self
+                    .put_aside(record, "it names no effect".to_owned())
+                    .await),
+            },
+            Err(e) => {
+                let place = format!("line {}, column {}", e.line(), e.column());
+                Err(self
+                    .put_aside(record, format!("{place}: it is no command of this version"))
+                    .await)
+            }
+        }
+    }
+
+    async fn put_aside(&self, record: &Record, detail: String) -> Ended {
+        let what = Unreadable {
+            receipt: receipt_of(&record.message_id),
+            raw: record.body.clone(),
+            code: Code::literal("unreadable_command"),
+            detail,
+            remedy: "a version of the coordinator wrote what this version cannot read: deploy \
+                     matching versions, then retry the order's effect"
+                .to_owned(),
+        };
+        quarantine(self.orders, what, self.clock.now()).await
+    }
+
+    /// Claims the command, or tells again what became of it.
+    ///
+    /// A command that was rejected and is issued again has the same key and another cause. Its old
+    /// rejection is forgotten, and it is done in doubt: the attempt that was given up may have
+    /// succeeded after all.
+    pub async fn begin(&self, record: &Record, task: &Task) -> Begun {
+        let owner = uuid::Uuid::new_v4().to_string();
+        let mut claimed = self.claim(task, &owner).await;
+        if matches!(claimed, Ok(Claim::Mismatch)) {
+            claimed = match self.effects.reopen(&task.envelope.id).await {
+                Ok(()) => self.claim(task, &owner).await.map(in_doubt),
+                Err(error) => Err(error),
+            };
+        }
+        match claimed {
+            Ok(Claim::Granted(attempt)) => Begun::Run(Held { owner, attempt }),
+            Ok(Claim::Held { until }) => Begun::Ended(Ended::Held {
+                retry_after_ms: u64::try_from(until.ms_since(self.clock.now())).unwrap_or_default(),
+            }),
+            Ok(Claim::Completed(outcome)) => {
+                Begun::Ended(self.tell(task, &outcome, Ended::Duplicate).await)
+            }
+            Ok(Claim::Mismatch) => Begun::Ended(self.mismatch(record, task).await),
+            Err(error) => Begun::Ended(Ended::infra(&error)),
+        }
+    }
+
+    async fn claim(&self, task: &Task, owner: &str) -> Result<Claim, InfraError> {
+        let payload = payload_hash(&task.envelope);
+        let now = self.clock.now();
+        self.effects
+            .claim(&task.envelope.id, &payload, owner, now, self.lease_ms)
+            .await
+    }
+
+    /// Another issue of the effect holds the key: it may still be running, so wait for its lease;
+    /// if that does not help, a person has to look.
+    async fn mismatch(&self, record: &Record, task: &Task) -> Ended {
+        let code = Code::literal("payload_mismatch");
+        let detail = format!("`{}` was begun before with other content", task.effect);
+        if self.age_ms(record) < MISMATCH_MS {
+            return Ended::Transient {
+                code,
+                detail,
+                retry_after_ms: u64::try_from(self.lease_ms).ok(),
+            };
+        }
+        let outcome = Outcome::Rejected {
+            code,
+            detail,
+            remedy: "compare what the partner holds with the order, then retry the effect"
+                .to_owned(),
+        };
+        self.tell(task, &outcome, ended_of(&outcome)).await
+    }
+
+    /// Records what became of the command and tells the coordinator; gives the claim back where
+    /// that is not known. `held` is absent for commands that need no claim.
+    pub async fn finish(
+        &self,
+        record: &Record,
+        task: &Task,
+        held: Option<&Held>,
+        result: Result<Vec<Reference>, Failure>,
+    ) -> Ended {
+        let envelope = &task.envelope;
+        let in_doubt = matches!(result, Err(Failure::Indeterminate { .. }))
+            || held.is_some_and(|h| h.attempt == Attempt::InDoubt);
+        match settle(result, self.age_ms(record)) {
+            Ok(outcome) => {
+                if let Some(held) = held {
+                    self.complete(envelope, held, &outcome).await;
+                }
+                self.tell(task, &outcome, ended_of(&outcome)).await
+            }
+            Err(failure) => {
+                if let Some(held) = held
+                    && let Err(error) = self
+                        .effects
+                        .release(&envelope.id, &held.owner, in_doubt)
+                        .await
+                {
+                    tracing::warn!(key = %envelope.id, %error, "the claim runs out by itself");
+                }
+                failure.into()
+            }
+        }
+    }
+
+    async fn complete(&self, envelope: &CommandEnvelope, held: &Held, outcome: &Outcome) {
+        let now = self.clock.now();
+        // The effect is there whether this is recorded or not: the outcome is told all the same,
+        // and a redelivery would be in doubt and look first.
+        if let Err(error) = self
+            .effects
+            .complete(&envelope.id, &held.owner, outcome, now)
+            .await
+        {
+            tracing::warn!(key = %envelope.id, %error, "the outcome was not recorded");
+        }
+    }
+
+    /// Tells the coordinator; `ended` once that is durable.
+    async fn tell(&self, task: &Task, outcome: &Outcome, ended: Ended) -> Ended {
+        if is_silent(task.envelope.body.kind(), outcome) {
+            return ended;
+        }
+        let message = match outcome_message(task, outcome, self.clock.now()) {
+            Ok(message) => message,
+            Err(error) => {
+                return Ended::Transient {
+                    code: Code::literal("unwritable_event"),
+                    detail: error.to_string(),
+                    retry_after_ms: None,
+                };
+            }
+        };
+        match self.queues.send(Queue::Events, vec![message]).await {
+            Ok(unsent) if unsent.is_empty() => ended,
+            Ok(unsent) => Ended::unsent(unsent.len()),
+            Err(error) => Ended::infra(&error),
+        }
+    }
+
+    fn age_ms(&self, record: &Record) -> i64 {
+        let now = self.clock.now();
+        record.sent_at.map_or(0, |sent| now.ms_since(sent))
+    }
+
+    /// The whole cycle for one record.
+    pub async fn run<F, R>(&self, record: Record, partner: F, work: R) -> Handled
+    where
+        F: Fn(&Command) -> Option<&ConnectionId>,
+        R: AsyncFnOnce(&CommandEnvelope, Attempt) -> Result<Vec<Reference>, Failure>,
+    {
+        let task = match self.read(&record).await {
+            Ok(task) => task,
+            Err(ended) => return ended.into(),
+        };
+        let mut about = about(&task);
+        about.partner = partner(&task.envelope.body).map(ToString::to_string);
+        let ended = match self.begin(&record, &task).await {
+            Begun::Ended(ended) => ended,
+            Begun::Run(held) => {
+                let result = work(&task.envelope, held.attempt).await;
+                self.finish(&record, &task, Some(&held), result).await
+            }
+        };
+        Handled { ended, about }
+    }
+}
+
+/// Absolute counts go through without an order: that they arrived is of interest to nobody.
+fn is_silent(kind: CommandKind, outcome: &Outcome) -> bool {
+    matches!(kind, CommandKind::SetStock | CommandKind::PublishStock)
+        && matches!(outcome, Outcome::Done { .. })
+}
+
+/// Outcome of a result, or the failure that is to be retried. Total over the classes.
+fn settle(result: Result<Vec<Reference>, Failure>, age_ms: i64) -> Result<Outcome, Failure> {
+    let failure = match result {
+        Ok(references) => return Ok(Outcome::Done { references }),
+        Err(failure) => failure,
+    };
+    match failure {
+        Failure::Rejected {
+            code,
+            detail,
+            remedy,
+        } => Ok(Outcome::Rejected {
+            code,
+            detail,
+            remedy,
+        }),
+        Failure::Poison { code, detail } => Ok(Outcome::Rejected {
+            code,
+            detail,
+            remedy: "look at the partner whether the effect is there, then retry it".to_owned(),
+        }),
+        Failure::Transient { code, detail, .. } | Failure::Indeterminate { code, detail }
+            if age_ms >= GIVE_UP_MS =>
+        {
+            Ok(Outcome::Rejected {
+                code: Code::literal("gave_up"),
+                detail: format!(
+                    "after a day of attempts the last one failed by `{code}`: {detail}"
+                ),
+                remedy: "mend what the last attempt failed by, then retry the effect".to_owned(),
+            })
+        }
+        Failure::Transient { .. } | Failure::Indeterminate { .. } => Err(failure),
+    }
+}
+
+fn ended_of(outcome: &Outcome) -> Ended {
+    match outcome {
+        Outcome::Done { .. } => Ended::Done,
+        Outcome::Rejected { code, detail, .. } => Ended::Rejected {
+            code: code.clone(),
+            detail: detail.clone(),
+        },
+    }
+}
+
+/// What a command is about, for the log.
+#[must_use]
+pub fn about(task: &Task) -> About {
+    let envelope = &task.envelope;
+    About {
+        correlation_id: Some(envelope.correlationid.to_string()),
+        causation_id: envelope.causationid.as_ref().map(ToString::to_string),
+        idempotency_key: Some(envelope.id.to_string()),
+        entity: Some(envelope.body.kind().as_str().to_owned()),
+        entity_ref: Some(task.effect.to_string()),
+        ..About::default()
+    }
+}
+
+fn in_doubt(claim: Claim) -> Claim {
+    match claim {
+        Claim::Granted(_) => Claim::Granted(Attempt::InDoubt),
+        other => other,
+    }
+}
+
+/// What tells one issue of an effect from the next: its content and its cause.
+fn payload_hash(envelope: &CommandEnvelope) -> String {
+    // A command that serialises is hashed by its form; all of ours do.
+    let content = serde_json::to_vec(&(&envelope.body, &envelope.causationid)).unwrap_or_default();
+    hex::encode(Sha256::digest(content))
+}
+
+/// The event that tells an outcome. Its id follows from command, cause and outcome: told twice it
+/// is one event, and the outcome of an operator's retry is another one.
+fn outcome_message(
+    task: &Task,
+    outcome: &Outcome,
+    now: Instant,
+) -> Result<Outgoing, serde_json::Error> {
+    let envelope = &task.envelope;
+    let cause = envelope.causationid.as_ref().map_or("", MessageId::as_str);
+    let told = serde_json::to_string(outcome)?;
+    let id = name_uuid(&["outcome", envelope.id.as_str(), cause, &told]);
+    let event = Event::CommandFinished(CommandFinished {
+        effect: task.effect.clone(),
+        command: envelope.body.kind(),
+        outcome: outcome.clone(),
+    });
+    let mut told = EventEnvelope::new(
+        MessageId::from_uuid(id),
+        envelope.source.clone(),
+        now,
+        envelope.correlationid,
+        event,
+    )
+    .caused_by(envelope.id.clone())
+    .traced(envelope.traceparent.clone());
+    told.configversion = envelope.configversion.clone();
+    event_message(&told)
+}

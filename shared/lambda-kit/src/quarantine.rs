@@ -1,0 +1,72 @@
+//! What cannot be read is kept with its reason, and a person is told.
+
+use crate::ended::Ended;
+use waybill_flow::ports::{Archived, InfraError, OrderStore};
+use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
+use waybill_model::id::{Code, MessageId};
+use waybill_model::time::Instant;
+
+/// What is put aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// What an operator finds it by: the receipt that the partner got, or the queue's message id.
+    pub receipt: MessageId,
+    /// The message as it travelled.
+    pub raw: String,
+    /// From the documented table of codes.
+    pub code: Code,
+    /// Where and why: no personal data, no content.
+    pub detail: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+/// Keeps the raw message and opens a case; only then may the message be acknowledged.
+pub async fn quarantine(orders: &impl OrderStore, what: Unreadable, now: Instant) -> Ended {
+    let Unreadable {
+        receipt,
+        raw,
+        code,
+        detail,
+        remedy,
+    } = what;
+    let archived = Archived {
+        receipt: receipt.clone(),
+        correlation: None,
+        delivery: raw,
+        received_at: now,
+    };
+    if let Err(error) = orders.archive(&archived).await {
+        return Ended::infra(&error);
+    }
+    let case = Case {
+        id: CaseId::new(receipt.as_str(), &code, ""),
+        correlation_id: None,
+        class: CaseClass::Integration,
+        code: code.clone(),
+        detail: format!("`{receipt}`: {detail}"),
+        remedy,
+        value: None,
+        status: CaseStatus::Open,
+        opened_at: now,
+        closed_at: None,
+    };
+    match orders.put_case(&case).await {
+        Ok(()) => Ended::Quarantined { code, detail },
+        Err(error) => Ended::infra(&error),
+    }
+}
+
+/// A receipt for a message of our own queues, which has none.
+#[must_use]
+pub fn receipt_of(message_id: &str) -> MessageId {
+    MessageId::new(message_id).unwrap_or_else(|_| {
+        MessageId::from_uuid(waybill_model::id::name_uuid(&["message", message_id]))
+    })
+}
+
+/// Whether reading back failed for good: such a record is not mended by waiting.
+#[must_use]
+pub fn is_corrupt(error: &InfraError) -> bool {
+    matches!(error, InfraError::Corrupt { .. })
+}

@@ -1,0 +1,224 @@
+//! Idempotency records.
+
+use super::Bench;
+use crate::build::{done, message, reference, rejected, start};
+use std::sync::Arc;
+use waybill_flow::ports::{Attempt, Claim, EffectStore};
+use waybill_model::event::Outcome;
+use waybill_model::id::{MessageId, RefKind};
+use waybill_model::time::Instant;
+
+const LEASE_MS: i64 = 30_000;
+const FIRST: Claim = Claim::Granted(Attempt::First);
+const IN_DOUBT: Claim = Claim::Granted(Attempt::InDoubt);
+/// Claims that race for one key.
+const RIVALS: usize = 12;
+
+fn key() -> MessageId {
+    message("effect-1")
+}
+
+fn outcome() -> Outcome {
+    done(reference("odoo-main", RefKind::SaleOrder, "42"))
+}
+
+/// So many leases after the start.
+fn leases(n: i64) -> Instant {
+    start().plus_ms(n * LEASE_MS)
+}
+
+async fn claim<S: EffectStore>(store: &S, owner: &str, now: Instant) -> Claim {
+    let claim = store.claim(&key(), "payload", owner, now, LEASE_MS).await;
+    claim.unwrap()
+}
+
+/// And keys are apart.
+pub async fn a_new_key_is_granted_as_a_first_attempt<S: EffectStore>(bench: Bench<S>) {
+    let store = &*bench.store;
+    assert_eq!(claim(store, "a", start()).await, FIRST);
+    let other = message("effect-2");
+    let other = store.claim(&other, "payload", "b", start(), LEASE_MS).await;
+    assert_eq!(other.unwrap(), FIRST);
+}
+
+/// Until the lease ends, and told when that is.
+pub async fn a_live_lease_is_held_against_others<S: EffectStore>(bench: Bench<S>) {
+    let store = &*bench.store;
+    claim(store, "a", start()).await;
+    let held = Claim::Held { until: leases(1) };
+    assert_eq!(claim(store, "b", start()).await, held);
+    let last_moment = leases(1).plus_ms(-1);
+    assert_eq!(claim(store, "b", last_moment).await, held);
+}
+
+/// Whoever held it may have done it.
+pub async fn a_lease_that_ran_out_is_granted_in_doubt<S: EffectStore>(bench: Bench<S>) {
+    let store = &*bench.store;
+    claim(store, "a", start()).await;
+    assert_eq!(claim(store, "b", leases(1)).await, IN_DOUBT);
+    let held = Claim::Held { until: leases(2) };
+    assert_eq!(claim(store, "c", leases(1)).await, held);
+    assert_eq!(claim(store, "c", leases(2)).await, IN_DOUBT);
+}
+
+/// The answer of its first claim may have been lost, or its work.
+pub async fn an_owner_that_claims_again_is_granted_in_doubt<S: EffectStore>(bench: Bench<S>) {
+    let store = &*bench.store;
+    claim(store, "a", start()).await;
+    assert_eq!(claim(store, "a", start()).await, IN_DOUBT);
+}
+
+/// For good, whoever asks.
+pub async fn a_completed_effect_reports_its_outcome<S: EffectStore>(bench: Bench<S>) {
+    let store = &*bench.store;
+    claim(store, "a", start()).await;
+    for _ in 0..2 {
+        let completed = store.complete(&key(), "a", &outcome(), start()).await;
+        completed.unwrap();
+    }
+    let known = Claim::Completed(outcome());
+    assert_eq!(claim(store, "a", start()).await, known);
+    assert_eq!(claim(store, "b", leases(5)).await, known);
+    let other = store.complete(&key(), "a", &rejected("no"), start()).await;
+    other.unwrap();
+    store.release(&key(), "a", true).await.unwrap();
+    assert_eq!(claim(store, "b", start()).await, known);
+}
+
+/// While it runs, in doubt, and when it is done.
+pub async fn another_payload_is_a_mismatch_and_overwrites_nothing<S: EffectStore>(bench: Bench<S>) {
+    let store = &*bench.store;
+    let edited = async |now| {
+        let claim = store.claim(&key(), "edited", "b", now, LEASE_MS).await;
+        claim.unwrap()
+    };
+    claim(store, "a", start()).await;
+    assert_eq!(edited(start()).await, Claim::Mismatch);
+    assert_eq!(edited(leases(1)).await, Claim::Mismatch);
+    store.release(&key(), "a", true).await.unwrap();
+    assert_eq!(edited(start()).await, Claim::Mismatch);
+    assert_eq!(claim(store, "a", start()).await, IN_DOUBT);
+    let completed = store.complete(&key(), "a", &outcome(), start()).await;
+    completed.unwrap();
+    assert_eq!(edited(start()).await, Claim::Mismatch);
+    let known = Claim::Completed(outcome());
+    assert_eq!(claim(store, "a", start()).await, known);
+}
+
+/// Nothing is known against another payload either.
+pub async fn a_release_that_did_nothing_is_a_first_attempt_again<S: EffectStore>(bench: Bench<S>) {
+    let store = &*bench.store;
+    claim(store, "a", start()).await;
+    store.release(&key(), "a", false).await.unwrap();
+    assert_eq!(claim(store, "b", start()).await, FIRST);
+    store.release(&key(), "b", false).await.unwrap();
+    let edited = store.claim(&key(), "edited", "c", start(), LEASE_MS).await;
+    assert_eq!(edited.unwrap(), FIRST);
+}
+
+/// An attempt that did nothing itself does not clear the attempts before it.
+pub async fn doubt_stays_until_an_attempt_completes<S: EffectStore>(bench: Bench<S>) {
+    let store = &*bench.store;
+    claim(store, "a", start()).await;
+    store.release(&key(), "a", true).await.unwrap();
+    assert_eq!(claim(store, "b", start()).await, IN_DOUBT);
+    store.release(&key(), "b", false).await.unwrap();
+    assert_eq!(claim(store, "c", start()).await, IN_DOUBT);
+    let completed = store.complete(&key(), "c", &outcome(), start()).await;
+    completed.unwrap();
+    let known = Claim::Completed(outcome());
+    assert_eq!(claim(store, "d", start()).await, known);
+}
+
+/// Others, and owners of nothing, change nothing.
+pub async fn only_the_owner_completes_or_releases<S: EffectStore>(bench: Bench<S>) {
+    let store = &*bench.store;
+    let complete = async |owner: &str| {
+        let completed = store.complete(&key(), owner, &outcome(), start()).await;
+        completed.unwrap();
+    };
+    complete("b").await;
+    store.release(&key(), "b", true).await.unwrap();
+    assert_eq!(claim(store, "a", start()).await, FIRST);
+    complete("b").await;
+    store.release(&key(), "b", true).await.unwrap();
+    let held = Claim::Held { until: leases(1) };
+    assert_eq!(claim(store, "c", start()).await, held);
+    store.release(&key(), "a", false).await.unwrap();
+    complete("a").await;
+    assert_eq!(claim(store, "c", start()).await, FIRST);
+}
+
+/// The new owner looks first, so nothing is lost.
+pub async fn a_late_owner_cannot_complete_after_a_takeover<S: EffectStore>(bench: Bench<S>) {
+    let store = &*bench.store;
+    claim(store, "a", start()).await;
+    claim(store, "b", leases(1)).await;
+    let late = store
+        .complete(&key(), "a", &rejected("no"), leases(1))
+        .await;
+    late.unwrap();
+    store.release(&key(), "a", false).await.unwrap();
+    let completed = store.complete(&key(), "b", &outcome(), leases(1)).await;
+    completed.unwrap();
+    let known = Claim::Completed(outcome());
+    assert_eq!(claim(store, "c", leases(1)).await, known);
+}
+
+/// What is done stays done, what runs stays claimed.
+pub async fn only_a_rejection_is_reopened<S: EffectStore>(bench: Bench<S>) {
+    let store = &*bench.store;
+    store.reopen(&key()).await.unwrap();
+    claim(store, "a", start()).await;
+    store.reopen(&key()).await.unwrap();
+    let held = Claim::Held { until: leases(1) };
+    assert_eq!(claim(store, "b", start()).await, held);
+    let no = rejected("unknown_sku");
+    let completed = store.complete(&key(), "a", &no, start()).await;
+    completed.unwrap();
+    store.reopen(&key()).await.unwrap();
+    assert_eq!(claim(store, "b", start()).await, FIRST);
+    let completed = store.complete(&key(), "b", &outcome(), start()).await;
+    completed.unwrap();
+    store.reopen(&key()).await.unwrap();
+    let known = Claim::Completed(outcome());
+    assert_eq!(claim(store, "c", start()).await, known);
+}
+
+async fn race<S: EffectStore + 'static>(bench: &Bench<S>, now: Instant) -> Vec<Claim> {
+    let rivals: Vec<_> = (0..RIVALS)
+        .map(|n| {
+            let store = Arc::clone(&bench.store);
+            tokio::spawn(async move { claim(&*store, &format!("rival-{n}"), now).await })
+        })
+        .collect();
+    let mut claims = Vec::new();
+    for rival in rivals {
+        claims.push(rival.await.unwrap());
+    }
+    claims
+}
+
+fn assert_one_granted(claims: &[Claim], granted: &Claim, until: Instant) {
+    let held = Claim::Held { until };
+    let count = |wanted: &Claim| claims.iter().filter(|claim| *claim == wanted).count();
+    assert_eq!(count(granted), 1, "{claims:?}");
+    assert_eq!(count(&held), RIVALS - 1, "{claims:?}");
+}
+
+/// From nothing.
+pub async fn of_concurrent_claims_exactly_one_is_granted<S: EffectStore + 'static>(
+    bench: Bench<S>,
+) {
+    let claims = race(&bench, start()).await;
+    assert_one_granted(&claims, &FIRST, leases(1));
+}
+
+/// From a lease that ran out.
+pub async fn of_concurrent_takeovers_exactly_one_is_granted<S: EffectStore + 'static>(
+    bench: Bench<S>,
+) {
+    claim(&*bench.store, "a", start()).await;
+    let claims = race(&bench, leases(1)).await;
+    assert_one_granted(&claims, &IN_DOUBT, leases(2));
+}
