@@ -13,7 +13,7 @@ use waybill_model::payment::Refund;
 use waybill_model::returns::ReturnStatus;
 use waybill_model::time::Instant;
 
-const ORDER: &str = include_str!("../../../fixtures/shopify/order.json");
+pub(crate) const ORDER: &str = include_str!("../../../fixtures/shopify/order.json");
 const REFUND: &str = include_str!("../../../fixtures/shopify/refund.json");
 const RETURN: &str = include_str!("../../../fixtures/shopify/return_requested.json");
 

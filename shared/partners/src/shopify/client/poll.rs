@@ -1,0 +1,123 @@
+//! Orders by the instant of their last change: what a lost webhook would have told.
+//!
+//! The REST list is used although it is legacy: its orders are the bodies of the webhooks, so
+//! that one mapper reads both and both give the same facts.
+
+use super::Shop;
+use crate::exchange::Access;
+use crate::shopify::error::ShopifyError;
+use crate::shopify::wire::Id;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use waybill_flow::connections::Connection;
+use waybill_flow::ports::{ConnectionSecrets, PolledPage};
+use waybill_model::delivery::{Delivery, Origin};
+use waybill_model::failure::Failure;
+use waybill_model::id::{MessageId, name_uuid};
+use waybill_model::time::Instant;
+
+/// Orders a page: 250 are possible, but an order can have 100 kB, and a page must fit one answer.
+const PAGE: &str = "50";
+
+#[derive(Deserialize)]
+struct Page {
+    orders: Vec<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    id: Id,
+    updated_at: String,
+}
+
+/// One page of orders changed since an instant, oldest first.
+///
+/// # Errors
+/// As classed from the answer's body.
+pub async fn poll(
+    http: &reqwest::Client,
+    connection: &Connection,
+    secrets: &ConnectionSecrets,
+    since: Instant,
+    cursor: Option<&str>,
+    now: Instant,
+) -> Result<PolledPage, Failure> {
+    let shop = Shop::new(http, connection, secrets)?;
+    let request = shop.request(http::Method::GET, "orders.json");
+    let since = since.to_string();
+    // A page token carries the filters of its first page; Shopify refuses both together.
+    let request = match cursor {
+        Some(token) => request.query(&[("limit", PAGE), ("page_info", token)]),
+        None => request.query(&[
+            ("status", "any"),
+            ("updated_at_min", &since),
+            ("order", "updated_at asc"),
+            ("limit", PAGE),
+        ]),
+    };
+    let answer = shop.send(request, Access::Read).await?;
+    let page: Page = answer.json().ok_or(ShopifyError::Unclear {
+        status: answer.status,
+        access: Access::Read,
+    })?;
+    Ok(PolledPage {
+        cursor: answer.header("link").and_then(next_token),
+        deliveries: page
+            .orders
+            .iter()
+            .map(|order| delivery(connection, order.get(), now))
+            .collect(),
+    })
+}
+
+fn delivery(connection: &Connection, order: &str, now: Instant) -> Delivery {
+    let dedupe_id = match serde_json::from_str::<Head>(order) {
+        Ok(head) => format!("poll/{}/{}", head.id.0, head.updated_at),
+        // The mapper will say what is wrong with it; until then it is named by its content.
+        Err(_) => format!("poll/{}", name_uuid(&["unreadable", order])),
+    };
+    Delivery {
+        receipt: MessageId::from_uuid(name_uuid(&["poll", connection.id.as_str(), &dedupe_id])),
+        connection: connection.id.clone(),
+        origin: Origin::Poll,
+        topic: Some("orders/updated".to_owned()),
+        dedupe_id: Some(dedupe_id),
+        headers: BTreeMap::new(),
+        received_at: now,
+        traceparent: None,
+        body: order.as_bytes().to_vec(),
+    }
+}
+
+/// The `page_info` of `<https://…?limit=50&page_info=TOKEN>; rel="next"`. Only the token is taken:
+/// the host that is called is always the connection's.
+fn next_token(link: &str) -> Option<String> {
+    let next = link.split(',').find(|l| {
+        l.split(';')
+            .skip(1)
+            .any(|p| matches!(p.trim(), "rel=\"next\"" | "rel=next"))
+    })?;
+    let url = next.split('<').nth(1)?.split('>').next()?;
+    let url = reqwest::Url::parse(url).ok()?;
+    url.query_pairs()
+        .find(|(name, _)| name == "page_info")
+        .map(|(_, token)| token.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_found_behind_the_previous_one() {
+        let link = "<https://a.example/admin/api/x/orders.json?limit=50&page_info=p1>; rel=\"previous\", \
+                    <https://evil.example/o.json?page_info=a%2Bb&limit=50>; rel=\"next\"";
+        assert_eq!(next_token(link).as_deref(), Some("a+b"));
+        assert_eq!(
+            next_token("<https://a.example/?page_info=p1>; rel=\"previous\""),
+            None
+        );
+        assert_eq!(next_token("nonsense"), None);
+    }
+}
