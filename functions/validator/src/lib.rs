@@ -95,9 +95,10 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, C: Clock> Ports<'
                     raw: record.body,
                     code: Code::literal("undecodable_delivery"),
                     detail: error.to_string(),
-                    remedy: "find out who wrote this to the inbound queue; nothing of a partner is \
+                    remedy:
+                        "find out who wrote this to the inbound queue; nothing of a partner is \
                              lost if it was not the intake"
-                        .to_owned(),
+                            .to_owned(),
                 };
                 return quarantine(self.orders, what, self.clock.now()).await.into();
             }
@@ -169,7 +170,9 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, C: Clock> Ports<'
             Ok(Parsed::Refetch { .. }) => {
                 let detail = "what was fetched names something to fetch again".to_owned();
                 let code = Code::literal("refetch_loop");
-                Err(self.put_aside(raw, delivery, code, detail, MEND_ADAPTER).await)
+                Err(self
+                    .put_aside(raw, delivery, code, detail, MEND_ADAPTER)
+                    .await)
             }
             Err(error) => Err(self
                 .put_aside(raw, delivery, error.code, error.detail, MEND_ADAPTER)

@@ -1,6 +1,37 @@
-//! Cold start: see the library crate for the handler.
+//! Cold start of `validator`: configuration and clients, once.
 
-#[tokio::main]
-async fn main() -> Result<(), lambda_runtime::Error> {
-    Err("not wired yet".into())
+use aws_lambda_events::event::sqs::SqsEvent;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use std::sync::Arc;
+use validator::{Ports, handle};
+use waybill_lambda_kit::clock::SystemClock;
+use waybill_lambda_kit::env;
+use waybill_lambda_kit::start::Start;
+use waybill_partners::PartnerClient;
+use waybill_store::{DynamoEffects, DynamoOrders, Retention};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let start = Start::new(env::VALIDATOR).await?;
+    let config = &start.config;
+    let dynamo = aws_sdk_dynamodb::Client::new(&start.aws);
+    let (clock, keep) = (Arc::new(SystemClock), Retention::default());
+    let orders = DynamoOrders::new(dynamo.clone(), &config.orders_table, clock.clone(), keep);
+    let effects = DynamoEffects::new(dynamo, &config.effects_table, clock, keep);
+    let http = waybill_partners::http::client()?;
+    let partners = PartnerClient::new(config.connections.clone(), start.secrets(), http);
+    let (queues, runner) = (start.queues(), start.runner("validator"));
+    let ports = &Ports {
+        connections: &config.connections,
+        orders: &orders,
+        effects: &effects,
+        queues: &queues,
+        partners: &partners,
+        clock: &SystemClock,
+        parse: waybill_partners::parse,
+    };
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
+        handle(ports, &runner, event.payload).await
+    }))
+    .await
 }

@@ -61,6 +61,15 @@ pub enum BatchError {
     NoMessageId,
 }
 
+impl From<BatchError> for lambda_runtime::Diagnostic {
+    fn from(error: BatchError) -> Self {
+        Self {
+            error_type: "BatchError".to_owned(),
+            error_message: error.to_string(),
+        }
+    }
+}
+
 /// Changes when messages come back.
 pub trait Visibility: Send + Sync {
     /// Sets the visibility timeout, in seconds from now, of messages of one queue by their receipt

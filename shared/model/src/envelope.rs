@@ -131,6 +131,7 @@ mod tests {
         let json = serde_json::to_value(sample()).unwrap();
         assert_eq!(json["specversion"], "1.0");
         assert_eq!(json["type"], "waybill.clock.passed");
+        assert_eq!(json["type"], sample().body.kind());
         assert_eq!(json["data"]["now"], "2023-11-14T22:13:20Z");
         let back: EventEnvelope = serde_json::from_value(json).unwrap();
         assert_eq!(back, sample());

@@ -54,6 +54,27 @@ pub enum Event {
     OperatorDecided(OperatorDecided),
 }
 
+impl Event {
+    /// The CloudEvents type.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::OrderObserved(_) => "waybill.order.observed",
+            Self::PaymentObserved(_) => "waybill.payment.observed",
+            Self::RefundObserved(_) => "waybill.refund.observed",
+            Self::FulfillmentOrderObserved(_) => "waybill.fulfillment_order.observed",
+            Self::ShipmentObserved(_) => "waybill.shipment.observed",
+            Self::TrackingObserved(_) => "waybill.tracking.observed",
+            Self::ReturnObserved(_) => "waybill.return.observed",
+            Self::StockObserved(_) => "waybill.stock.observed",
+            Self::TicketObserved(_) => "waybill.ticket.observed",
+            Self::CommandFinished(_) => "waybill.command.finished",
+            Self::ClockPassed(_) => "waybill.clock.passed",
+            Self::OperatorDecided(_) => "waybill.operator.decided",
+        }
+    }
+}
+
 /// An order with what validation found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -97,11 +97,11 @@ fn rich_state() -> OrderState {
             issued_at: start(),
             outcome: Some(outcome),
             attempt: 2,
+            retry_wanted: false,
         },
     );
     let open = case(Some(id), CaseClass::Data, "unknown_sku");
     state.cases.insert(open.id, open);
-    state.clock = Some(start());
     state
 }
 

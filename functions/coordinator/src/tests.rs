@@ -1,0 +1,237 @@
+use super::*;
+use std::collections::BTreeSet;
+use waybill_flow::ports::{InfraError, Parked, Queue};
+use waybill_model::command::{Command, CommandKind, CommandQueue};
+use waybill_model::event::{CommandFinished, StockObserved};
+use waybill_model::id::{ConnectionId, MessageId, RefKind};
+use waybill_model::shipment::{Tracking, TrackingStatus};
+use waybill_model::stock::{StockKind, StockLevel};
+use waybill_testkit::build;
+use waybill_testkit::{Fault, ManualClock, MemoryOrders, MemoryQueues};
+
+const CONNECTIONS: &str = r#"
+    version = "test"
+    [[connections]]
+    id = "odoo"
+    partner = "odoo"
+    base_url = "https://erp.example.com"
+    [connections.erp]
+    database = "acme"
+    login = "integration"
+    protocol = "json2"
+    shipping_sku = "SHIPPING"
+    [[connections]]
+    id = "shop-main"
+    partner = "shopify"
+    base_url = "https://acme.myshopify.com"
+    [connections.channel]
+    erp = "odoo"
+    [[connections.channel.routes]]
+    warehouse = "depot"
+    [[connections]]
+    id = "depot"
+    partner = "canonical"
+    base_url = "https://depot.example.com"
+    [connections.warehouse]
+    erp = "odoo"
+    default_shipping_method = "standard"
+    owns_stock = true
+"#;
+
+const ERP: Queue = Queue::Commands(CommandQueue::Erp);
+
+struct Nowhere;
+
+impl Visibility for Nowhere {
+    async fn change(&self, _: &str, _: Vec<(String, u32)>) -> Result<(), InfraError> {
+        Ok(())
+    }
+}
+
+struct World {
+    connections: Connections,
+    orders: MemoryOrders,
+    queues: MemoryQueues,
+    clock: ManualClock,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            connections: Connections::parse(CONNECTIONS).unwrap(),
+            orders: MemoryOrders::default(),
+            queues: MemoryQueues::default(),
+            clock: ManualClock::default(),
+        }
+    }
+
+    async fn take(&self, event: &EventEnvelope, receives: u32) -> bool {
+        self.take_body(&serde_json::to_string(event).unwrap(), receives)
+            .await
+    }
+
+    /// Hands in one message and returns whether it was acknowledged.
+    async fn take_body(&self, body: &str, receives: u32) -> bool {
+        let ports = Ports {
+            connections: &self.connections,
+            orders: &self.orders,
+            queues: &self.queues,
+            clock: &self.clock,
+        };
+        let runner = Runner {
+            step: "test",
+            visibility: Nowhere,
+            clock: ManualClock::default(),
+        };
+        let event = serde_json::from_value(serde_json::json!({
+            "Records": [{"messageId": "m-1", "receiptHandle": "h", "body": body,
+                "attributes": {"ApproximateReceiveCount": receives.to_string(), "MessageGroupId": "g"},
+                "eventSourceARN": "arn:aws:sqs:eu-west-1:1:events.fifo"}]
+        }))
+        .unwrap();
+        let response = handle(&ports, &runner, event).await.unwrap();
+        response.batch_item_failures.is_empty()
+    }
+
+    fn commands(&self, queue: Queue) -> Vec<CommandEnvelope> {
+        let sent = self.queues.sent(queue);
+        sent.iter()
+            .map(|m| serde_json::from_str(&m.body).unwrap())
+            .collect()
+    }
+
+    fn outbox(&self) -> usize {
+        self.orders.all().values().map(|s| s.outbox.len()).sum()
+    }
+}
+
+fn order_event() -> EventEnvelope {
+    build::observed(build::order("1001"))
+}
+
+#[tokio::test]
+async fn an_accepted_order_is_written_to_the_erp_with_its_cause() {
+    let world = World::new();
+    let event = order_event();
+    assert!(world.take(&event, 1).await);
+    let commands = world.commands(ERP);
+    assert_eq!(commands.len(), 1);
+    assert!(matches!(commands[0].body, Command::CreateSaleOrder(_)));
+    assert_eq!(commands[0].causationid, Some(event.id));
+    assert_eq!(commands[0].configversion.as_deref(), Some("test"));
+    assert_eq!(world.outbox(), 0, "what was sent is off the outbox");
+    let timeline = world.orders.timeline(event.correlationid).await.unwrap();
+    assert_eq!(timeline[0].kind, "waybill.order.observed");
+    assert_eq!(timeline[0].commands, ["waybill.sale_order.create"]);
+}
+
+#[tokio::test]
+async fn commands_that_were_not_sent_are_sent_by_the_redelivery() {
+    let world = World::new();
+    world.queues.faults().plan("send", Fault::Unavailable);
+    assert!(!world.take(&order_event(), 1).await);
+    assert_eq!(world.outbox(), 1, "committed and not sent");
+    assert!(world.take(&order_event(), 2).await);
+    assert_eq!(world.commands(ERP).len(), 1);
+    assert_eq!(world.outbox(), 0);
+}
+
+#[tokio::test]
+async fn a_lost_answer_of_a_commit_issues_nothing_twice() {
+    let world = World::new();
+    world.orders.faults().plan("commit", Fault::LostAnswer);
+    assert!(!world.take(&order_event(), 1).await);
+    assert!(world.take(&order_event(), 2).await);
+    let ids: BTreeSet<MessageId> = world.commands(ERP).into_iter().map(|c| c.id).collect();
+    assert_eq!(ids.len(), 1);
+    assert_eq!(world.commands(ERP).len(), 1);
+}
+
+#[tokio::test]
+async fn an_event_that_waited_for_its_order_is_handed_on_once_it_is_known() {
+    let world = World::new();
+    let order = build::order("1001");
+    let number = build::external(order.number.as_str());
+    let parked = Parked {
+        reference: Reference::anywhere(RefKind::OrderNumber, number),
+        event: EventEnvelope::new(
+            build::message("tracking-1"),
+            build::connection("depot"),
+            build::start(),
+            CorrelationId::for_connection(&build::connection("depot")),
+            Event::TrackingObserved(Tracking {
+                source: build::connection("depot"),
+                tracking_number: build::text("T-1"),
+                status: TrackingStatus::InTransit,
+                carrier: None,
+                expected_at: None,
+                at: build::start(),
+            }),
+        ),
+        since: build::start(),
+    };
+    world.orders.park(&parked).await.unwrap();
+    assert!(world.take(&order_event(), 1).await);
+    let released = world.queues.sent(Queue::Events);
+    assert_eq!(released.len(), 1);
+    let event: EventEnvelope = serde_json::from_str(&released[0].body).unwrap();
+    assert_eq!(event.correlationid, order.correlation());
+    assert_eq!(event.id, parked.event.id);
+    assert!(world.orders.all_parked().is_empty());
+}
+
+#[tokio::test]
+async fn counted_stock_goes_to_the_erp_behind_orders_and_leaves_no_state() {
+    let world = World::new();
+    let depot = build::connection("depot");
+    let event = EventEnvelope::new(
+        build::message("stock-1"),
+        depot.clone(),
+        build::start(),
+        CorrelationId::for_connection(&depot),
+        Event::StockObserved(StockObserved {
+            levels: vec![StockLevel {
+                location: depot.clone(),
+                sku: build::sku("MUG-01"),
+                kind: StockKind::OnHand,
+                quantity: build::units(7),
+                at: build::start(),
+            }],
+        }),
+    );
+    assert!(world.take(&event, 1).await);
+    assert_eq!(
+        world.commands(Queue::Commands(CommandQueue::ErpBulk)).len(),
+        1
+    );
+    assert!(world.orders.all().is_empty());
+}
+
+#[tokio::test]
+async fn rejected_stock_opens_a_case_of_the_connection() {
+    let world = World::new();
+    let depot: ConnectionId = build::connection("depot");
+    let event = EventEnvelope::new(
+        build::message("finished-1"),
+        depot.clone(),
+        build::start(),
+        CorrelationId::for_connection(&depot),
+        Event::CommandFinished(CommandFinished {
+            effect: build::effect("stock.set/1"),
+            command: CommandKind::SetStock,
+            outcome: build::rejected("unknown_sku"),
+        }),
+    );
+    assert!(world.take(&event, 1).await);
+    assert_eq!(world.orders.all_cases()[0].code.as_str(), "unknown_sku");
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_is_kept_with_a_case() {
+    let world = World::new();
+    assert!(world.take_body("{\"specversion\":\"1.0\"}", 1).await);
+    let cases = world.orders.all_cases();
+    assert_eq!(cases[0].code.as_str(), "unreadable_event");
+    let kept = world.orders.receipt(&build::message("m-1")).await.unwrap();
+    assert!(kept.is_some());
+}

@@ -1,0 +1,194 @@
+//! One batch: read, claim, write by ERP, finish.
+
+use crate::Ports;
+use futures::future::join_all;
+use std::collections::BTreeMap;
+use waybill_flow::ports::{Clock, EffectStore, Erp, ErpCommand, OrderStore, Queues};
+use waybill_lambda_kit::batch::{Handled, Record};
+use waybill_lambda_kit::ended::Ended;
+use waybill_lambda_kit::execute::{Begun, Held, Task, about};
+use waybill_lambda_kit::telemetry::About;
+use waybill_model::command::Command;
+use waybill_model::failure::Failure;
+use waybill_model::id::{Code, ConnectionId, MessageId, RefKind, Reference};
+
+/// Orders in one call where the connection does not say.
+const DEFAULT_BATCH: usize = 50;
+
+type Written = Result<Vec<Reference>, Failure>;
+
+/// A record on its way.
+enum Step {
+    /// To be written.
+    Write { task: Task, held: Option<Held> },
+    /// Finished without writing.
+    Ended { ended: Ended, about: About },
+}
+
+impl<O: OrderStore, E: EffectStore, Q: Queues, R: Erp, C: Clock> Ports<'_, O, E, Q, R, C> {
+    pub(crate) async fn batch(&self, records: Vec<Record>) -> Vec<Handled> {
+        let steps = join_all(records.iter().map(|record| self.begin(record))).await;
+        let mut by_erp: BTreeMap<ConnectionId, Vec<ErpCommand>> = BTreeMap::new();
+        for step in &steps {
+            let Step::Write { task, .. } = step else {
+                continue;
+            };
+            let Some(erp) = erp_of(&task.envelope.body) else {
+                continue;
+            };
+            let commands = by_erp.entry(erp.clone()).or_default();
+            // One message can be in a batch twice; one call must not name one order twice.
+            if commands.iter().all(|c| c.key != task.envelope.id) {
+                commands.push(ErpCommand {
+                    correlation: task.envelope.correlationid,
+                    key: task.envelope.id.clone(),
+                    command: task.envelope.body.clone(),
+                });
+            }
+        }
+        let calls = by_erp
+            .iter()
+            .map(|(erp, commands)| self.write(erp, commands));
+        let written: BTreeMap<MessageId, Written> =
+            join_all(calls).await.into_iter().flatten().collect();
+        let finishing = records
+            .iter()
+            .zip(steps)
+            .map(|(record, step)| self.finish(record, step, &written));
+        join_all(finishing).await
+    }
+
+    async fn begin(&self, record: &Record) -> Step {
+        let executor = self.executor();
+        let task = match executor.read(record).await {
+            Ok(task) => task,
+            Err(ended) => {
+                let about = About::default();
+                return Step::Ended { ended, about };
+            }
+        };
+        if !needs_claim(&task.envelope.body) {
+            return Step::Write { task, held: None };
+        }
+        match executor.begin(record, &task).await {
+            Begun::Run(held) => Step::Write {
+                task,
+                held: Some(held),
+            },
+            Begun::Ended(ended) => Step::Ended {
+                ended,
+                about: about_erp(&task),
+            },
+        }
+    }
+
+    /// Writes to one ERP, in calls of as many as it takes.
+    async fn write(
+        &self,
+        erp: &ConnectionId,
+        commands: &[ErpCommand],
+    ) -> Vec<(MessageId, Written)> {
+        let settings = self.connections.get(erp).and_then(|c| c.erp.as_ref());
+        let size = settings
+            .and_then(|s| usize::try_from(s.batch).ok())
+            .filter(|size| *size > 0)
+            .unwrap_or(DEFAULT_BATCH);
+        let mut written = Vec::with_capacity(commands.len());
+        for chunk in commands.chunks(size) {
+            let mut results = self.erp.write(erp, chunk).await.into_iter();
+            for command in chunk {
+                let result = results.next().unwrap_or_else(|| Err(unanswered()));
+                written.push((command.key.clone(), result));
+            }
+        }
+        written
+    }
+
+    async fn finish(
+        &self,
+        record: &Record,
+        step: Step,
+        written: &BTreeMap<MessageId, Written>,
+    ) -> Handled {
+        let (task, held) = match step {
+            Step::Ended { ended, about } => return Handled { ended, about },
+            Step::Write { task, held } => (task, held),
+        };
+        let result = match written.get(&task.envelope.id) {
+            Some(result) => result.clone(),
+            None => Err(Failure::Rejected {
+                code: Code::literal("unsupported_command"),
+                detail: format!(
+                    "an ERP cannot carry out `{}`",
+                    task.envelope.body.kind().as_str()
+                ),
+                remedy: "route this kind of command to its own queue".to_owned(),
+            }),
+        };
+        let mut about = about_erp(&task);
+        if let Ok([first, ..]) = result.as_deref() {
+            about.odoo_model = odoo_model(first.kind).map(str::to_owned);
+            about.odoo_id = Some(first.id.to_string());
+        }
+        let ended = self
+            .executor()
+            .finish(record, &task, held.as_ref(), result)
+            .await;
+        Handled { ended, about }
+    }
+}
+
+fn about_erp(task: &Task) -> About {
+    let mut about = about(task);
+    about.partner = erp_of(&task.envelope.body).map(ToString::to_string);
+    about
+}
+
+/// Whether two writers at once could do it twice.
+fn needs_claim(command: &Command) -> bool {
+    !matches!(command, Command::CreateSaleOrder(_))
+}
+
+fn erp_of(command: &Command) -> Option<&ConnectionId> {
+    match command {
+        Command::CreateSaleOrder(c) | Command::AmendSaleOrder(c) => Some(&c.erp),
+        Command::CancelSaleOrder(c) => Some(&c.erp),
+        Command::RegisterDelivery(c) => Some(&c.erp),
+        Command::ReceiveReturn(c) => Some(&c.erp),
+        Command::CreateCreditNote(c) => Some(&c.erp),
+        Command::ReverseCreditNote(c) => Some(&c.erp),
+        Command::SetStock(c) => Some(&c.erp),
+        Command::CreateFulfillmentOrder(_)
+        | Command::CancelFulfillmentOrder(_)
+        | Command::SubscribeTracking(_)
+        | Command::PublishFulfillment(_)
+        | Command::PublishStock(_)
+        | Command::UpdateTicket(_)
+        | Command::CreateRefund(_) => None,
+    }
+}
+
+fn odoo_model(kind: RefKind) -> Option<&'static str> {
+    match kind {
+        RefKind::SaleOrder => Some("sale.order"),
+        RefKind::Picking => Some("stock.picking"),
+        RefKind::AccountMove => Some("account.move"),
+        RefKind::OrderNumber
+        | RefKind::Payment
+        | RefKind::Refund
+        | RefKind::FulfillmentOrder
+        | RefKind::Shipment
+        | RefKind::TrackingNumber
+        | RefKind::Return
+        | RefKind::Ticket
+        | RefKind::EmailHash => None,
+    }
+}
+
+/// The adapter answered for fewer commands than it was given.
+fn unanswered() -> Failure {
+    Failure::Indeterminate {
+        code: Code::literal("unanswered"),
+        detail: "the batch ended without a result for this command".to_owned(),
+    }
+}

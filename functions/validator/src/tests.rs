@@ -1,0 +1,307 @@
+use super::*;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use waybill_flow::ports::InfraError;
+use waybill_flow::state::OrderState;
+use waybill_model::event::{Event, OrderObserved, Subject};
+use waybill_model::id::{ConnectionId, RefKind, Reference};
+use waybill_model::order::Order;
+use waybill_model::shipment::{Tracking, TrackingStatus};
+use waybill_testkit::build;
+use waybill_testkit::{FakePartner, Fault, ManualClock, MemoryEffects, MemoryOrders, MemoryQueues};
+
+const CONNECTIONS: &str = r#"
+    version = "test-7"
+    [[connections]]
+    id = "odoo"
+    partner = "odoo"
+    base_url = "https://erp.example.com"
+    [connections.erp]
+    database = "acme"
+    login = "integration"
+    protocol = "json2"
+    shipping_sku = "SHIPPING"
+    [[connections]]
+    id = "shop-main"
+    partner = "shopify"
+    base_url = "https://acme.myshopify.com"
+    [connections.channel]
+    erp = "odoo"
+    sku_aliases = { "MUG-RED" = "MUG-01" }
+    [[connections]]
+    id = "carrier"
+    partner = "easypost"
+    base_url = "https://api.easypost.com"
+"#;
+
+struct Nowhere;
+
+impl Visibility for Nowhere {
+    async fn change(&self, _: &str, _: Vec<(String, u32)>) -> Result<(), InfraError> {
+        Ok(())
+    }
+}
+
+struct World {
+    connections: Connections,
+    orders: MemoryOrders,
+    effects: MemoryEffects,
+    queues: MemoryQueues,
+    partners: FakePartner,
+    clock: Arc<ManualClock>,
+}
+
+impl World {
+    fn new() -> Self {
+        let clock = Arc::new(ManualClock::default());
+        Self {
+            connections: Connections::parse(CONNECTIONS).unwrap(),
+            orders: MemoryOrders::default(),
+            effects: MemoryEffects::new(clock.clone()),
+            queues: MemoryQueues::default(),
+            partners: FakePartner::default(),
+            clock,
+        }
+    }
+
+    /// Hands in one message and returns whether it was acknowledged.
+    async fn take(&self, body: &str) -> bool {
+        let ports = Ports {
+            connections: &self.connections,
+            orders: &self.orders,
+            effects: &self.effects,
+            queues: &self.queues,
+            partners: &self.partners,
+            clock: self.clock.as_ref(),
+            parse,
+        };
+        let runner = Runner {
+            step: "test",
+            visibility: Nowhere,
+            clock: ManualClock::default(),
+        };
+        let event = serde_json::from_value(serde_json::json!({
+            "Records": [{"messageId": "m-1", "receiptHandle": "h", "body": body, "attributes": {},
+                "eventSourceARN": "arn:aws:sqs:eu-west-1:1:inbound"}]
+        }))
+        .unwrap();
+        let response = handle(&ports, &runner, event).await.unwrap();
+        response.batch_item_failures.is_empty()
+    }
+
+    fn events(&self) -> Vec<EventEnvelope> {
+        let sent = self.queues.sent(Queue::Events);
+        sent.iter()
+            .map(|m| serde_json::from_str(&m.body).unwrap())
+            .collect()
+    }
+}
+
+/// A partner's adapter in five words.
+fn parse(_: &Connection, delivery: &Delivery) -> Result<Parsed, waybill_partners::Unreadable> {
+    let (subject, event) = match delivery.body.as_slice() {
+        b"order" => order_fact(build::order("1001")),
+        b"tracking" => tracking_fact(),
+        b"nothing" => {
+            return Ok(Parsed::Ignored {
+                code: Code::literal("unknown_topic"),
+            });
+        }
+        b"thin" => {
+            return Ok(Parsed::Refetch {
+                dedupe_id: "thin-1".to_owned(),
+            });
+        }
+        _ => {
+            return Err(waybill_partners::Unreadable::new(
+                "unreadable_json",
+                "at `id`",
+            ));
+        }
+    };
+    Ok(Parsed::Facts {
+        dedupe_id: "event-1".to_owned(),
+        facts: vec![Fact {
+            subject,
+            at: None,
+            event,
+        }],
+    })
+}
+
+fn order_fact(order: Order) -> (Subject, Event) {
+    let subject = Subject::Order(order.correlation());
+    let findings = Vec::new();
+    (
+        subject,
+        Event::OrderObserved(Box::new(OrderObserved { order, findings })),
+    )
+}
+
+fn tracking_reference() -> Reference {
+    Reference::anywhere(RefKind::TrackingNumber, build::external("T-1"))
+}
+
+fn tracking_fact() -> (Subject, Event) {
+    let event = Event::TrackingObserved(Tracking {
+        source: build::connection("carrier"),
+        tracking_number: build::text("T-1"),
+        status: TrackingStatus::InTransit,
+        carrier: None,
+        expected_at: None,
+        at: build::start(),
+    });
+    (Subject::Reference(vec![tracking_reference()]), event)
+}
+
+fn delivery(connection: &str, body: &str) -> Delivery {
+    Delivery {
+        receipt: build::message("receipt-1"),
+        connection: ConnectionId::new(connection).unwrap(),
+        origin: Origin::Webhook,
+        topic: None,
+        dedupe_id: None,
+        headers: BTreeMap::new(),
+        received_at: build::start(),
+        traceparent: None,
+        body: body.as_bytes().to_vec(),
+    }
+}
+
+fn message(connection: &str, body: &str) -> String {
+    delivery::encode(&delivery(connection, body)).unwrap()
+}
+
+async fn commit_reference(world: &World, reference: Reference) -> CorrelationId {
+    let order = build::order("1001");
+    let correlation = order.correlation();
+    let mut commit = build::commit(correlation, None, OrderState::default(), "first");
+    commit.references = vec![reference];
+    world.orders.commit(commit).await.unwrap();
+    correlation
+}
+
+#[tokio::test]
+async fn an_order_becomes_an_event_with_our_skus_and_its_raw_body_is_kept() {
+    let world = World::new();
+    assert!(world.take(&message("shop-main", "order")).await);
+    let events = world.events();
+    assert_eq!(events.len(), 1);
+    let correlation = build::order("1001").correlation();
+    assert_eq!(events[0].correlationid, correlation);
+    assert_eq!(events[0].configversion.as_deref(), Some("test-7"));
+    let Event::OrderObserved(observed) = &events[0].body else {
+        panic!("{:?}", events[0].body);
+    };
+    assert_eq!(observed.order.lines[0].sku, Some(build::sku("MUG-01")));
+    assert_eq!(world.orders.archived(correlation).await.unwrap().len(), 1);
+    let sent = world.queues.sent(Queue::Events);
+    assert_eq!(sent[0].group, Some(correlation.to_string()));
+}
+
+#[tokio::test]
+async fn a_repeated_delivery_is_handed_on_once_and_a_replay_again() {
+    let world = World::new();
+    assert!(world.take(&message("shop-main", "order")).await);
+    assert!(world.take(&message("shop-main", "order")).await);
+    assert_eq!(world.events().len(), 1);
+    let mut replay = delivery("shop-main", "order");
+    replay.origin = Origin::Replay;
+    replay.received_at = world.clock.advance_ms(1000);
+    assert!(world.take(&delivery::encode(&replay).unwrap()).await);
+    let ids: Vec<_> = world.events().into_iter().map(|e| e.id).collect();
+    assert_eq!(ids.len(), 2);
+    assert_ne!(ids[0], ids[1]);
+}
+
+#[tokio::test]
+async fn a_failed_send_leaves_no_mark_and_the_redelivery_hands_it_on() {
+    let world = World::new();
+    world.queues.faults().plan("send", Fault::Unavailable);
+    assert!(!world.take(&message("shop-main", "order")).await);
+    assert_eq!(world.events().len(), 0);
+    assert!(world.take(&message("shop-main", "order")).await);
+    assert_eq!(world.events().len(), 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_kept_with_a_case_before_it_is_acknowledged() {
+    for (raw, code) in [
+        ("no json".to_owned(), "undecodable_delivery"),
+        (message("nobody", "order"), "unknown_connection"),
+        (message("shop-main", "garbage"), "unreadable_json"),
+    ] {
+        let world = World::new();
+        world.orders.faults().plan("put_case", Fault::Unavailable);
+        assert!(!world.take(&raw).await, "{code}: the case was not stored");
+        assert!(world.take(&raw).await);
+        let cases = world.orders.all_cases();
+        assert_eq!(cases.len(), 1);
+        assert_eq!(cases[0].code.as_str(), code);
+        assert!(!cases[0].remedy.is_empty());
+        let receipt = if code == "undecodable_delivery" {
+            "m-1"
+        } else {
+            "receipt-1"
+        };
+        let kept = world
+            .orders
+            .receipt(&build::message(receipt))
+            .await
+            .unwrap();
+        assert_eq!(kept.unwrap().delivery, raw);
+        assert!(world.queues.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_topic_that_nobody_uses_is_acknowledged_and_leaves_nothing() {
+    let world = World::new();
+    assert!(world.take(&message("shop-main", "nothing")).await);
+    assert!(world.queues.is_empty());
+    assert!(world.orders.all_cases().is_empty());
+}
+
+#[tokio::test]
+async fn a_fact_of_somebody_elses_field_is_dropped() {
+    let world = World::new();
+    assert!(world.take(&message("carrier", "order")).await);
+    assert!(world.queues.is_empty());
+}
+
+#[tokio::test]
+async fn a_reference_leads_to_its_order() {
+    let world = World::new();
+    let correlation = commit_reference(&world, tracking_reference()).await;
+    assert!(world.take(&message("carrier", "tracking")).await);
+    assert_eq!(world.events()[0].correlationid, correlation);
+    assert!(world.orders.all_parked().is_empty());
+}
+
+#[tokio::test]
+async fn a_fact_of_an_order_that_is_not_known_yet_waits_under_its_reference() {
+    let world = World::new();
+    assert!(world.take(&message("carrier", "tracking")).await);
+    assert!(world.queues.is_empty());
+    let parked = world.orders.all_parked();
+    assert_eq!(parked.len(), 1);
+    assert_eq!(parked[0].reference, tracking_reference());
+}
+
+#[tokio::test]
+async fn a_thin_webhook_is_read_from_what_the_partner_holds_now() {
+    let world = World::new();
+    let receipt = build::message("receipt-1");
+    let down = Failure::Transient {
+        code: Code::literal("partner_unreachable"),
+        detail: "away".to_owned(),
+        retry_after_ms: None,
+    };
+    world.partners.current(&receipt, Err(down));
+    assert!(!world.take(&message("shop-main", "thin")).await);
+    world
+        .partners
+        .current(&receipt, Ok(delivery("shop-main", "order")));
+    assert!(world.take(&message("shop-main", "thin")).await);
+    assert_eq!(world.events().len(), 1);
+}
