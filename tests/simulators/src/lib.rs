@@ -1,1 +1,2 @@
 //! Simulators of Odoo and of the partners: real HTTP on loopback.
+pub mod odoo;
