@@ -6,6 +6,7 @@ pub mod control;
 pub mod env;
 pub mod faults;
 pub mod money;
+pub mod odoo;
 pub mod secrets;
 pub mod server;
 pub mod shipbob;
