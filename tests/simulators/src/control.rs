@@ -26,6 +26,7 @@ pub fn router(world: Arc<World>) -> Router {
         .route("/state/{sim}", get(state_of))
         .route("/faults", get(faults).post(set_faults))
         .route("/webhooks", get(webhooks))
+        .route("/odoo-access", get(odoo_access))
         .route("/shopify/orders", post(place))
         .route("/shopify/orders/{id}/{action}", post(act))
         .with_state(world)
@@ -83,7 +84,8 @@ fn one_state(world: &World, sim: Sim) -> Option<Value> {
         Sim::Shopify => lock(&world.shopify).state(),
         Sim::Shipbob => lock(&world.shipbob).state(),
         Sim::Zendesk => lock(&world.zendesk).state(),
-        Sim::Stripe | Sim::Easypost | Sim::Canonical | Sim::Odoo => return None,
+        Sim::Odoo => world.odoo()?.snapshot(),
+        Sim::Stripe | Sim::Easypost | Sim::Canonical => return None,
     })
 }
 
@@ -137,6 +139,16 @@ async fn set_faults(State(world): State<Arc<World>>, Json(set): Json<SetFaults>)
         world.faults.queue(set.simulator, fault, set.times);
     }
     faults(State(world)).await
+}
+
+/// How the simulated Odoo is logged in to.
+async fn odoo_access(State(world): State<Arc<World>>) -> Response {
+    let key = world
+        .secrets
+        .api_values(Sim::Odoo.connection())
+        .into_iter()
+        .next();
+    Json(json!({"database": "waybill", "login": "waybill@example.com", "key": key})).into_response()
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,11 +1,15 @@
 //! The simulators' binary.
 
 use clap::Parser;
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use waybill_simulators::odoo::{OdooConfig, OdooSim, ProductSeed, TaxSeed, Version};
 use waybill_simulators::secrets::Secrets;
+use waybill_simulators::sim::Sim;
 use waybill_simulators::webhooks::WebhookFaults;
 use waybill_simulators::{Options, World, serve};
 
@@ -51,6 +55,12 @@ struct Args {
     /// Calls that ShipBob allows in its window.
     #[arg(long, default_value_t = 150)]
     shipbob_calls: usize,
+    /// Version of the simulated Odoo: 17 or 19.
+    #[arg(long, default_value_t = 19)]
+    odoo_version: u32,
+    /// Written once the port is bound: base URL of every connection, and of the control API.
+    #[arg(long)]
+    ready_file: Option<PathBuf>,
     /// That window, in milliseconds.
     #[arg(long, default_value_t = 10_000)]
     shipbob_window_ms: u64,
@@ -70,6 +80,7 @@ async fn main() -> ExitCode {
 
 async fn run(args: Args) -> Result<(), String> {
     let secrets = Secrets::read(&args.secrets)?;
+    let odoo = OdooSim::new(odoo_config(args.odoo_version, &secrets)?);
     let options = Options {
         seed: args.seed,
         time_scale: args.time_scale,
@@ -93,12 +104,57 @@ async fn run(args: Args) -> Result<(), String> {
         .map_err(|e| format!("port {} cannot be bound: {e}", args.port))?;
     let bound = listener.local_addr().map_err(|e| e.to_string())?;
     let world = World::new(options, secrets);
+    world.attach_odoo(Arc::clone(&odoo));
     writeln!(std::io::stdout(), "listening on http://{bound}").map_err(|e| e.to_string())?;
+    if let Some(path) = &args.ready_file {
+        tell_ready(path, &format!("http://{bound}"))?;
+    }
     let stop = async {
         // Without a signal handler the process ends by the signal itself.
         drop(tokio::signal::ctrl_c().await);
     };
-    serve(listener, world, None, stop)
+    serve(listener, world, Some(odoo.router()), stop)
         .await
         .map_err(|e| format!("the server failed: {e}"))
+}
+
+/// Odoo as the local connections file expects it.
+fn odoo_config(version: u32, secrets: &Secrets) -> Result<OdooConfig, String> {
+    let version = match version {
+        17 => Version::V17,
+        19 => Version::V19,
+        other => return Err(format!("there is no simulator of Odoo {other}: 17 or 19")),
+    };
+    let mut config = OdooConfig::new(version);
+    config.database = "waybill".to_owned();
+    for user in &mut config.users {
+        user.login = "waybill@example.com".to_owned();
+        user.keys = secrets.api_values(Sim::Odoo.connection());
+    }
+    config.taxes.push(TaxSeed {
+        xid: "tax_20".to_owned(),
+        name: "Sales 20%".to_owned(),
+        percent: 20.0,
+        included: false,
+    });
+    for (sku, name) in [("TIP", "Tip"), ("ROUNDING", "Rounding")] {
+        config
+            .products
+            .push(ProductSeed::service(sku, name, 0.0, &[]));
+    }
+    Ok(config)
+}
+
+/// Tells where everything is; complete or not there, since others wait for it.
+fn tell_ready(path: &Path, base: &str) -> Result<(), String> {
+    let connections: BTreeMap<&str, String> = Sim::ALL
+        .iter()
+        .map(|s| (s.connection(), format!("{base}/{}", s.as_str())))
+        .collect();
+    let text = serde_json::json!({"connections": connections, "control": format!("{base}/_sim")})
+        .to_string();
+    let part = path.with_extension("part");
+    std::fs::write(&part, text)
+        .and_then(|()| std::fs::rename(&part, path))
+        .map_err(|e| format!("`{}` cannot be written: {e}", path.display()))
 }

@@ -2,12 +2,13 @@
 
 use crate::env::Env;
 use crate::faults::Faults;
+use crate::odoo::OdooSim;
 use crate::secrets::Secrets;
 use crate::shipbob::Shipbob;
 use crate::shopify::Shop;
 use crate::webhooks::{Sender, WebhookFaults};
 use crate::zendesk::Zendesk;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
@@ -75,6 +76,8 @@ pub struct World {
     pub shipbob: Mutex<Shipbob>,
     /// The helpdesk.
     pub zendesk: Mutex<Zendesk>,
+    /// The ERP, once it is attached.
+    odoo: OnceLock<Arc<OdooSim>>,
     /// Told after every call: something may have changed.
     pub changed: Notify,
 }
@@ -96,8 +99,20 @@ impl World {
             secrets,
             webhooks,
             faults: Faults::default(),
+            odoo: OnceLock::new(),
             changed: Notify::new(),
         })
+    }
+
+    /// Attaches the ERP, whose state is then shown with the others'.
+    pub fn attach_odoo(&self, odoo: Arc<OdooSim>) {
+        // Attached once, at start; a second one would not be served either.
+        drop(self.odoo.set(odoo));
+    }
+
+    /// The ERP.
+    pub fn odoo(&self) -> Option<&Arc<OdooSim>> {
+        self.odoo.get()
     }
 
     /// Waits until `look` finds something, for at most `limit` of real time.
