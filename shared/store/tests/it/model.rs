@@ -16,7 +16,7 @@ use waybill_testkit::{ManualClock, MemoryEffects, MemoryOrders};
 
 const LEASE_MS: i64 = 1000;
 /// Sequences tried, and steps of each at most.
-const SEQUENCES: u32 = 48;
+const SEQUENCES: u32 = 20;
 const STEPS: usize = 24;
 
 #[derive(Debug, Clone)]
