@@ -10,3 +10,4 @@ mod conformance;
 mod local;
 mod model;
 mod rows;
+mod scripted;
