@@ -1,0 +1,227 @@
+use super::*;
+use std::sync::Arc;
+use waybill_flow::ports::{InfraError, Queue};
+use waybill_lambda_kit::execute::GIVE_UP_MS;
+use waybill_model::command::{Command, CommandKind, CreateSaleOrder};
+use waybill_model::envelope::{CommandEnvelope, EventEnvelope};
+use waybill_model::event::{Event, Outcome};
+use waybill_model::failure::Failure;
+use waybill_model::id::{Code, MessageId};
+use waybill_testkit::build;
+use waybill_testkit::fakes::Reply;
+use waybill_testkit::{FakeErp, Fault, ManualClock, MemoryEffects, MemoryOrders, MemoryQueues};
+
+const CONNECTIONS: &str = r#"
+    version = "test"
+    [[connections]]
+    id = "odoo-main"
+    partner = "odoo"
+    base_url = "https://erp.example.com"
+    [connections.erp]
+    database = "acme"
+    login = "integration"
+    protocol = "json2"
+    shipping_sku = "SHIPPING"
+    batch = 2
+"#;
+
+struct Nowhere;
+
+impl Visibility for Nowhere {
+    async fn change(&self, _: &str, _: Vec<(String, u32)>) -> Result<(), InfraError> {
+        Ok(())
+    }
+}
+
+struct World {
+    connections: Connections,
+    orders: MemoryOrders,
+    effects: MemoryEffects,
+    queues: MemoryQueues,
+    erp: FakeErp,
+    clock: Arc<ManualClock>,
+}
+
+impl World {
+    fn new() -> Self {
+        let clock = Arc::new(ManualClock::default());
+        Self {
+            connections: Connections::parse(CONNECTIONS).unwrap(),
+            orders: MemoryOrders::default(),
+            effects: MemoryEffects::new(clock.clone()),
+            queues: MemoryQueues::default(),
+            erp: FakeErp::default(),
+            clock,
+        }
+    }
+
+    /// Hands in a batch; the indexes of what was not acknowledged.
+    async fn take(&self, commands: &[CommandEnvelope]) -> Vec<String> {
+        let ports = Ports {
+            connections: &self.connections,
+            orders: &self.orders,
+            effects: &self.effects,
+            queues: &self.queues,
+            erp: &self.erp,
+            clock: self.clock.as_ref(),
+        };
+        let runner = Runner {
+            step: "test",
+            visibility: Nowhere,
+            clock: ManualClock::default(),
+        };
+        let records: Vec<_> = commands
+            .iter()
+            .enumerate()
+            .map(|(index, command)| {
+                serde_json::json!({"messageId": index.to_string(), "receiptHandle": "h",
+                    "body": serde_json::to_string(command).unwrap(),
+                    "attributes": {"SentTimestamp": build::start().epoch_ms().to_string()},
+                    "eventSourceARN": "arn:aws:sqs:eu-west-1:1:erp"})
+            })
+            .collect();
+        let event = serde_json::from_value(serde_json::json!({ "Records": records })).unwrap();
+        let response = handle(&ports, &runner, event).await.unwrap();
+        let failures = response.batch_item_failures.into_iter();
+        failures.map(|f| f.item_identifier).collect()
+    }
+
+    fn outcomes(&self) -> Vec<(MessageId, Outcome)> {
+        let sent = self.queues.sent(Queue::Events);
+        sent.iter()
+            .map(|m| {
+                let event: EventEnvelope = serde_json::from_str(&m.body).unwrap();
+                match event.body {
+                    Event::CommandFinished(finished) => (event.id, finished.outcome),
+                    other => panic!("{other:?}"),
+                }
+            })
+            .collect()
+    }
+}
+
+fn create(id: &str) -> CommandEnvelope {
+    let order = build::order(id);
+    let mut command = build::command(order.correlation(), "sale_order.create");
+    command.body = Command::CreateSaleOrder(CreateSaleOrder {
+        erp: build::connection("odoo-main"),
+        order,
+    });
+    command
+}
+
+fn cancel(id: &str) -> CommandEnvelope {
+    build::command(build::order(id).correlation(), "sale_order.cancel")
+}
+
+fn refused(failure: Failure) -> Reply {
+    Reply::Refused(failure)
+}
+
+fn transient() -> Failure {
+    Failure::Transient {
+        code: Code::literal("erp_busy"),
+        detail: "busy".to_owned(),
+        retry_after_ms: None,
+    }
+}
+
+fn rejected() -> Failure {
+    Failure::Rejected {
+        code: Code::literal("unknown_sku"),
+        detail: "`MUG-RED` is not in Odoo".to_owned(),
+        remedy: "create the product".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn orders_go_out_in_batches_of_the_connections_size_and_outcomes_are_told() {
+    let world = World::new();
+    let batch = [create("1"), create("2"), create("3"), create("1")];
+    assert_eq!(world.take(&batch).await, Vec::<String>::new());
+    assert_eq!(world.erp.batches(), [2, 1], "the repeated order is one row");
+    let outcomes = world.outcomes();
+    assert_eq!(outcomes.len(), 4);
+    assert!(
+        outcomes
+            .iter()
+            .all(|(_, o)| matches!(o, Outcome::Done { .. }))
+    );
+    assert_eq!(outcomes[0].0, outcomes[3].0, "told twice it is one event");
+}
+
+#[tokio::test]
+async fn one_rejected_order_leaves_its_neighbours_alone() {
+    let world = World::new();
+    world
+        .erp
+        .reply(CommandKind::CreateSaleOrder, refused(rejected()));
+    assert!(world.take(&[create("1"), create("2")]).await.is_empty());
+    let outcomes: Vec<_> = world.outcomes().into_iter().map(|(_, o)| o).collect();
+    assert!(
+        matches!(&outcomes[0], Outcome::Rejected { code, .. } if code.as_str() == "unknown_sku")
+    );
+    assert!(matches!(&outcomes[1], Outcome::Done { .. }));
+}
+
+#[tokio::test]
+async fn an_outcome_that_could_not_be_told_is_told_by_the_redelivery_and_nothing_is_done_twice() {
+    let world = World::new();
+    world.queues.faults().plan("send", Fault::Unavailable);
+    assert_eq!(world.take(&[cancel("1")]).await, ["0"]);
+    assert_eq!(world.erp.written().len(), 1);
+    assert!(world.take(&[cancel("1")]).await.is_empty());
+    assert_eq!(world.erp.written().len(), 1);
+    assert_eq!(world.outcomes().len(), 1);
+}
+
+#[tokio::test]
+async fn a_busy_erp_is_asked_again_and_given_up_after_a_day_with_a_reason() {
+    let world = World::new();
+    let busy = || {
+        world
+            .erp
+            .reply(CommandKind::CancelSaleOrder, refused(transient()))
+    };
+    busy();
+    assert_eq!(world.take(&[cancel("1")]).await, ["0"]);
+    assert!(world.outcomes().is_empty());
+    busy();
+    world.clock.advance_ms(GIVE_UP_MS);
+    assert!(world.take(&[cancel("1")]).await.is_empty());
+    let (_, outcome) = world.outcomes().pop().unwrap();
+    assert!(
+        matches!(&outcome, Outcome::Rejected { code, .. } if code.as_str() == "gave_up"),
+        "{outcome:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_operators_retry_of_a_rejected_effect_runs_and_its_outcome_is_another_event() {
+    let world = World::new();
+    world
+        .erp
+        .reply(CommandKind::CancelSaleOrder, refused(rejected()));
+    let first = cancel("1").caused_by(build::message("event-1"));
+    assert!(world.take(std::slice::from_ref(&first)).await.is_empty());
+    assert!(world.take(&[first]).await.is_empty());
+    assert!(world.erp.written().is_empty(), "a redelivery is no retry");
+    let retry = cancel("1").caused_by(build::message("operator-1"));
+    assert!(world.take(&[retry]).await.is_empty());
+    assert_eq!(world.erp.written().len(), 1);
+    let outcomes = world.outcomes();
+    assert_eq!(outcomes[0], outcomes[1]);
+    assert!(matches!(outcomes[2].1, Outcome::Done { .. }));
+    assert_ne!(outcomes[0].0, outcomes[2].0);
+}
+
+#[tokio::test]
+async fn an_unreadable_command_is_kept_with_a_case() {
+    let world = World::new();
+    let mut command = cancel("1");
+    command.effect = None;
+    assert!(world.take(&[command, create("2")]).await.is_empty());
+    let cases = world.orders.all_cases();
+    assert_eq!(cases[0].code.as_str(), "unreadable_command");
+    assert_eq!(world.erp.written().len(), 1);
+}
