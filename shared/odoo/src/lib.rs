@@ -1,1 +1,173 @@
 //! Odoo behind one port: JSON-RPC (17, 18) and JSON-2 (19 and later).
+//!
+//! | module | does |
+//! |---|---|
+//! | `wire` | one call in both protocols; values as Odoo writes them |
+//! | `client` | makes one call, bounded in time and size |
+//! | `error` | classes every fault by its name |
+//! | `catalog` | products and states, looked up once and kept for a while |
+//! | `map` | canonical model → rows; no I/O |
+//! | `write` | one module a command, in batches; every one safe to repeat after any failure |
+//! | `read` | availability, orders for reconciliation |
+//!
+//! The connection's secret holds the integration user's key as `api.key`. Its user needs Sales:
+//! all documents, Contact creation, Inventory user (17 and 18: administrator, to set stock), and
+//! Invoicing for credit notes.
+//!
+//! Settings of the connection that only this adapter reads (`settings` in the connections file):
+//! `quarantine_location` and `scrap_location`, external ids of the locations that returned goods
+//! of these dispositions go to.
+
+mod catalog;
+mod client;
+mod error;
+mod map;
+mod read;
+mod wire;
+mod write;
+
+pub use client::Limits;
+
+use catalog::Memory;
+use client::Api;
+use error::{OdooError, rejected};
+use std::fmt;
+use tokio::time::Instant;
+use waybill_flow::connections::{Connection, Connections, ErpSettings};
+use waybill_flow::ports::{Availability, Erp, ErpCommand, ErpOrder, Secrets};
+use waybill_model::failure::Failure;
+use waybill_model::id::{ConnectionId, CorrelationId, Reference, Sku};
+
+/// Every Odoo of the connections file.
+pub struct Odoo<S> {
+    connections: Connections,
+    secrets: S,
+    http: reqwest::Client,
+    limits: Limits,
+    memory: Memory,
+}
+
+impl<S> fmt::Debug for Odoo<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Odoo")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: Secrets> Odoo<S> {
+    /// The adapter, with the usual limits.
+    #[must_use]
+    pub fn new(connections: Connections, secrets: S, http: reqwest::Client) -> Self {
+        Self {
+            connections,
+            secrets,
+            http,
+            limits: Limits::default(),
+            memory: Memory::default(),
+        }
+    }
+
+    /// The same with other limits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    fn settings(&self, erp: &ConnectionId) -> Result<(&Connection, &ErpSettings), Failure> {
+        self.connections
+            .get(erp)
+            .and_then(|c| Some((c, c.erp.as_ref()?)))
+            .ok_or_else(|| {
+                rejected(
+                    "unknown_connection",
+                    format!("the Odoo `{erp}` is not configured"),
+                    format!("add `{erp}` with an `erp` table to the connections file and deploy, then retry"),
+                )
+            })
+    }
+
+    async fn open<'a>(&'a self, erp: &'a ConnectionId) -> Result<Api<'a>, Failure> {
+        let (connection, settings) = self.settings(erp)?;
+        let fail = |e: OdooError| e.failure(erp);
+        let mut secrets = self.secrets.get(erp).await.map_err(|e| {
+            fail(OdooError::Secrets {
+                detail: e.to_string(),
+            })
+        })?;
+        let key = secrets
+            .api
+            .remove("key")
+            .filter(|k| !k.is_blank())
+            .ok_or_else(|| fail(OdooError::NoKey))?;
+        let mut api = Api {
+            http: &self.http,
+            erp,
+            base_url: &connection.base_url,
+            settings,
+            key,
+            session: client::Session { uid: 0, major: 0 },
+            limits: self.limits,
+            deadline: Instant::now() + self.limits.batch,
+        };
+        api.session = match self.memory.session(erp) {
+            Some(session) => session,
+            None => {
+                let session = api.open().await.map_err(fail)?;
+                self.memory.set_session(erp, Some(session));
+                session
+            }
+        };
+        Ok(api)
+    }
+}
+
+impl<S: Secrets> Erp for Odoo<S> {
+    async fn write(
+        &self,
+        erp: &ConnectionId,
+        batch: &[ErpCommand],
+    ) -> Vec<Result<Vec<Reference>, Failure>> {
+        let api = match self.open(erp).await {
+            Ok(api) => api,
+            Err(failure) => return vec![Err(failure); batch.len()],
+        };
+        let writer = write::Writer {
+            api: &api,
+            memory: &self.memory,
+            connections: &self.connections,
+        };
+        let outcomes = write::write(writer, batch).await;
+        if outcomes
+            .iter()
+            .any(|o| matches!(o, Err(f) if f.code().as_str() == "erp_credentials"))
+        {
+            // The user may be another one now.
+            self.memory.set_session(erp, None);
+        }
+        outcomes
+    }
+
+    async fn availability(
+        &self,
+        erp: &ConnectionId,
+        skus: &[Sku],
+    ) -> Result<Vec<Availability>, Failure> {
+        let api = self.open(erp).await?;
+        read::availability(&api, skus)
+            .await
+            .map_err(|e| e.failure(erp))
+    }
+
+    async fn orders(
+        &self,
+        erp: &ConnectionId,
+        correlations: &[CorrelationId],
+    ) -> Result<Vec<ErpOrder>, Failure> {
+        let api = self.open(erp).await?;
+        read::orders(&api, correlations)
+            .await
+            .map_err(|e| e.failure(erp))
+    }
+}

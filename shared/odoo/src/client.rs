@@ -1,0 +1,235 @@
+//! One call at a time, bounded in time and size. No mapping.
+
+use crate::error::{FaultKind, OdooError};
+use crate::wire::{Call, Loaded, json_rpc, read_json_rpc, read_json2};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::Instant;
+use waybill_flow::connections::{ErpProtocol, ErpSettings};
+use waybill_flow::ports::Secret;
+use waybill_model::id::ConnectionId;
+
+/// Bounds of calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest wait for one answer. Odoo's own limit is 120 s by default, and it commits whether
+    /// or not we wait; a longer wait only holds the function.
+    pub call: Duration,
+    /// Longest time for all calls of one batch: below the function's timeout, so that what is done
+    /// is reported. What was not begun is transient.
+    pub batch: Duration,
+    /// Longest answer read. Availability of 10 000 products is about 2 MB.
+    pub answer_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            call: Duration::from_secs(40),
+            batch: Duration::from_secs(50),
+            answer_bytes: 32 * 1024 * 1024,
+        }
+    }
+}
+
+/// Who we are at an Odoo, found once per process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Session {
+    /// Database id of the user; only JSON-RPC needs it.
+    pub(crate) uid: i64,
+    /// Major version.
+    pub(crate) major: u32,
+}
+
+/// One Odoo, for the time of one batch.
+#[derive(Debug)]
+pub(crate) struct Api<'a> {
+    pub(crate) http: &'a reqwest::Client,
+    pub(crate) erp: &'a ConnectionId,
+    pub(crate) base_url: &'a str,
+    pub(crate) settings: &'a ErpSettings,
+    pub(crate) key: Secret,
+    pub(crate) session: Session,
+    pub(crate) limits: Limits,
+    pub(crate) deadline: Instant,
+}
+
+impl Api<'_> {
+    /// Makes one call: one attempt.
+    pub(crate) async fn call(&self, call: Call) -> Result<Value, OdooError> {
+        // Messages of faults are matched and read by people: one language, whatever the user's.
+        let call = call.context("lang", json!("en_US"));
+        match self.settings.protocol {
+            ErpProtocol::JsonRpc => {
+                let (database, uid) = (&self.settings.database, self.session.uid);
+                let body = call.json_rpc(database, uid, self.key.expose());
+                let (status, answer) = self.post("/jsonrpc", &body, false).await?;
+                read_json_rpc(status, &answer)
+            }
+            ErpProtocol::Json2 => {
+                let (path, body) = (call.json2_path(), call.json2());
+                let (status, answer) = self.post(&path, &body, true).await?;
+                read_json2(status, &answer)
+            }
+        }
+        .map_err(|e| match e {
+            OdooError::Fault(f) if f.kind == FaultKind::Credentials => OdooError::BadCredentials,
+            other => other,
+        })
+    }
+
+    /// Records that match a domain.
+    pub(crate) async fn search_read<T: DeserializeOwned>(
+        &self,
+        model: &'static str,
+        domain: Value,
+        fields: &[&str],
+    ) -> Result<Vec<T>, OdooError> {
+        let call = Call::of(model, "search_read")
+            .argument("domain", domain)
+            .keyword("fields", json!(fields))
+            .keyword("order", json!("id"));
+        rows(self.call(call).await?)
+    }
+
+    /// Records by id; those that are gone are left out.
+    pub(crate) async fn read<T: DeserializeOwned>(
+        &self,
+        model: &'static str,
+        ids: &[i64],
+        fields: &[&str],
+    ) -> Result<Vec<T>, OdooError> {
+        let call = Call::on(model, "read", ids).keyword("fields", json!(fields));
+        rows(self.call(call).await?)
+    }
+
+    /// Inserts or updates rows, all or none.
+    pub(crate) async fn load(
+        &self,
+        model: &'static str,
+        fields: &[&str],
+        data: &[Vec<Value>],
+        mode: LoadMode,
+    ) -> Result<Loaded, OdooError> {
+        let mut call = Call::of(model, "load")
+            .argument("fields", json!(fields))
+            .argument("data", json!(data))
+            .context("tz", json!("UTC"));
+        if mode == LoadMode::InsertOnly {
+            call = call
+                .context("mode", json!("update"))
+                .context("noupdate", json!(true));
+        }
+        Loaded::read(&self.call(self.quiet(call)).await?)
+    }
+
+    /// The same call without chatter, where the connection asks for it.
+    pub(crate) fn quiet(&self, call: Call) -> Call {
+        if !self.settings.suppress_chatter {
+            return call;
+        }
+        [
+            "tracking_disable",
+            "mail_create_nolog",
+            "mail_create_nosubscribe",
+            "mail_notrack",
+            "mail_auto_subscribe_no_notify",
+        ]
+        .into_iter()
+        .fold(call, |call, key| call.context(key, json!(true)))
+    }
+
+    /// Finds out who we are: two calls with JSON-RPC, none with JSON-2.
+    pub(crate) async fn open(&self) -> Result<Session, OdooError> {
+        match self.settings.protocol {
+            // JSON-2 exists from 19 on, and what we call is the same since.
+            ErpProtocol::Json2 => Ok(Session { uid: 0, major: 19 }),
+            ErpProtocol::JsonRpc => {
+                let (database, login) = (&self.settings.database, &self.settings.login);
+                let who = json!([database, login, self.key.expose(), {}]);
+                let body = json_rpc("common", "authenticate", who);
+                let (status, answer) = self.post("/jsonrpc", &body, false).await?;
+                // A wrong login or key is `false`, not a fault.
+                let uid = read_json_rpc(status, &answer)?
+                    .as_i64()
+                    .ok_or(OdooError::BadCredentials)?;
+                let body = json_rpc("common", "version", json!([]));
+                let (status, answer) = self.post("/jsonrpc", &body, false).await?;
+                let version = read_json_rpc(status, &answer)?;
+                let major = version
+                    .get("server_version_info")
+                    .and_then(|info| info.get(0))
+                    .and_then(Value::as_u64)
+                    .and_then(|major| u32::try_from(major).ok())
+                    .unwrap_or(17);
+                Ok(Session { uid, major })
+            }
+        }
+    }
+
+    async fn post(
+        &self,
+        path: &str,
+        body: &Value,
+        bearer: bool,
+    ) -> Result<(u16, Vec<u8>), OdooError> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left < Duration::from_secs(1) {
+            return Err(OdooError::OutOfTime);
+        }
+        let mut request = self
+            .http
+            .post(format!("{}{path}", self.base_url))
+            .timeout(left.min(self.limits.call))
+            .json(body);
+        if bearer {
+            request = request
+                .bearer_auth(self.key.expose())
+                .header("X-Odoo-Database", &self.settings.database);
+        }
+        let mut response = request.send().await.map_err(|e| sent(&e))?;
+        let status = response.status().as_u16();
+        let mut answer = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|e| sent(&e))? {
+            if answer.len() + chunk.len() > self.limits.answer_bytes {
+                return Err(OdooError::TooLong {
+                    limit_bytes: self.limits.answer_bytes,
+                });
+            }
+            answer.extend_from_slice(&chunk);
+        }
+        Ok((status, answer))
+    }
+}
+
+/// How `load` treats external ids that exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LoadMode {
+    /// Leaves them as they are: atomic insert-if-absent.
+    InsertOnly,
+    /// Writes the given columns.
+    Update,
+}
+
+/// The error's own text holds the address, so only its kind is told.
+fn sent(error: &reqwest::Error) -> OdooError {
+    if error.is_connect() || error.is_builder() {
+        return OdooError::Unreachable {
+            detail: "no connection".to_owned(),
+        };
+    }
+    let what = if error.is_timeout() {
+        "no answer in time"
+    } else {
+        "the connection was cut"
+    };
+    OdooError::Lost {
+        detail: what.to_owned(),
+    }
+}
+
+fn rows<T: DeserializeOwned>(value: Value) -> Result<Vec<T>, OdooError> {
+    serde_json::from_value(value)
+        .map_err(|_| OdooError::Shape("records with the asked fields are needed"))
+}

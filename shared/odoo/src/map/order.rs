@@ -1,0 +1,482 @@
+//! Orders → rows of `sale.order` with their lines.
+
+use super::ids::{Ids, order_origin};
+use super::partner::{Partners, partners};
+use super::price::price;
+use super::tax::tax_cell;
+use super::{cell, cell_or_empty, number};
+use crate::catalog::{Catalog, Product};
+use crate::error::rejected;
+use rust_decimal::Decimal;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use waybill_flow::connections::{ErpSettings, TotalsPolicy};
+use waybill_model::failure::Failure;
+use waybill_model::id::{CorrelationId, Sku};
+use waybill_model::money::Amount;
+use waybill_model::order::{Order, OrderLine, ShippingLine, Tax};
+
+/// Which of a line's quantities count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// As the customer placed the order: what its totals are about.
+    AsPlaced,
+    /// What is still wanted after edits, refunds and cancels.
+    Now,
+}
+
+/// One line as Odoo is told it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Line {
+    /// Database id; none for a note.
+    pub(crate) product: Option<i64>,
+    pub(crate) name: String,
+    pub(crate) quantity: Decimal,
+    pub(crate) unit: Decimal,
+    pub(crate) percent: Decimal,
+    /// External ids, joined.
+    pub(crate) taxes: String,
+    pub(crate) is_delivery: bool,
+}
+
+/// One order, ready to be written.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct OrderPlan {
+    pub(crate) correlation: CorrelationId,
+    pub(crate) external_id: String,
+    pub(crate) partners: Partners,
+    pub(crate) lines: Vec<Line>,
+    reference: String,
+    origin: String,
+    date: String,
+    pricelist: Option<String>,
+    carrier: Option<String>,
+}
+
+/// Every SKU that an order's plan needs.
+pub(crate) fn skus(order: &Order, settings: &ErpSettings) -> BTreeSet<Sku> {
+    let mut skus: BTreeSet<Sku> = order.lines.iter().filter_map(|l| l.sku.clone()).collect();
+    if !order.shipping_lines.is_empty() {
+        skus.insert(settings.shipping_sku.clone());
+    }
+    skus.extend(settings.tip_sku.clone().filter(|_| !order.tip.is_zero()));
+    skus.extend(settings.rounding_sku.clone());
+    skus
+}
+
+/// Plans an order.
+///
+/// # Errors
+/// A rejection that names what is not mapped or not in Odoo, and the line.
+pub(crate) fn plan(
+    order: &Order,
+    settings: &ErpSettings,
+    catalog: &Catalog,
+    wanted: Wanted,
+) -> Result<OrderPlan, Failure> {
+    let ids = Ids {
+        prefix: &settings.external_id_prefix,
+    };
+    let planner = Planner {
+        order,
+        settings,
+        catalog,
+        wanted,
+    };
+    let correlation = order.correlation();
+    let carrier = order.shipping_lines.iter().find_map(|s| {
+        let fits = |c: &&waybill_flow::connections::CarrierMapping| {
+            c.method == s.method || c.method == s.title
+        };
+        settings
+            .carriers
+            .iter()
+            .find(fits)
+            .map(|c| c.carrier.clone())
+    });
+    Ok(OrderPlan {
+        correlation,
+        external_id: ids.order(correlation),
+        partners: partners(order, ids, catalog),
+        lines: planner.lines()?,
+        reference: order.number.to_string(),
+        origin: order_origin(correlation),
+        date: order.placed_at.to_naive_utc(),
+        pricelist: planner.pricelist()?,
+        carrier,
+    })
+}
+
+struct Planner<'a> {
+    order: &'a Order,
+    settings: &'a ErpSettings,
+    catalog: &'a Catalog,
+    wanted: Wanted,
+}
+
+impl Planner<'_> {
+    fn pricelist(&self) -> Result<Option<String>, Failure> {
+        let currency = self.order.currency;
+        let mapped = self.settings.pricelists.get(&currency).cloned();
+        if mapped.is_none() && !self.settings.pricelists.is_empty() {
+            return Err(unknown_pricelist(self.order));
+        }
+        Ok(mapped)
+    }
+
+    fn lines(&self) -> Result<Vec<Line>, Failure> {
+        let mut lines = Vec::new();
+        for (index, line) in self.order.lines.iter().enumerate() {
+            self.goods(index + 1, line, &mut lines)?;
+        }
+        if lines.is_empty() && self.wanted == Wanted::AsPlaced {
+            return Err(rejected(
+                "order_without_lines",
+                format!("order `{}` has no line with a quantity", self.order.number),
+                "correct the order in the channel, then replay it",
+            ));
+        }
+        for shipping in &self.order.shipping_lines {
+            self.shipping(shipping, &mut lines)?;
+        }
+        if !self.order.tip.is_zero() {
+            let sku = self.settings.tip_sku.as_ref();
+            lines.push(self.extra(sku, "tip_sku", "Tip", self.order.tip)?);
+        }
+        if !self.order.rounding.is_zero() {
+            let sku = self.settings.rounding_sku.as_ref();
+            lines.push(self.extra(sku, "rounding_sku", "Rounding", self.order.rounding)?);
+        }
+        if let Some(note) = &self.order.note {
+            lines.push(Line {
+                product: None,
+                name: note.clone(),
+                quantity: Decimal::ZERO,
+                unit: Decimal::ZERO,
+                percent: Decimal::ZERO,
+                taxes: String::new(),
+                is_delivery: false,
+            });
+        }
+        Ok(lines)
+    }
+
+    fn goods(&self, place: usize, line: &OrderLine, lines: &mut Vec<Line>) -> Result<(), Failure> {
+        let quantity = match self.wanted {
+            Wanted::AsPlaced => line.quantity,
+            Wanted::Now => line.current_quantity,
+        };
+        if quantity.is_zero() {
+            return Ok(());
+        }
+        let place = format!("line {place}");
+        let sku = line.sku.as_ref().ok_or_else(|| {
+            rejected(
+                "line_without_sku",
+                format!("{place} of order `{}` has no SKU", self.order.number),
+                "give the product a SKU in the channel and in Odoo (Internal Reference), then replay the order",
+            )
+        })?;
+        let discount = line
+            .discount
+            .decimal()
+            .checked_mul(quantity.decimal())
+            .and_then(|d| d.checked_div(line.quantity.decimal()))
+            .unwrap_or_default();
+        self.priced(
+            &place,
+            sku,
+            &line.title,
+            (line.unit_price.decimal(), quantity.decimal(), discount),
+            &line.taxes,
+            false,
+            lines,
+        )
+    }
+
+    fn shipping(&self, shipping: &ShippingLine, lines: &mut Vec<Line>) -> Result<(), Failure> {
+        self.priced(
+            "the shipping line",
+            &self.settings.shipping_sku,
+            &shipping.title,
+            (
+                shipping.price.decimal(),
+                Decimal::ONE,
+                shipping.discount.decimal(),
+            ),
+            &shipping.taxes,
+            true,
+            lines,
+        )
+    }
+
+    #[allow(clippy::too_many_arguments)] // One call site each for goods and shipping.
+    fn priced(
+        &self,
+        place: &str,
+        sku: &Sku,
+        title: &str,
+        (unit, quantity, discount): (Decimal, Decimal, Decimal),
+        taxes: &[Tax],
+        is_delivery: bool,
+        lines: &mut Vec<Line>,
+    ) -> Result<(), Failure> {
+        let product = self.product(sku, place)?;
+        let taxes = tax_cell(taxes, self.order, self.settings, place)?;
+        let digits = self.order.currency.minor_digits();
+        let rest_allowed =
+            self.settings.totals == TotalsPolicy::Adjust && self.settings.rounding_sku.is_some();
+        let pricing = price(unit, quantity, discount, digits, rest_allowed).ok_or_else(|| {
+            rejected(
+                "amount_out_of_range",
+                format!(
+                    "{place} of order `{}` has an amount that is too large",
+                    self.order.number
+                ),
+                "correct the order in the channel, then replay it",
+            )
+        })?;
+        lines.extend(pricing.lines.iter().map(|p| Line {
+            product: Some(product),
+            name: title.to_owned(),
+            quantity: p.quantity,
+            unit: p.unit,
+            percent: p.percent,
+            taxes: taxes.clone(),
+            is_delivery,
+        }));
+        if !pricing.rest.is_zero()
+            && let Some(rounding) = &self.settings.rounding_sku
+        {
+            lines.push(Line {
+                product: Some(self.product(rounding, place)?),
+                name: format!("Discount {title}"),
+                quantity: Decimal::ONE,
+                unit: pricing.rest,
+                percent: Decimal::ZERO,
+                taxes,
+                is_delivery: false,
+            });
+        }
+        Ok(())
+    }
+
+    fn extra(
+        &self,
+        sku: Option<&Sku>,
+        setting: &str,
+        name: &str,
+        amount: Amount,
+    ) -> Result<Line, Failure> {
+        let sku = sku.ok_or_else(|| {
+            rejected(
+                if setting == "tip_sku" {
+                    "missing_tip_sku"
+                } else {
+                    "missing_rounding_sku"
+                },
+                format!(
+                    "order `{}` has `{}` of {amount}, and no product is set for it",
+                    self.order.number,
+                    name.to_lowercase()
+                ),
+                format!(
+                    "make a service product in Odoo and set its internal reference as `erp.{setting}` in the connections file, then retry"
+                ),
+            )
+        })?;
+        Ok(Line {
+            product: Some(self.product(sku, name)?),
+            name: name.to_owned(),
+            quantity: Decimal::ONE,
+            unit: amount.decimal(),
+            percent: Decimal::ZERO,
+            taxes: String::new(),
+            is_delivery: false,
+        })
+    }
+
+    fn product(&self, sku: &Sku, place: &str) -> Result<i64, Failure> {
+        product_of(
+            self.catalog,
+            sku,
+            &format!("{place} of order `{}`", self.order.number),
+        )
+    }
+}
+
+/// The product of a SKU.
+///
+/// # Errors
+/// A rejection that names SKU and place.
+pub(crate) fn product_of(catalog: &Catalog, sku: &Sku, place: &str) -> Result<i64, Failure> {
+    match catalog.products.get(sku) {
+        Some(Product::One(id)) => Ok(*id),
+        Some(Product::Several) => Err(rejected(
+            "ambiguous_sku",
+            format!("{place} has SKU `{sku}`, and several products in Odoo have it"),
+            format!("leave the internal reference `{sku}` on one product in Odoo, then retry"),
+        )),
+        None => Err(rejected(
+            "unknown_sku",
+            format!("{place} has SKU `{sku}`, which no product in Odoo has"),
+            format!(
+                "create the product in Odoo with the internal reference `{sku}`, or add an alias for it to `channel.sku_aliases` in the connections file, then retry"
+            ),
+        )),
+    }
+}
+
+/// The rejection for a currency without a price list.
+pub(crate) fn unknown_pricelist(order: &Order) -> Failure {
+    let currency = order.currency;
+    rejected(
+        "unknown_pricelist",
+        format!(
+            "order `{}` is in `{currency}`, for which no price list is mapped",
+            order.number
+        ),
+        format!(
+            "add `{currency} = \"<external id of a product.pricelist in {currency}>\"` to `erp.pricelists` in the connections file (make the price list in Odoo first), then retry"
+        ),
+    )
+}
+
+/// Columns of the load: of the order, then of its lines. A column is left out only where no order
+/// of the connection has it, so that every batch is one call; within it an empty cell is nothing.
+pub(crate) struct Columns {
+    pricelist: bool,
+    warehouse: Option<String>,
+    carrier: bool,
+    delivery: bool,
+    notes: bool,
+    taxes: &'static str,
+}
+
+impl Columns {
+    /// Columns for a batch.
+    pub(crate) fn of(plans: &[&OrderPlan], settings: &ErpSettings, major: u32) -> Self {
+        let any = |test: fn(&Line) -> bool| plans.iter().any(|p| p.lines.iter().any(test));
+        Self {
+            pricelist: !settings.pricelists.is_empty(),
+            warehouse: settings.warehouse.clone(),
+            carrier: !settings.carriers.is_empty(),
+            delivery: any(|l| l.is_delivery),
+            notes: any(|l| l.product.is_none()),
+            taxes: tax_column(major),
+        }
+    }
+
+    /// Their names.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        let mut names = self.header();
+        names.extend([
+            "order_line/product_id/.id",
+            "order_line/name",
+            "order_line/product_uom_qty",
+            "order_line/price_unit",
+            "order_line/discount",
+            self.taxes,
+        ]);
+        names.extend(self.delivery.then_some("order_line/is_delivery"));
+        names.extend(self.notes.then_some("order_line/display_type"));
+        names
+    }
+
+    fn header(&self) -> Vec<&'static str> {
+        let mut names = vec![
+            "id",
+            "client_order_ref",
+            "origin",
+            "date_order",
+            "partner_id/id",
+            "partner_invoice_id/id",
+            "partner_shipping_id/id",
+        ];
+        names.extend(self.pricelist.then_some("pricelist_id/id"));
+        names.extend(self.warehouse.is_some().then_some("warehouse_id/id"));
+        names.extend(self.carrier.then_some("carrier_id/id"));
+        names
+    }
+
+    /// Rows of one order: the first carries the order, the others only lines.
+    pub(crate) fn rows(&self, plan: &OrderPlan) -> Vec<Vec<Value>> {
+        let width = self.header().len();
+        plan.lines
+            .iter()
+            .enumerate()
+            .map(|(index, line)| {
+                let mut row = if index == 0 {
+                    self.header_cells(plan)
+                } else {
+                    vec![cell(""); width]
+                };
+                row.extend(self.line_cells(line));
+                row
+            })
+            .collect()
+    }
+
+    fn header_cells(&self, plan: &OrderPlan) -> Vec<Value> {
+        let mut row = vec![
+            cell(&plan.external_id),
+            cell(&plan.reference),
+            cell(&plan.origin),
+            cell(&plan.date),
+            cell(&plan.partners.customer),
+            cell(&plan.partners.invoice),
+            cell(&plan.partners.shipping),
+        ];
+        if self.pricelist {
+            row.push(cell_or_empty(plan.pricelist.as_deref()));
+        }
+        if let Some(warehouse) = &self.warehouse {
+            row.push(cell(warehouse));
+        }
+        if self.carrier {
+            row.push(cell_or_empty(plan.carrier.as_deref()));
+        }
+        row
+    }
+
+    fn line_cells(&self, line: &Line) -> Vec<Value> {
+        let mut row = match line.product {
+            Some(product) => vec![
+                cell(product.to_string()),
+                cell(&line.name),
+                number(line.quantity),
+                number(line.unit),
+                number(line.percent),
+                cell(&line.taxes),
+            ],
+            None => vec![
+                cell(""),
+                cell(&line.name),
+                cell("0"),
+                cell("0"),
+                cell("0"),
+                cell(""),
+            ],
+        };
+        if self.delivery {
+            row.push(cell(if line.is_delivery { "True" } else { "" }));
+        }
+        if self.notes {
+            row.push(cell(if line.product.is_none() {
+                "line_note"
+            } else {
+                ""
+            }));
+        }
+        row
+    }
+}
+
+/// The taxes of a line were renamed in 19.
+fn tax_column(major: u32) -> &'static str {
+    if major >= 19 {
+        "order_line/tax_ids/id"
+    } else {
+        "order_line/tax_id/id"
+    }
+}

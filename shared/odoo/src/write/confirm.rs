@@ -1,0 +1,120 @@
+//! Confirming orders: one call for all, and the one that fails found by halving.
+//!
+//! `action_confirm` is all or nothing and its message rarely names the order. It also fails when
+//! an earlier call whose answer was lost is still at it. So after any error the states are read
+//! again, and only what is still a quotation is judged.
+
+use crate::client::Api;
+use crate::error::{OdooError, rejected};
+use crate::wire::{Call, Text};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use waybill_model::failure::Failure;
+
+#[derive(Deserialize)]
+struct StateRow {
+    id: i64,
+    state: Text,
+}
+
+/// Confirms quotations; the outcome of each.
+pub(crate) async fn confirm(api: &Api<'_>, ids: &[i64]) -> BTreeMap<i64, Result<(), Failure>> {
+    let mut outcomes = BTreeMap::new();
+    let mut groups: Vec<Vec<i64>> = vec![ids.to_vec()];
+    while let Some(group) = groups.pop() {
+        if group.is_empty() {
+            continue;
+        }
+        let call = api.quiet(Call::on("sale.order", "action_confirm", &group));
+        let error = match api.call(call).await {
+            Ok(_) => {
+                outcomes.extend(group.into_iter().map(|id| (id, Ok(()))));
+                continue;
+            }
+            Err(error) => error,
+        };
+        let still_open = match still_open(api, &group, &mut outcomes).await {
+            Ok(open) => open,
+            Err(_) => {
+                // Not even the states can be read: the first error tells more.
+                fail(&mut outcomes, &group, &error, api);
+                continue;
+            }
+        };
+        if !error.is_about_records() {
+            fail(&mut outcomes, &still_open, &error, api);
+            continue;
+        }
+        match still_open.as_slice() {
+            [] => {}
+            [only] => {
+                outcomes.insert(*only, Err(refused(&error, api)));
+            }
+            // Some were confirmed meanwhile, by a call whose answer was lost: try the rest.
+            open if open.len() < group.len() => groups.push(open.to_vec()),
+            open => {
+                let (left, right) = open.split_at(open.len() / 2);
+                groups.push(right.to_vec());
+                groups.push(left.to_vec());
+            }
+        }
+    }
+    outcomes
+}
+
+/// Reads the states; what is confirmed is an outcome, what is a quotation is returned.
+async fn still_open(
+    api: &Api<'_>,
+    group: &[i64],
+    outcomes: &mut BTreeMap<i64, Result<(), Failure>>,
+) -> Result<Vec<i64>, OdooError> {
+    let rows: Vec<StateRow> = api.read("sale.order", group, &["state"]).await?;
+    let mut open = Vec::new();
+    for row in rows {
+        match row.state.as_str() {
+            "draft" | "sent" => open.push(row.id),
+            "cancel" => {
+                outcomes.insert(row.id, Err(cancelled("the order")));
+            }
+            _ => {
+                outcomes.insert(row.id, Ok(()));
+            }
+        }
+    }
+    Ok(open)
+}
+
+fn fail(
+    outcomes: &mut BTreeMap<i64, Result<(), Failure>>,
+    ids: &[i64],
+    error: &OdooError,
+    api: &Api<'_>,
+) {
+    outcomes.extend(ids.iter().map(|id| (*id, Err(error.failure(api.erp)))));
+}
+
+fn refused(error: &OdooError, api: &Api<'_>) -> Failure {
+    let OdooError::Fault(fault) = error else {
+        return error.failure(api.erp);
+    };
+    if fault
+        .raw()
+        .starts_with("No rule has been found to replenish")
+    {
+        return rejected(
+            "no_replenishment_rule",
+            format!("`{}`: {}", api.erp, fault.text()),
+            "in Odoo, correct the routes of the named product or the address of the customer's country, then retry",
+        );
+    }
+    fault.failure(api.erp)
+}
+
+/// The rejection for an order that somebody cancelled in Odoo.
+pub(crate) fn cancelled(what: &str) -> Failure {
+    rejected(
+        "cancelled_in_erp",
+        format!("{what} is cancelled in Odoo"),
+        "set it back to quotation in Odoo and retry, or cancel the order in the channel",
+    )
+}

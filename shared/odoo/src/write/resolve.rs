@@ -1,0 +1,132 @@
+//! From our orders to their database ids.
+//!
+//! Only administrators may search external ids, so orders are searched by the source document that
+//! we gave them, and Odoo is then asked for the external ids of what was found: a quotation that a
+//! user copied has the same source document and no external id. Two calls for any number of
+//! orders. What was not found that way (somebody edited the source document) is asked for by
+//! external id, one call each.
+
+use crate::client::Api;
+use crate::error::{FaultKind, OdooError, rejected};
+use crate::map::ids::{Ids, order_origin};
+use crate::wire::{Call, Number, Text, ToOne};
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::BTreeMap;
+use waybill_model::failure::Failure;
+use waybill_model::id::CorrelationId;
+
+use super::orders::CurrencyName;
+
+/// A sale order that was found.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Found {
+    pub(crate) id: i64,
+    pub(crate) name: Text,
+    pub(crate) state: Text,
+    #[serde(default)]
+    pub(crate) locked: bool,
+    pub(crate) amount_total: Number,
+    pub(crate) currency_id: CurrencyName,
+    #[serde(default)]
+    pub(crate) invoice_ids: Vec<i64>,
+    #[serde(default)]
+    pub(crate) order_line: Vec<i64>,
+    #[serde(default)]
+    pub(crate) partner_id: ToOne,
+}
+
+const FIELDS: [&str; 8] = [
+    "name",
+    "state",
+    "amount_total",
+    "currency_id",
+    "invoice_ids",
+    "order_line",
+    "partner_id",
+    "locked",
+];
+
+/// Whether what a search misses is asked for by external id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// Two calls, whatever is missing.
+    Search,
+    /// A call for each that is missing.
+    Thorough,
+}
+
+/// The orders that are in Odoo.
+pub(crate) async fn resolve(
+    api: &Api<'_>,
+    correlations: &[CorrelationId],
+    effort: Effort,
+) -> Result<BTreeMap<CorrelationId, Found>, OdooError> {
+    if correlations.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let ids = Ids {
+        prefix: &api.settings.external_id_prefix,
+    };
+    let origins: Vec<String> = correlations.iter().map(|c| order_origin(*c)).collect();
+    let rows: Vec<Found> = api
+        .search_read("sale.order", json!([["origin", "in", origins]]), &FIELDS)
+        .await?;
+    let mut found = BTreeMap::new();
+    if !rows.is_empty() {
+        let row_ids: Vec<i64> = rows.iter().map(|r| r.id).collect();
+        let call = Call::on("sale.order", "get_external_id", &row_ids);
+        let external: BTreeMap<String, String> = serde_json::from_value(api.call(call).await?)
+            .map_err(|_| OdooError::Shape("external ids by id are needed"))?;
+        for row in rows {
+            let external = external.get(&row.id.to_string());
+            let ours = correlations
+                .iter()
+                .find(|c| Some(&ids.order(**c)) == external);
+            if let Some(correlation) = ours {
+                found.insert(*correlation, row);
+            }
+        }
+    }
+    if effort == Effort::Thorough {
+        for correlation in correlations {
+            if !found.contains_key(correlation)
+                && let Some(row) = by_external_id(api, &ids.order(*correlation)).await?
+            {
+                found.insert(*correlation, row);
+            }
+        }
+    }
+    Ok(found)
+}
+
+async fn by_external_id(api: &Api<'_>, external_id: &str) -> Result<Option<Found>, OdooError> {
+    let (module, name) = external_id.split_once('.').unwrap_or(("", external_id));
+    let call = Call::of("ir.model.data", "check_object_reference")
+        .argument("module", json!(module))
+        .argument("xml_id", json!(name));
+    let id = match api.call(call).await {
+        Ok(pair) => pair.get(1).and_then(serde_json::Value::as_i64),
+        // An unknown id is a ValueError.
+        Err(OdooError::Fault(f)) if f.kind == FaultKind::Interface => None,
+        Err(OdooError::Fault(f)) if f.kind == FaultKind::Missing => None,
+        Err(error) => return Err(error),
+    };
+    let Some(id) = id else {
+        return Ok(None);
+    };
+    Ok(api
+        .read("sale.order", &[id], &FIELDS)
+        .await?
+        .into_iter()
+        .next())
+}
+
+/// The rejection for a command about an order that Odoo does not have.
+pub(crate) fn not_in_erp(correlation: CorrelationId) -> Failure {
+    rejected(
+        "order_not_in_erp",
+        format!("Odoo has no order for `{correlation}`"),
+        "resolve the case that kept the order from being written, or retry its creation, then retry this",
+    )
+}

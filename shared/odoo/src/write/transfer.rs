@@ -1,0 +1,208 @@
+//! Transfers (`stock.picking`): what deliveries and returns have in common.
+
+use super::load::{Record, load_each};
+use crate::client::{Api, LoadMode};
+use crate::error::{OdooError, rejected};
+use crate::map::{cell, number};
+use crate::wire::{Call, Number, Text, ToOne};
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::BTreeMap;
+use waybill_model::failure::Failure;
+
+/// A transfer.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Picking {
+    pub(crate) id: i64,
+    pub(crate) name: Text,
+    pub(crate) state: Text,
+    pub(crate) origin: Text,
+    pub(crate) sale_id: ToOne,
+    pub(crate) picking_type_code: Text,
+}
+
+/// One product of a transfer.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Move {
+    pub(crate) id: i64,
+    pub(crate) picking_id: ToOne,
+    pub(crate) product_id: ToOne,
+    pub(crate) product_uom_qty: Number,
+    pub(crate) quantity: Number,
+    pub(crate) state: Text,
+    pub(crate) origin_returned_move_id: ToOne,
+}
+
+/// What is to be booked on one transfer: every open move of it, with how many were moved.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Booking {
+    pub(crate) picking: i64,
+    pub(crate) origin: String,
+    pub(crate) tracking: String,
+    pub(crate) moves: Vec<(i64, Decimal)>,
+    /// External id of where the goods go, where it is not the transfer's own destination.
+    pub(crate) destination: Option<String>,
+}
+
+impl Picking {
+    pub(crate) fn is_open(&self) -> bool {
+        !matches!(self.state.as_str(), "done" | "cancel")
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.state.as_str() == "done"
+    }
+
+    pub(crate) fn is_outgoing(&self) -> bool {
+        self.picking_type_code.as_str() == "outgoing"
+    }
+}
+
+/// All transfers of orders.
+pub(crate) async fn pickings(api: &Api<'_>, orders: &[i64]) -> Result<Vec<Picking>, OdooError> {
+    let fields = ["name", "state", "origin", "sale_id", "picking_type_code"];
+    api.search_read("stock.picking", json!([["sale_id", "in", orders]]), &fields)
+        .await
+}
+
+/// All moves of transfers.
+pub(crate) async fn moves(api: &Api<'_>, pickings: &[i64]) -> Result<Vec<Move>, OdooError> {
+    let fields = [
+        "picking_id",
+        "product_id",
+        "product_uom_qty",
+        "quantity",
+        "state",
+        "origin_returned_move_id",
+    ];
+    api.search_read(
+        "stock.move",
+        json!([["picking_id", "in", pickings]]),
+        &fields,
+    )
+    .await
+}
+
+/// Sets quantities and marks, and validates: three calls for any number of transfers. What was not
+/// moved becomes a backorder.
+pub(crate) async fn book(api: &Api<'_>, bookings: &[Booking]) -> Vec<Result<(), Failure>> {
+    if bookings.is_empty() {
+        return Vec::new();
+    }
+    let elsewhere = bookings.iter().any(|b| b.destination.is_some());
+    let mut fields = vec![
+        ".id",
+        "origin",
+        "carrier_tracking_ref",
+        "move_ids/.id",
+        "move_ids/quantity",
+        "move_ids/picked",
+    ];
+    if elsewhere {
+        fields.extend(["location_dest_id/id", "move_ids/location_dest_id/id"]);
+    }
+    let records: Vec<Record> = bookings.iter().map(|b| rows(b, elsewhere)).collect();
+    let loaded = load_each(api, "stock.picking", &fields, &records, LoadMode::Update).await;
+    let mut failed: BTreeMap<i64, Failure> = BTreeMap::new();
+    for (booking, result) in bookings.iter().zip(&loaded) {
+        if let Err(refusal) = result {
+            failed.insert(booking.picking, refusal.failure(api.erp));
+        }
+    }
+    let ready: Vec<i64> = bookings
+        .iter()
+        .map(|b| b.picking)
+        .filter(|id| !failed.contains_key(id))
+        .collect();
+    failed.extend(validate(api, &ready).await);
+    bookings
+        .iter()
+        .map(|b| failed.get(&b.picking).cloned().map_or(Ok(()), Err))
+        .collect()
+}
+
+fn rows(booking: &Booking, elsewhere: bool) -> Record {
+    let destination = booking.destination.as_deref().unwrap_or_default();
+    booking
+        .moves
+        .iter()
+        .enumerate()
+        .map(|(index, (id, quantity))| {
+            let first = |text: &str| cell(if index == 0 { text } else { "" });
+            let mut row = vec![
+                first(&booking.picking.to_string()),
+                first(&booking.origin),
+                first(&booking.tracking),
+                cell(id.to_string()),
+                number(*quantity),
+                cell(if quantity.is_zero() { "False" } else { "True" }),
+            ];
+            if elsewhere {
+                row.push(first(destination));
+                row.push(cell(destination));
+            }
+            row
+        })
+        .collect()
+}
+
+/// Validates; the failures. All in one call, and on a failure that is one transfer's own, each by
+/// itself. The states decide: 17 answers an error and 19 success for a transfer that was done
+/// already, and both answer success with a question that nobody reads.
+async fn validate(api: &Api<'_>, ids: &[i64]) -> BTreeMap<i64, Failure> {
+    let mut failures = BTreeMap::new();
+    if ids.is_empty() {
+        return failures;
+    }
+    let mut error = validate_call(api, ids).await.err();
+    if error.as_ref().is_some_and(OdooError::is_about_records) && ids.len() > 1 {
+        for id in ids {
+            if let Err(alone) = validate_call(api, &[*id]).await {
+                failures.insert(*id, alone.failure(api.erp));
+            }
+        }
+        error = None;
+    }
+    #[derive(Deserialize)]
+    struct StateRow {
+        id: i64,
+        name: Text,
+        state: Text,
+    }
+    let rows: Vec<StateRow> = match api.read("stock.picking", ids, &["name", "state"]).await {
+        Ok(rows) => rows,
+        Err(unread) => {
+            let failure = error.unwrap_or(unread).failure(api.erp);
+            return ids.iter().map(|id| (*id, failure.clone())).collect();
+        }
+    };
+    for row in rows {
+        if row.state.as_str() == "done" {
+            failures.remove(&row.id);
+        } else if let Some(error) = &error {
+            failures.insert(row.id, error.failure(api.erp));
+        } else {
+            failures.entry(row.id).or_insert_with(|| {
+                rejected(
+                    "transfer_not_validated",
+                    format!(
+                        "transfer `{}` is `{}` after validating: Odoo asks for something first",
+                        row.name.as_str(),
+                        row.state.as_str()
+                    ),
+                    "validate the transfer in Odoo by hand to see what it asks for (lots, a wizard of an added module), then retry",
+                )
+            });
+        }
+    }
+    failures
+}
+
+async fn validate_call(api: &Api<'_>, ids: &[i64]) -> Result<(), OdooError> {
+    let call = Call::on("stock.picking", "button_validate", ids)
+        .context("skip_backorder", json!(true))
+        .context("skip_sms", json!(true))
+        .context("skip_expired", json!(true));
+    api.call(api.quiet(call)).await.map(|_| ())
+}
