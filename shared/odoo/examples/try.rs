@@ -220,7 +220,9 @@ fn show(outcome: &Result<Vec<Reference>, Failure>) -> (String, String) {
         Err(failure) => {
             let remedy = match failure {
                 Failure::Rejected { remedy, .. } => format!("\n        -> {remedy}"),
-                Failure::Transient { .. } | Failure::Indeterminate { .. } | Failure::Poison { .. } => String::new(),
+                Failure::Transient { .. }
+                | Failure::Indeterminate { .. }
+                | Failure::Poison { .. } => String::new(),
             };
             (failure.code().to_string(), format!("{failure}{remedy}"))
         }
@@ -235,7 +237,11 @@ async fn main() {
         return;
     }
     let key = std::fs::read_to_string(&args[4]).expect("the key file is readable");
-    let totals = if args.iter().any(|a| a == "refuse") { "refuse" } else { "adjust" };
+    let totals = if args.iter().any(|a| a == "refuse") {
+        "refuse"
+    } else {
+        "adjust"
+    };
     let text = CONNECTIONS
         .replace("URL", &args[1])
         .replace("DATABASE", &args[2])
@@ -248,7 +254,11 @@ async fn main() {
         .map_or(0, |d| d.as_secs())
         .to_string();
     let trial = Trial {
-        odoo: Odoo::new(connections, Key(Secret::new(key.trim())), reqwest::Client::new()),
+        odoo: Odoo::new(
+            connections,
+            Key(Secret::new(key.trim())),
+            reqwest::Client::new(),
+        ),
         erp: ConnectionId::new("odoo").expect("valid"),
         run,
         count: 0.into(),
@@ -306,15 +316,57 @@ async fn orders(t: &Trial) {
     );
     included.note = Some("Leave it at the door".to_owned());
     included.tip = "1.00".parse().expect("valid");
-    let bad_sku = t.order("sku", &[("SKU-NOPE", 1, 1, "1", "0", "0", "0")], None, "1", false);
-    let bad_tax = t.order("tax", &[("SKU-0001", 1, 1, "1", "0", "0.33", "0.33")], None, "1.33", false);
-    let gone_tax = t.order("gone", &[("SKU-0001", 1, 1, "1", "0", "0.07", "0.07")], None, "1.07", false);
-    let total = t.order("total", &[("SKU-0001", 1, 1, "10", "0", "0.1", "1")], None, "12", false);
-    let cent = t.order("cent", &[("SKU-0001", 1, 1, "10", "0", "0.1", "1")], None, "11.01", false);
-    let mut guest = t.order("guest", &[("SKU-0001", 1, 1, "10", "0", "0", "0")], None, "10", false);
+    let bad_sku = t.order(
+        "sku",
+        &[("SKU-NOPE", 1, 1, "1", "0", "0", "0")],
+        None,
+        "1",
+        false,
+    );
+    let bad_tax = t.order(
+        "tax",
+        &[("SKU-0001", 1, 1, "1", "0", "0.33", "0.33")],
+        None,
+        "1.33",
+        false,
+    );
+    let gone_tax = t.order(
+        "gone",
+        &[("SKU-0001", 1, 1, "1", "0", "0.07", "0.07")],
+        None,
+        "1.07",
+        false,
+    );
+    let total = t.order(
+        "total",
+        &[("SKU-0001", 1, 1, "10", "0", "0.1", "1")],
+        None,
+        "12",
+        false,
+    );
+    let cent = t.order(
+        "cent",
+        &[("SKU-0001", 1, 1, "10", "0", "0.1", "1")],
+        None,
+        "11.01",
+        false,
+    );
+    let mut guest = t.order(
+        "guest",
+        &[("SKU-0001", 1, 1, "10", "0", "0", "0")],
+        None,
+        "10",
+        false,
+    );
     guest.customer = None;
     guest.shipping = None;
-    let mut euro = t.order("euro", &[("SKU-0001", 1, 1, "10", "0", "0", "0")], None, "10", false);
+    let mut euro = t.order(
+        "euro",
+        &[("SKU-0001", 1, 1, "10", "0", "0", "0")],
+        None,
+        "10",
+        false,
+    );
     euro.currency = waybill_model::money::Currency::new("EUR").expect("valid");
     let batch: Vec<ErpCommand> = [
         &good, &included, &bad_sku, &bad_tax, &gone_tax, &total, &cent, &guest, &euro,
@@ -326,8 +378,15 @@ async fn orders(t: &Trial) {
         "nine orders, four of them bad",
         &batch,
         &[
-            "done", "done", "unknown_sku", "unknown_tax", "unknown_tax", "total_mismatch", "done",
-            "done", "done",
+            "done",
+            "done",
+            "unknown_sku",
+            "unknown_tax",
+            "unknown_tax",
+            "total_mismatch",
+            "done",
+            "done",
+            "done",
         ],
     )
     .await;
@@ -371,7 +430,8 @@ async fn deliveries(t: &Trial) {
         "50",
         false,
     );
-    t.twice("an order to ship", &[t.create(&order)], &["done"]).await;
+    t.twice("an order to ship", &[t.create(&order)], &["done"])
+        .await;
     let ship = |id: &str, lines: &[(&str, &str)]| {
         let lines: Vec<_> = lines
             .iter()
@@ -385,14 +445,29 @@ async fn deliveries(t: &Trial) {
         });
         t.command(
             &order,
-            Command::RegisterDelivery(t.data::<RegisterDelivery>(
-                serde_json::json!({ "shipment": shipment }),
-            )),
+            Command::RegisterDelivery(
+                t.data::<RegisterDelivery>(serde_json::json!({ "shipment": shipment })),
+            ),
         )
     };
-    t.twice("too much", &[ship("S0", &[("SKU-0001", "5")])], &["over_shipment"]).await;
-    t.twice("wrong product", &[ship("S0", &[("SKU-0009", "1")])], &["sku_not_on_delivery"]).await;
-    t.twice("unknown product", &[ship("S0", &[("SKU-NOPE", "1")])], &["unknown_sku"]).await;
+    t.twice(
+        "too much",
+        &[ship("S0", &[("SKU-0001", "5")])],
+        &["over_shipment"],
+    )
+    .await;
+    t.twice(
+        "wrong product",
+        &[ship("S0", &[("SKU-0009", "1")])],
+        &["sku_not_on_delivery"],
+    )
+    .await;
+    t.twice(
+        "unknown product",
+        &[ship("S0", &[("SKU-NOPE", "1")])],
+        &["unknown_sku"],
+    )
+    .await;
     t.twice(
         "two shipments in one batch",
         &[
@@ -402,21 +477,53 @@ async fn deliveries(t: &Trial) {
         &["done", "done"],
     )
     .await;
-    t.twice("the rest", &[ship("S3", &[("SKU-0002", "1")])], &["done"]).await;
-    t.twice("one too many", &[ship("S4", &[("SKU-0002", "1")])], &["no_open_delivery"]).await;
-    t.twice("the first again", &[ship("S1", &[("SKU-0001", "2")])], &["done"]).await;
+    t.twice("the rest", &[ship("S3", &[("SKU-0002", "1")])], &["done"])
+        .await;
+    t.twice(
+        "one too many",
+        &[ship("S4", &[("SKU-0002", "1")])],
+        &["no_open_delivery"],
+    )
+    .await;
+    t.twice(
+        "the first again",
+        &[ship("S1", &[("SKU-0001", "2")])],
+        &["done"],
+    )
+    .await;
     t.twice(
         "cancel after shipping",
-        &[t.command(&order, Command::CancelSaleOrder(CancelSaleOrder { erp: t.erp.clone() }))],
+        &[t.command(
+            &order,
+            Command::CancelSaleOrder(CancelSaleOrder { erp: t.erp.clone() }),
+        )],
         &["already_shipped"],
     )
     .await;
 }
 
 async fn cancel(t: &Trial) {
-    let order = t.order("cancel", &[("SKU-0001", 1, 1, "10", "0", "0", "0")], None, "10", false);
-    let draft = t.order("draft", &[("SKU-0001", 1, 1, "10", "0", "0", "0")], None, "99", false);
-    let never = t.order("never", &[("SKU-0001", 1, 1, "10", "0", "0", "0")], None, "10", false);
+    let order = t.order(
+        "cancel",
+        &[("SKU-0001", 1, 1, "10", "0", "0", "0")],
+        None,
+        "10",
+        false,
+    );
+    let draft = t.order(
+        "draft",
+        &[("SKU-0001", 1, 1, "10", "0", "0", "0")],
+        None,
+        "99",
+        false,
+    );
+    let never = t.order(
+        "never",
+        &[("SKU-0001", 1, 1, "10", "0", "0", "0")],
+        None,
+        "10",
+        false,
+    );
     t.twice(
         "an order and a quotation to cancel",
         &[t.create(&order), t.create(&draft)],
@@ -424,7 +531,10 @@ async fn cancel(t: &Trial) {
     )
     .await;
     let cancel = |o: &Order| {
-        t.command(o, Command::CancelSaleOrder(CancelSaleOrder { erp: t.erp.clone() }))
+        t.command(
+            o,
+            Command::CancelSaleOrder(CancelSaleOrder { erp: t.erp.clone() }),
+        )
     };
     t.twice(
         "cancel confirmed, quotation, absent",
@@ -432,10 +542,311 @@ async fn cancel(t: &Trial) {
         &["done", "done", "done"],
     )
     .await;
-    t.twice("create after cancel", &[t.create(&order)], &["cancelled_in_erp"]).await;
+    t.twice(
+        "create after cancel",
+        &[t.create(&order)],
+        &["cancelled_in_erp"],
+    )
+    .await;
 }
 
-async fn returns(_t: &Trial) {}
-async fn credit(_t: &Trial) {}
-async fn amend(_t: &Trial) {}
-async fn stock(_t: &Trial) {}
+async fn returns(t: &Trial) {
+    let order = shipped(t, "back").await;
+    let receive = |id: &str, lines: &[(&str, &str, &str)]| {
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|(sku, quantity, disposition)| {
+                serde_json::json!({"line_id": null, "sku": sku, "quantity": quantity,
+                    "disposition": disposition})
+            })
+            .collect();
+        let returned = serde_json::json!({
+            "id": id, "source": "three-pl", "status": "completed", "lines": lines, "version": 1
+        });
+        t.command(
+            &order,
+            Command::ReceiveReturn(
+                t.data::<ReceiveReturn>(serde_json::json!({ "returned": returned })),
+            ),
+        )
+    };
+    t.twice(
+        "one back to stock, one to quarantine",
+        &[receive(
+            "R1",
+            &[
+                ("SKU-0001", "1", "restock"),
+                ("SKU-0002", "1", "quarantine"),
+            ],
+        )],
+        &["done"],
+    )
+    .await;
+    t.twice(
+        "scrap has no place",
+        &[receive("R2", &[("SKU-0002", "1", "scrap")])],
+        &["missing_return_location"],
+    )
+    .await;
+    t.twice(
+        "the rest",
+        &[receive("R3", &[("SKU-0002", "2", "restock")])],
+        &["done"],
+    )
+    .await;
+    t.twice(
+        "too much",
+        &[receive("R4", &[("SKU-0002", "1", "restock")])],
+        &["return_exceeds_delivery"],
+    )
+    .await;
+}
+
+/// An order of 2 SKU-0001 at 10 and 3 SKU-0002 at 9.99 with 1.00 off, and shipping, all shipped.
+async fn shipped(t: &Trial, name: &str) -> Order {
+    let order = t.order(
+        name,
+        &[
+            ("SKU-0001", 2, 2, "10.00", "0", "0.1", "2.00"),
+            ("SKU-0002", 3, 3, "9.99", "1.00", "0.1", "2.90"),
+        ],
+        Some(("7.50", "0.1", "0.75")),
+        "62.12",
+        false,
+    );
+    t.twice("an order", &[t.create(&order)], &["done"]).await;
+    for (tracking, title) in [
+        (None, "shipped without tracking"),
+        (Some("TRK-9"), "tracking later"),
+    ] {
+        let shipment = serde_json::json!({
+            "warehouse": "three-pl", "id": format!("S-{name}"), "fulfillment_order": null,
+            "status": "shipped", "shipped_at": null, "version": 1,
+            "lines": [{"line_id": null, "sku": "SKU-0001", "quantity": "2"},
+                {"line_id": null, "sku": "SKU-0002", "quantity": "3"}],
+            "parcels": [{"tracking_number": tracking, "carrier": "ups", "url": null}]
+        });
+        let command = Command::RegisterDelivery(
+            t.data::<RegisterDelivery>(serde_json::json!({ "shipment": shipment })),
+        );
+        t.twice(title, &[t.command(&order, command)], &["done"])
+            .await;
+    }
+    order
+}
+
+async fn credit(t: &Trial) {
+    let order = shipped(t, "money").await;
+    let credit = |id: &str, amount: &str, lines: &[(&str, &str, &str)], shipping: &str| {
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|(sku, quantity, amount)| {
+                serde_json::json!({"line_id": "L0", "sku": sku, "quantity": quantity,
+                    "amount": amount, "restock": false})
+            })
+            .collect();
+        t.command(
+            &order,
+            Command::CreateCreditNote(t.data::<CreateCreditNote>(serde_json::json!({
+                "refund_id": id, "amount": {"amount": amount, "currency": "USD"},
+                "lines": lines, "shipping": shipping
+            }))),
+        )
+    };
+    let undo = |id: &str| {
+        t.command(
+            &order,
+            Command::ReverseCreditNote(
+                t.data::<ReverseCreditNote>(serde_json::json!({ "refund_id": id })),
+            ),
+        )
+    };
+    t.twice(
+        "one article",
+        &[credit("F1", "11.00", &[("SKU-0001", "1", "11.00")], "0")],
+        &["done"],
+    )
+    .await;
+    t.twice(
+        "one of a discounted line",
+        &[credit("F2", "10.62", &[("SKU-0002", "1", "10.62")], "0")],
+        &["done"],
+    )
+    .await;
+    t.twice(
+        "shipping and goodwill",
+        &[credit("F3", "10.00", &[], "8.25")],
+        &["done"],
+    )
+    .await;
+    t.twice("money only", &[credit("F4", "3.33", &[], "0")], &["done"])
+        .await;
+    t.twice(
+        "an article less a fee",
+        &[credit("F5", "9.00", &[("SKU-0001", "1", "11.00")], "0")],
+        &["done"],
+    )
+    .await;
+    t.twice("a refund that failed", &[undo("F5")], &["done"])
+        .await;
+    t.twice(
+        "more than is left",
+        &[credit("F6", "50.00", &[], "0")],
+        &["refund_above_invoice"],
+    )
+    .await;
+    t.twice(
+        "what is left, after the undo",
+        &[credit("F7", "27.17", &[], "0")],
+        &["done"],
+    )
+    .await;
+    t.twice("never credited", &[undo("F99")], &["done"]).await;
+    let whole = shipped(t, "whole").await;
+    let command = Command::CreateCreditNote(t.data::<CreateCreditNote>(serde_json::json!({
+        "refund_id": "F8", "amount": {"amount": "62.12", "currency": "USD"},
+        "lines": [], "shipping": "0"
+    })));
+    t.twice("the whole order", &[t.command(&whole, command)], &["done"])
+        .await;
+}
+
+async fn amend(t: &Trial) {
+    let mut order = t.order(
+        "amend",
+        &[
+            ("SKU-0001", 2, 2, "10.00", "0", "0.1", "2.00"),
+            ("SKU-0002", 3, 3, "9.99", "0", "0.1", "3.00"),
+        ],
+        None,
+        "54.97",
+        false,
+    );
+    t.twice("an order to amend", &[t.create(&order)], &["done"])
+        .await;
+    let amend = |order: &Order| {
+        t.command(
+            order,
+            Command::AmendSaleOrder(CreateSaleOrder {
+                erp: t.erp.clone(),
+                order: order.clone(),
+            }),
+        )
+    };
+    t.twice("nothing changed", &[amend(&order)], &["done"])
+        .await;
+    order.payment = waybill_model::order::OrderPayment::Authorized;
+    order.lines[0].current_quantity = "1".to_owned().try_into().expect("valid");
+    let mut extra = order.lines[1].clone();
+    extra.id = "L9".parse().expect("valid");
+    extra.sku = Some("SKU-0005".parse().expect("valid"));
+    order.lines.push(extra);
+    if let Some(shipping) = &mut order.shipping {
+        shipping.street = Some("2 Other Road".to_owned());
+    }
+    t.twice("one less, one new, elsewhere", &[amend(&order)], &["done"])
+        .await;
+    order.payment = waybill_model::order::OrderPayment::Paid;
+    order.lines[1].current_quantity = "1".to_owned().try_into().expect("valid");
+    t.twice(
+        "two less, paid: invoiced first",
+        &[amend(&order)],
+        &["done"],
+    )
+    .await;
+    let edited = t.order(
+        "edited",
+        &[("SKU-0001", 2, 1, "10.00", "0", "0.1", "2.00")],
+        None,
+        "22.00",
+        false,
+    );
+    t.twice(
+        "edited before it was written",
+        &[t.create(&edited)],
+        &["done"],
+    )
+    .await;
+    let mut shipped = shipped(t, "late").await;
+    shipped.lines[0].current_quantity = "1".to_owned().try_into().expect("valid");
+    t.twice(
+        "too late to amend",
+        &[amend(&shipped)],
+        &["already_shipped"],
+    )
+    .await;
+}
+
+async fn stock(t: &Trial) {
+    let anyone = t.order("stock", &[], None, "0", false);
+    let set = |levels: &[(&str, &str, &str)]| {
+        let levels: Vec<_> = levels
+            .iter()
+            .map(|(sku, quantity, kind)| {
+                serde_json::json!({"location": "three-pl", "sku": sku, "kind": kind,
+                    "quantity": quantity, "at": "2026-01-31T10:00:00Z"})
+            })
+            .collect();
+        t.command(
+            &anyone,
+            Command::SetStock(t.data::<SetStock>(serde_json::json!({ "levels": levels }))),
+        )
+    };
+    t.twice(
+        "three counts",
+        &[set(&[
+            ("SKU-0007", "123", "on_hand"),
+            ("SKU-0008", "0", "on_hand"),
+            ("SKU-0009", "7", "on_hand"),
+        ])],
+        &["done"],
+    )
+    .await;
+    t.twice(
+        "one unknown, one known",
+        &[set(&[
+            ("SKU-NOPE", "1", "on_hand"),
+            ("SKU-0008", "55", "on_hand"),
+        ])],
+        &["unknown_sku"],
+    )
+    .await;
+    t.twice(
+        "a service",
+        &[set(&[
+            ("SHIPPING", "1", "on_hand"),
+            ("SKU-0009", "8", "on_hand"),
+        ])],
+        &["erp_refused"],
+    )
+    .await;
+    t.twice(
+        "no count",
+        &[set(&[("SKU-0007", "1", "available")])],
+        &["available_is_no_count"],
+    )
+    .await;
+    let skus: Vec<_> = ["SKU-0007", "SKU-0008", "SKU-0009", "SHIPPING", "SKU-NOPE"]
+        .iter()
+        .map(|s| s.parse().expect("valid"))
+        .collect();
+    for line in t
+        .odoo
+        .availability(&t.erp, &skus)
+        .await
+        .expect("availability is read")
+    {
+        println!("    {} {:?}", line.sku, line.available);
+    }
+    let start = Clock::now();
+    let all = t
+        .odoo
+        .availability(&t.erp, &[])
+        .await
+        .expect("availability is read");
+    println!(
+        "    all: {} products in {} ms",
+        all.len(),
+        start.elapsed().as_millis()
+    );
+}

@@ -116,10 +116,14 @@ impl Api<'_> {
             .argument("fields", json!(fields))
             .argument("data", json!(data))
             .context("tz", json!("UTC"));
-        if mode == LoadMode::InsertOnly {
-            call = call
-                .context("mode", json!("update"))
-                .context("noupdate", json!(true));
+        match mode {
+            LoadMode::InsertOnly => {
+                call = call
+                    .context("mode", json!("update"))
+                    .context("noupdate", json!(true));
+            }
+            LoadMode::Update => {}
+            LoadMode::Count => call = call.context("inventory_mode", json!(true)),
         }
         Loaded::read(&self.call(self.quiet(call)).await?)
     }
@@ -210,6 +214,8 @@ pub(crate) enum LoadMode {
     InsertOnly,
     /// Writes the given columns.
     Update,
+    /// Writes counts of stock.
+    Count,
 }
 
 /// The error's own text holds the address, so only its kind is told.

@@ -12,7 +12,7 @@
 
 mod values;
 
-pub(crate) use values::{Blame, Loaded, Number, Text, ToOne, as_ids, one_id};
+pub(crate) use values::{Blame, Loaded, Number, Text, ToOne, float, one_id};
 
 use crate::error::{Fault, OdooError};
 use serde_json::{Map, Value, json};

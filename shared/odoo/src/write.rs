@@ -12,6 +12,7 @@ pub(crate) mod returns;
 pub(crate) mod stock;
 pub(crate) mod totals;
 pub(crate) mod transfer;
+mod trim;
 
 use crate::catalog::Memory;
 use crate::client::Api;

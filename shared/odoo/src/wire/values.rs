@@ -137,11 +137,17 @@ impl Loaded {
     }
 }
 
+/// A decimal where Odoo takes a float: the nearest one, whose shortest form is the decimal again.
+pub(crate) fn float(value: Decimal) -> Value {
+    let number = value.normalize().to_string().parse::<serde_json::Number>();
+    number.map_or(Value::Null, Value::Number)
+}
+
 /// A list of ids.
 ///
 /// # Errors
 /// The result has another shape.
-pub(crate) fn as_ids(value: &Value) -> Result<Vec<i64>, OdooError> {
+fn as_ids(value: &Value) -> Result<Vec<i64>, OdooError> {
     let shape = || OdooError::Shape("a list of ids is needed");
     value
         .as_array()

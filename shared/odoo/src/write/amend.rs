@@ -1,5 +1,314 @@
-use super::{Outcome, Writer};
-use waybill_model::order::Order;
-pub(crate) async fn amend(_w: Writer<'_>, _o: &Order) -> Outcome {
-    Ok(vec![])
+//! Bringing an order in Odoo to the channel's newest snapshot, as long as nothing has left.
+
+use super::cancel::already_shipped;
+use super::confirm::cancelled;
+use super::credit::ensure_invoiced;
+use super::load::{Record, load_each};
+use super::orders::look_up;
+use super::resolve::{Effort, Found, not_in_erp, resolve};
+use super::transfer::pickings;
+use super::{Outcome, Writer, references};
+use crate::client::{Api, LoadMode};
+use crate::error::{OdooError, rejected};
+use crate::map::order::{Line, Wanted, plan};
+use crate::map::partner::PARTNER_COLUMNS;
+use crate::map::{cell, number};
+use crate::wire::{Number, Text, ToOne};
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use serde_json::json;
+use waybill_model::failure::Failure;
+use waybill_model::id::RefKind;
+use waybill_model::order::{Order, OrderPayment};
+
+/// A line as Odoo holds it.
+#[derive(Debug, Clone, Deserialize)]
+struct LineRow {
+    id: i64,
+    product_id: ToOne,
+    name: Text,
+    product_uom_qty: Number,
+    price_unit: Number,
+    discount: Number,
+}
+
+/// What is to be changed.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Changes {
+    /// Line and quantity.
+    quantities: Vec<(i64, Decimal)>,
+    /// Line, unit price and percentage.
+    prices: Vec<(i64, Decimal, Decimal)>,
+    /// Lines to add.
+    added: Vec<Line>,
+    /// Whether any quantity goes down.
+    reduces: bool,
+}
+
+/// Amends one order.
+pub(crate) async fn amend(writer: Writer<'_>, order: &Order) -> Outcome {
+    // What is refunded from a paid order must have been invoiced: the credit note follows.
+    let paid = matches!(
+        order.payment,
+        OrderPayment::Paid | OrderPayment::PartiallyRefunded | OrderPayment::Refunded
+    );
+    bring_to_now(writer, order, paid).await
+}
+
+/// The same right after creating: an order whose edit came before it was written. Its reductions
+/// were never paid for, so nothing is invoiced for them.
+pub(crate) async fn amend_new(writer: Writer<'_>, order: &Order) -> Outcome {
+    bring_to_now(writer, order, false).await
+}
+
+async fn bring_to_now(writer: Writer<'_>, order: &Order, invoice_first: bool) -> Outcome {
+    let api = writer.api;
+    let fail = |e: OdooError| e.failure(api.erp);
+    let correlation = order.correlation();
+    let found = resolve(api, &[correlation], Effort::Thorough)
+        .await
+        .map_err(fail)?;
+    let row = found
+        .get(&correlation)
+        .ok_or_else(|| not_in_erp(correlation))?;
+    let what = format!("order `{}` (`{}`)", order.number, row.name.as_str());
+    if row.state.as_str() == "cancel" {
+        return Err(cancelled(&what));
+    }
+    let catalog = look_up(api, writer.memory, &[order]).await.map_err(fail)?;
+    let plan = plan(order, api.settings, &catalog, Wanted::Now)?;
+    let fields = [
+        "product_id",
+        "name",
+        "product_uom_qty",
+        "price_unit",
+        "discount",
+    ];
+    let domain = json!([["order_id", "=", row.id], ["display_type", "=", false]]);
+    let present: Vec<LineRow> = api
+        .search_read("sale.order.line", domain, &fields)
+        .await
+        .map_err(fail)?;
+    let invoiced = !row.invoice_ids.is_empty();
+    let changes = compare(&present, &plan.lines, invoiced);
+    if changes != Changes::default() {
+        refuse_if_shipped(api, row, &what).await?;
+        if row.state.as_str() == "sale" && changes.reduces && invoice_first {
+            ensure_invoiced(api, correlation).await?;
+        }
+        write_lines(api, row.id, &changes).await?;
+    }
+    move_address(api, row.id, &plan.partners).await?;
+    Ok(references(api, RefKind::SaleOrder, &[row.id]))
+}
+
+async fn refuse_if_shipped(api: &Api<'_>, row: &Found, what: &str) -> Result<(), Failure> {
+    if row.locked {
+        return Err(rejected(
+            "order_locked",
+            format!("{what} is locked in Odoo"),
+            "unlock it in Odoo, then retry",
+        ));
+    }
+    let pickings = pickings(api, &[row.id])
+        .await
+        .map_err(|e| e.failure(api.erp))?;
+    match pickings.iter().find(|p| p.is_done() && p.is_outgoing()) {
+        Some(done) => Err(already_shipped(done.name.as_str())),
+        None => Ok(()),
+    }
+}
+
+/// Matches lines by product, first those with the same price. What is wanted no more goes to
+/// zero: a confirmed order's lines cannot be deleted. Prices of an invoiced order stay.
+fn compare(present: &[LineRow], wanted: &[Line], invoiced: bool) -> Changes {
+    let mut free: Vec<&LineRow> = present.iter().collect();
+    let mut open: Vec<&Line> = wanted.iter().filter(|l| l.product.is_some()).collect();
+    let mut changes = Changes::default();
+    let same_price = |row: &LineRow, line: &Line| {
+        row.price_unit.0 == line.unit && row.discount.0 == line.percent
+    };
+    for exact in [true, false] {
+        let mut later = Vec::new();
+        for line in open {
+            let place = free.iter().position(|row| {
+                row.product_id.0 == line.product && (!exact || same_price(row, line))
+            });
+            let Some(row) = place.map(|p| free.remove(p)) else {
+                later.push(line);
+                continue;
+            };
+            changes.quantity(row, line.quantity);
+            if !same_price(row, line) && !invoiced {
+                changes.prices.push((row.id, line.unit, line.percent));
+            }
+        }
+        open = later;
+    }
+    for row in free {
+        // The line that settles a rounding is ours and not the channel's.
+        if row.name.as_str() != "Rounding" {
+            changes.quantity(row, Decimal::ZERO);
+        }
+    }
+    changes.added.extend(open.into_iter().cloned());
+    changes
+}
+
+impl Changes {
+    fn quantity(&mut self, row: &LineRow, wanted: Decimal) {
+        let present = row.product_uom_qty.0;
+        if present != wanted {
+            self.reduces |= wanted < present;
+            self.quantities.push((row.id, wanted));
+        }
+    }
+}
+
+async fn write_lines(api: &Api<'_>, order: i64, changes: &Changes) -> Result<(), Failure> {
+    let quantities: Vec<Record> = changes
+        .quantities
+        .iter()
+        .map(|(id, quantity)| vec![vec![cell(id.to_string()), number(*quantity)]])
+        .collect();
+    let fields = [".id", "product_uom_qty"];
+    load_all(api, "sale.order.line", &fields, &quantities).await?;
+    let prices: Vec<Record> = changes
+        .prices
+        .iter()
+        .map(|(id, unit, percent)| {
+            vec![vec![cell(id.to_string()), number(*unit), number(*percent)]]
+        })
+        .collect();
+    let fields = [".id", "price_unit", "discount"];
+    load_all(api, "sale.order.line", &fields, &prices).await?;
+    let taxes = if api.session.major >= 19 {
+        "tax_ids/id"
+    } else {
+        "tax_id/id"
+    };
+    let fields = [
+        "order_id/.id",
+        "product_id/.id",
+        "name",
+        "product_uom_qty",
+        "price_unit",
+        "discount",
+        taxes,
+        "is_delivery",
+    ];
+    let added: Vec<Record> = changes
+        .added
+        .iter()
+        .map(|line| {
+            vec![vec![
+                cell(order.to_string()),
+                cell(line.product.map(|p| p.to_string()).unwrap_or_default()),
+                cell(&line.name),
+                number(line.quantity),
+                number(line.unit),
+                number(line.percent),
+                cell(&line.taxes),
+                cell(if line.is_delivery { "True" } else { "" }),
+            ]]
+        })
+        .collect();
+    load_all(api, "sale.order.line", &fields, &added).await
+}
+
+async fn load_all(
+    api: &Api<'_>,
+    model: &'static str,
+    fields: &[&str],
+    records: &[Record],
+) -> Result<(), Failure> {
+    if records.is_empty() {
+        return Ok(());
+    }
+    for result in load_each(api, model, fields, records, LoadMode::Update).await {
+        result.map_err(|refusal| refusal.failure(api.erp))?;
+    }
+    Ok(())
+}
+
+/// A changed address is a record of its own: make it, and let the order point to it.
+async fn move_address(
+    api: &Api<'_>,
+    order: i64,
+    partners: &crate::map::partner::Partners,
+) -> Result<(), Failure> {
+    let rows: Vec<Record> = partners
+        .rows
+        .iter()
+        .map(|(_, cells)| vec![cells.clone()])
+        .collect();
+    let results = load_each(
+        api,
+        "res.partner",
+        &PARTNER_COLUMNS,
+        &rows,
+        LoadMode::InsertOnly,
+    )
+    .await;
+    for result in results {
+        result.map_err(|refusal| refusal.failure(api.erp))?;
+    }
+    let record = vec![vec![
+        cell(order.to_string()),
+        cell(&partners.invoice),
+        cell(&partners.shipping),
+    ]];
+    let fields = [".id", "partner_invoice_id/id", "partner_shipping_id/id"];
+    load_all(api, "sale.order", &fields, &[record]).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: i64, product: i64, quantity: f64, unit: f64) -> LineRow {
+        serde_json::from_value(json!({
+            "id": id, "product_id": [product, "P"], "name": "P", "product_uom_qty": quantity,
+            "price_unit": unit, "discount": 0.0
+        }))
+        .unwrap()
+    }
+
+    fn line(product: i64, quantity: i64, unit: i64) -> Line {
+        Line {
+            product: Some(product),
+            name: "P".to_owned(),
+            quantity: quantity.into(),
+            unit: unit.into(),
+            percent: Decimal::ZERO,
+            taxes: String::new(),
+            is_delivery: false,
+        }
+    }
+
+    #[test]
+    fn an_order_that_agrees_needs_nothing() {
+        let changes = compare(&[row(1, 7, 2.0, 10.0)], &[line(7, 2, 10)], false);
+        assert_eq!(changes, Changes::default());
+    }
+
+    #[test]
+    fn lines_change_appear_and_go_to_zero() {
+        let present = [row(1, 7, 2.0, 10.0), row(2, 8, 1.0, 5.0)];
+        let changes = compare(&present, &[line(7, 3, 10), line(9, 1, 4)], false);
+        assert_eq!(
+            changes.quantities,
+            [(1, Decimal::from(3)), (2, Decimal::ZERO)]
+        );
+        assert_eq!(changes.added, [line(9, 1, 4)]);
+        assert!(changes.reduces);
+    }
+
+    #[test]
+    fn two_lines_of_a_product_are_told_apart_by_price() {
+        let present = [row(1, 7, 1.0, 10.0), row(2, 7, 1.0, 8.0)];
+        let changes = compare(&present, &[line(7, 2, 8), line(7, 1, 10)], false);
+        assert_eq!(changes.quantities, [(2, Decimal::from(2))]);
+        assert!(changes.prices.is_empty());
+    }
 }

@@ -14,12 +14,18 @@
 //! - Odoo copies it to the backorder. So a shipment counts as booked only where a marked transfer
 //!   is *done*; a marked one that is open is either that copy or an interrupted attempt, and is
 //!   booked on like any other: both steps set absolute values.
+//!
+//! A shipment that is booked and comes again with tracking numbers (they are often known later)
+//! gets them written on its transfer.
 
+use super::load::{Record, load_each};
 use super::resolve::{Effort, Found, not_in_erp, resolve};
 use super::transfer::{Booking, Move, Picking, book, moves, pickings};
 use super::{Outcome, Writer, references};
 use crate::catalog::{Catalog, Product};
+use crate::client::{Api, LoadMode};
 use crate::error::{OdooError, rejected};
+use crate::map::cell;
 use crate::map::ids::shipment_mark;
 use crate::map::order::product_of;
 use rust_decimal::Decimal;
@@ -54,17 +60,33 @@ pub(crate) async fn register(
         .iter()
         .filter_map(|p| match p {
             Ok(Plan::Book(bookings)) => Some(bookings.clone()),
-            Ok(Plan::Done(_)) | Err(_) => None,
+            Ok(Plan::Done { .. }) | Err(_) => None,
         })
         .flatten()
         .collect();
+    let untracked: Vec<(i64, String)> = plans
+        .iter()
+        .filter_map(|p| match p {
+            Ok(Plan::Done { untracked, .. }) => Some(untracked.clone()),
+            Ok(Plan::Book(_)) | Err(_) => None,
+        })
+        .flatten()
+        .collect();
+    let tracked = track(api, &untracked).await;
     let booked = book(api, &bookings).await;
     let booked: BTreeMap<i64, Result<(), Failure>> =
         bookings.iter().map(|b| b.picking).zip(booked).collect();
     plans
         .into_iter()
         .map(|plan| match plan? {
-            Plan::Done(ids) => Ok(references(api, RefKind::Picking, &ids)),
+            Plan::Done { ids, .. } => {
+                for id in &ids {
+                    if let Some(Err(failure)) = tracked.get(id) {
+                        return Err(failure.clone());
+                    }
+                }
+                Ok(references(api, RefKind::Picking, &ids))
+            }
             Plan::Book(bookings) => {
                 let ids: Vec<i64> = bookings.iter().map(|b| b.picking).collect();
                 for id in &ids {
@@ -76,6 +98,23 @@ pub(crate) async fn register(
             }
         })
         .collect()
+}
+
+/// Writes tracking numbers on transfers that are done.
+async fn track(api: &Api<'_>, untracked: &[(i64, String)]) -> BTreeMap<i64, Result<(), Failure>> {
+    if untracked.is_empty() {
+        return BTreeMap::new();
+    }
+    let records: Vec<Record> = untracked
+        .iter()
+        .map(|(id, tracking)| vec![vec![cell(id.to_string()), cell(tracking)]])
+        .collect();
+    let fields = [".id", "carrier_tracking_ref"];
+    let results = load_each(api, "stock.picking", &fields, &records, LoadMode::Update).await;
+    let results = results
+        .into_iter()
+        .map(|r| r.map(|_| ()).map_err(|refusal| refusal.failure(api.erp)));
+    untracked.iter().map(|(id, _)| *id).zip(results).collect()
 }
 
 async fn look(
@@ -115,8 +154,11 @@ async fn look(
 }
 
 enum Plan {
-    /// It was booked before, on these.
-    Done(Vec<i64>),
+    /// It was booked before, on these; some may still need their tracking numbers.
+    Done {
+        ids: Vec<i64>,
+        untracked: Vec<(i64, String)>,
+    },
     /// Book these.
     Book(Vec<Booking>),
 }
@@ -133,12 +175,24 @@ fn plan(world: &World, correlation: CorrelationId, shipment: &Shipment) -> Resul
             .iter()
             .filter(|p| p.sale_id.0 == Some(order.id) && p.is_outgoing())
     };
-    let done: Vec<i64> = ours()
+    let tracking: Vec<&str> = shipment
+        .parcels
+        .iter()
+        .filter_map(|p| p.tracking_number.as_ref().map(|t| t.as_str()))
+        .collect();
+    let tracking = tracking.join(", ");
+    let done: Vec<&Picking> = ours()
         .filter(|p| p.is_done() && p.origin.as_str().contains(&mark))
-        .map(|p| p.id)
         .collect();
     if !done.is_empty() {
-        return Ok(Plan::Done(done));
+        let untracked = done
+            .iter()
+            .filter(|p| !tracking.is_empty() && p.carrier_tracking_ref.as_str() != tracking)
+            .map(|p| (p.id, tracking.clone()));
+        return Ok(Plan::Done {
+            untracked: untracked.collect(),
+            ids: done.iter().map(|p| p.id).collect(),
+        });
     }
     let name = order.name.as_str();
     if order.state.as_str() == "cancel" {
@@ -167,11 +221,6 @@ fn plan(world: &World, correlation: CorrelationId, shipment: &Shipment) -> Resul
     if let Some((product, missing)) = allocation.missing.iter().next() {
         return Err(not_on_delivery(world, shipment, name, *product, *missing));
     }
-    let tracking: Vec<&str> = shipment
-        .parcels
-        .iter()
-        .filter_map(|p| p.tracking_number.as_ref().map(|t| t.as_str()))
-        .collect();
     Ok(Plan::Book(
         allocation
             .by_picking
@@ -179,7 +228,7 @@ fn plan(world: &World, correlation: CorrelationId, shipment: &Shipment) -> Resul
             .map(|(picking, moves)| Booking {
                 picking,
                 origin: format!("{name} {mark}"),
-                tracking: tracking.join(", "),
+                tracking: tracking.clone(),
                 moves,
                 destination: None,
             })

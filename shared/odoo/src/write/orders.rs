@@ -18,7 +18,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use waybill_model::failure::Failure;
 use waybill_model::id::{Code, RefKind, Sku};
-use waybill_model::order::Order;
+use waybill_model::order::{Order, OrderLine, OrderPayment};
 
 /// An order as Odoo holds it.
 #[derive(Debug, Clone, Deserialize)]
@@ -312,14 +312,8 @@ async fn finish(
             Some(Err(failure)) => Err(failure.clone()),
             Some(Ok(())) | None => Ok(references(api, RefKind::SaleOrder, &[id])),
         };
-        let edited = job
-            .order
-            .lines
-            .iter()
-            .any(|l| l.current_quantity != l.quantity);
         let outcome = match outcome {
-            // The snapshot is newer than the order as placed: bring it to what is wanted now.
-            Ok(_) if edited => super::amend::amend(writer, job.order).await,
+            Ok(_) if is_edited(job.order) => super::amend::amend_new(writer, job.order).await,
             other => other,
         };
         outcomes.insert(index, outcome);
@@ -327,6 +321,18 @@ async fn finish(
     if api.settings.keep_order_date {
         restore_dates(api, &jobs, &rows, outcomes).await;
     }
+}
+
+/// Whether the order was edited before it was written, so that it holds more than is wanted. A
+/// refund lowers what the channel still wants as well, but it stays on the order: its credit note
+/// follows.
+fn is_edited(order: &Order) -> bool {
+    let refunded = matches!(
+        order.payment,
+        OrderPayment::PartiallyRefunded | OrderPayment::Refunded
+    );
+    let less = |l: &OrderLine| l.current_quantity != l.quantity;
+    !refunded && order.lines.iter().any(less)
 }
 
 /// Confirming overwrites the order's date with now: write the shop's date back. Safe to repeat,

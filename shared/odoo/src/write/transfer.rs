@@ -20,6 +20,7 @@ pub(crate) struct Picking {
     pub(crate) origin: Text,
     pub(crate) sale_id: ToOne,
     pub(crate) picking_type_code: Text,
+    pub(crate) carrier_tracking_ref: Text,
 }
 
 /// One product of a transfer.
@@ -61,7 +62,14 @@ impl Picking {
 
 /// All transfers of orders.
 pub(crate) async fn pickings(api: &Api<'_>, orders: &[i64]) -> Result<Vec<Picking>, OdooError> {
-    let fields = ["name", "state", "origin", "sale_id", "picking_type_code"];
+    let fields = [
+        "name",
+        "state",
+        "origin",
+        "sale_id",
+        "picking_type_code",
+        "carrier_tracking_ref",
+    ];
     api.search_read("stock.picking", json!([["sale_id", "in", orders]]), &fields)
         .await
 }
