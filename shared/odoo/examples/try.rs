@@ -34,7 +34,7 @@ id = "odoo"
 partner = "odoo"
 base_url = "URL"
 [connections.settings]
-quarantine_location = "shop.loc_stock"
+quarantine_location = "stock.stock_location_suppliers"
 [connections.erp]
 database = "DATABASE"
 login = "LOGIN"

@@ -12,7 +12,7 @@ use crate::client::{Api, LoadMode};
 use crate::error::{OdooError, readable, rejected, transient};
 use crate::map::order::{Columns, OrderPlan, Wanted, plan, skus};
 use crate::map::partner::{PARTNER_COLUMNS, regions};
-use crate::wire::{Number, Text, ToOne};
+use crate::wire::{Number, Text};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -31,22 +31,21 @@ pub(crate) struct OrderRow {
     pub(crate) date_order: Text,
 }
 
-/// Code of a currency, out of its link's name.
+/// Code of a currency, out of its link `[1, "EUR"]`; empty for `false`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum CurrencyName {
-    /// `[1, "EUR"]`
-    Link(i64, String),
-    /// `false`
-    Nothing(ToOne),
+#[serde(from = "serde_json::Value")]
+pub(crate) struct CurrencyName(String);
+
+impl From<serde_json::Value> for CurrencyName {
+    fn from(link: serde_json::Value) -> Self {
+        let name = link.get(1).and_then(serde_json::Value::as_str);
+        Self(name.unwrap_or_default().to_owned())
+    }
 }
 
 impl CurrencyName {
     pub(crate) fn code(&self) -> &str {
-        match self {
-            Self::Link(_, code) => code,
-            Self::Nothing(_) => "",
-        }
+        &self.0
     }
 }
 
