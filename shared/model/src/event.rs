@@ -60,7 +60,8 @@ pub enum Event {
 pub struct OrderObserved {
     /// The snapshot.
     pub order: Order,
-    /// What blocks it; empty for a clean order.
+    /// What blocks it; empty for a clean order, and absent where a partner tells it.
+    #[serde(default)]
     pub findings: Vec<Finding>,
 }
 
