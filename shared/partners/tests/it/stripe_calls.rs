@@ -250,3 +250,22 @@ async fn nobody_listening_is_transient() {
     let outcome = run(&gone, Attempt::First).await;
     assert_eq!(failure(outcome), "transient/partner_unreachable");
 }
+
+#[tokio::test]
+async fn an_answer_that_is_lost_leaves_a_write_in_doubt_and_a_read_not() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut server = Server::start(Vec::new()).await;
+    server.base_url = format!("http://{}", listener.local_addr().unwrap());
+    // Takes the whole request, and hangs up.
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut taken = [0_u8; 4096];
+            while stream.readable().await.is_ok() && stream.try_read(&mut taken).is_err() {}
+        }
+    });
+    let written = run(&server, Attempt::First).await;
+    assert_eq!(failure(written), "indeterminate/answer_lost");
+    let read = run(&server, Attempt::InDoubt).await;
+    assert_eq!(failure(read), "transient/answer_lost");
+}
