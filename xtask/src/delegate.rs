@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::failure::Failure;
-use crate::process::Task;
+use crate::process::{Task, exit_code};
 use crate::project::{Project, host_target};
 
 /// Arguments handed on as they are.
@@ -18,14 +18,8 @@ pub(crate) struct Args {
 
 /// Builds `waybill-tools` and runs its subcommand `name`; its exit status becomes ours.
 pub(crate) fn run(project: &Project, name: &str, args: &Args) -> Result<ExitCode, Failure> {
-    let status = task(project, name)?
-        .args(&args.rest)
-        .in_users_folder()
-        .status(project)?;
-    Ok(status
-        .code()
-        .and_then(|code| u8::try_from(code).ok())
-        .map_or(ExitCode::FAILURE, ExitCode::from))
+    let task = task(project, name)?.args(&args.rest).in_users_folder();
+    task.status(project).map(exit_code)
 }
 
 /// The command that builds and runs `waybill-tools NAME`.
