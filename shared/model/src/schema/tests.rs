@@ -52,3 +52,51 @@ fn stored_schemas_are_those_of_the_types() {
         "a schema of no type is stored"
     );
 }
+
+/// Whether schema and type agree on this content, and what they say.
+fn accepts(path: &str, kind: &str, data: &Value) -> bool {
+    let file = all().into_iter().find(|f| f.path == path).unwrap();
+    let by_schema = jsonschema::validator_for(&file.schema)
+        .unwrap()
+        .is_valid(data);
+    let message = json!({ "type": kind, "data": data });
+    let by_type = serde_json::from_value::<Event>(message).is_ok();
+    assert_eq!(by_schema, by_type, "{kind}: {data}");
+    by_schema
+}
+
+#[test]
+fn schema_and_type_accept_the_same_shipments() {
+    let check = |change: &dyn Fn(&mut Value)| {
+        let mut data = json!({
+            "warehouse": "north", "id": "SHP-1", "fulfillment_order": null, "status": "shipped",
+            "lines": [{ "line_id": "1", "sku": "MUG", "quantity": "2" }],
+            "parcels": [{ "tracking_number": "1Z1", "carrier": "UPS", "url": null }],
+            "shipped_at": "2026-03-03T09:00:00Z", "version": 1,
+        });
+        change(&mut data);
+        let path = "events/waybill.shipment.observed.v1.json";
+        accepts(path, "waybill.shipment.observed", &data)
+    };
+    assert!(check(&|_| {}));
+    assert!(check(&|d| d["shipped_at"] = Value::Null));
+    assert!(!check(&|d| d["lines"][0]["quantity"] = json!(2)));
+    assert!(!check(&|d| d["lines"][0]["quantity"] = json!("-2")));
+    assert!(!check(&|d| d["status"] = json!("gone")));
+    assert!(!check(&|d| d["weight"] = json!("1")));
+    assert!(!check(&|d| d["id"] = json!("")));
+}
+
+#[test]
+fn schema_and_type_accept_the_same_stock() {
+    let check = |quantity: Value| {
+        let data = json!({ "levels": [{ "location": "north", "sku": "MUG", "kind": "on_hand",
+            "quantity": quantity, "at": "2026-03-03T09:00:00Z" }] });
+        let path = "events/waybill.stock.observed.v1.json";
+        accepts(path, "waybill.stock.observed", &data)
+    };
+    assert!(check(json!("4")));
+    assert!(check(json!("0.5")));
+    assert!(!check(json!("1e3")));
+    assert!(!check(Value::Null));
+}
