@@ -1,4 +1,4 @@
-//! Subcommands that need the product's crates run in `waybill-tools`, a binary of `waybill-tests`.
+//! Subcommands that need the product's crates: `waybill-tools`, a binary of `waybill-tests`, and examples of single crates.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -16,26 +16,24 @@ pub(crate) struct Args {
     rest: Vec<OsString>,
 }
 
-/// Builds `waybill-tools` and runs its subcommand `name`; its exit status becomes ours.
+/// Builds and runs the tool `name`; its exit status becomes ours.
 pub(crate) fn run(project: &Project, name: &str, args: &Args) -> Result<ExitCode, Failure> {
     let task = task(project, name)?.args(&args.rest).in_users_folder();
     task.status(project).map(exit_code)
 }
 
-/// The command that builds and runs `waybill-tools NAME`.
+/// The command that builds and runs the tool NAME: an example of the one crate that it needs, or a subcommand of
+/// `waybill-tools`.
 pub(crate) fn task(project: &Project, name: &str) -> Result<Task, Failure> {
     let target = host_target()?;
-    let cargo = [
-        "run",
-        "--quiet",
-        "--locked",
-        "--target",
-        target,
-        "-p",
-        "waybill-tests",
-        "--bin",
-        "waybill-tools",
-        "--",
-    ];
-    Ok(Task::new(project, "cargo").args(cargo).arg(name))
+    let cargo = ["run", "--quiet", "--locked", "--target", target];
+    let task = Task::new(project, "cargo").args(cargo);
+    let example = |package: &str| ["-p", package, "--example", name, "--"].map(str::to_owned);
+    Ok(match name {
+        "vectors" | "parse" => task.args(example("waybill-partners")),
+        "schemas" => task.args(example("waybill-model")),
+        _ => task
+            .args(["-p", "waybill-tests", "--bin", "waybill-tools", "--"])
+            .arg(name),
+    })
 }

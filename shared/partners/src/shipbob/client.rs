@@ -3,10 +3,12 @@
 use super::error::ShipbobError;
 use super::map::{is_cancelled, is_underway};
 use super::wire::{
-    AddProduct, CancelAnswer, CreateOrder, Order, OrderList, Recipient, RecipientAddress,
+    AddProduct, CancelAnswer, CreateOrder, Financials, Order, OrderList, Recipient,
+    RecipientAddress,
 };
 use crate::client::{Call, unsupported};
 use crate::exchange::{Access, Answer, send};
+use rust_decimal::prelude::ToPrimitive;
 use std::collections::BTreeMap;
 use waybill_flow::connections::WarehouseSettings;
 use waybill_flow::ports::Attempt;
@@ -321,7 +323,15 @@ fn order_body<'a>(
                 quantity: *units,
             })
             .collect(),
+        financials: financials(command),
     })
+}
+
+/// ShipBob takes the value in dollars; in another currency it is better left out than wrong.
+fn financials(command: &CreateFulfillmentOrder) -> Option<Financials> {
+    let value = command.value;
+    let total_price = value.amount.decimal().to_f64()?;
+    (value.currency.as_str() == "USD" && total_price > 0.0).then_some(Financials { total_price })
 }
 
 fn address(to: &Address) -> Result<RecipientAddress<'_>, ShipbobError> {
