@@ -132,19 +132,23 @@ async fn create(
         return accepted(api, &order);
     }
     let request = api.request(http::Method::POST, "/order").json(&body);
-    match api.send(request, Access::Write).await {
-        Ok(answer) => {
-            let order: Order = answer
-                .json()
-                .ok_or_else(|| unreadable(&answer, Access::Write))?;
-            accepted(api, &order)
-        }
+    let answer = send(request, Access::Write)
+        .await
+        .map_err(ShipbobError::Transport)?;
+    if answer.is_success() {
+        let order: Order = answer
+            .json()
+            .ok_or_else(|| unreadable(&answer, Access::Write))?;
+        return accepted(api, &order);
+    }
+    let skus: Vec<&str> = products.keys().copied().collect();
+    match ShipbobError::of_create(&answer, &skus) {
         // An earlier attempt of ours made it: the reference is ours alone.
-        Err(ShipbobError::DuplicateReference) => match api.find(&command.reference).await? {
+        ShipbobError::DuplicateReference => match api.find(&command.reference).await? {
             Some(order) => accepted(api, &order),
             None => Err(ShipbobError::DuplicateReference),
         },
-        Err(error) => Err(error),
+        error => Err(error),
     }
 }
 

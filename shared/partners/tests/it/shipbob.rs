@@ -128,6 +128,33 @@ fn of_a_split_order_only_what_left_has_left() {
 }
 
 #[test]
+fn a_shipment_that_is_short_tells_what_is_in_it() {
+    let text = String::from_utf8(fixture("shipbob/order_shipped.json")).unwrap();
+    let mut order: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let items = "/shipments/0/products/0/inventory_items";
+    let told = |order: &serde_json::Value| {
+        let shipbob = shipbob();
+        let body = order.to_string();
+        let delivery = delivery(&shipbob, Some("order.shipped"), body.as_bytes());
+        let parsed = waybill_partners::parse(&shipbob, &delivery).unwrap();
+        let Parsed::Facts { facts, .. } = parsed else {
+            panic!("{parsed:?}")
+        };
+        let Event::ShipmentObserved(shipment) = &facts[1].event else {
+            panic!("{facts:?}")
+        };
+        goods(shipment)
+    };
+    *order.pointer_mut(&format!("{items}/0/quantity")).unwrap() = 1.into();
+    assert_eq!(told(&order), ["1 MUG-BLUE", "1 TEE-M"]);
+    *order.pointer_mut(&format!("{items}/0/quantity")).unwrap() = 0.into();
+    assert_eq!(told(&order), ["1 TEE-M"]);
+    // Nothing is said of the items: as ordered.
+    *order.pointer_mut(items).unwrap() = serde_json::json!([]);
+    assert_eq!(told(&order), ["2 MUG-BLUE", "1 TEE-M"]);
+}
+
+#[test]
 fn an_order_that_is_not_ours_is_found_by_shipbobs_ids() {
     let facts = facts(
         &shipbob(),

@@ -152,8 +152,9 @@ async fn refusals_name_fields_and_repeat_nothing_personal() {
         json!({ "errors": ["Product with reference id MUG-BLUE not found"] }),
     )])
     .await;
-    let refused = run(&server, Attempt::First, &create()).await;
-    assert_eq!(failure(refused), "rejected/unknown_sku");
+    let refused = run(&server, Attempt::First, &create()).await.unwrap_err();
+    assert_eq!(refused.code().as_str(), "unknown_sku");
+    assert!(refused.detail().contains("`MUG-BLUE`"), "{refused}");
 }
 
 #[tokio::test]
