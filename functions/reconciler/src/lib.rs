@@ -1,1 +1,216 @@
-//! Lambda function `reconciler`.
+//! `reconciler`: finds by looking what nobody told.
+//!
+//! | job | does |
+//! |---|---|
+//! | `poll` | asks channels for what changed since the last time, and hands it in as if they had sent it |
+//! | `overdue` | wakes orders whose stage is overdue |
+//! | `compare` | compares orders that wait for something with what the ERP holds; differences become cases |
+//! | `stock` | publishes what can be sold to the channels: only what changed |
+//!
+//! Every job may run twice at once and again after any failure: what it sends is recognised, and a
+//! checkpoint is moved only after the send.
+
+mod compare;
+mod overdue;
+mod poll;
+mod stock;
+
+use serde::{Deserialize, Serialize};
+use waybill_flow::connections::{Connection, Connections};
+use waybill_flow::ports::{Clock, InfraError, OrderStore, Outgoing, Queue, Queues};
+use waybill_lambda_kit::telemetry::Counters;
+use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
+use waybill_model::failure::Failure;
+use waybill_model::id::Code;
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Request {
+    /// Which job.
+    pub job: Job,
+}
+
+/// The jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Job {
+    /// The poll backstop.
+    Poll,
+    /// Overdue stages.
+    Overdue,
+    /// Waybill and the ERP.
+    Compare,
+    /// Availability to the channels.
+    Stock,
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Which job.
+    pub job: Job,
+    /// What was looked at.
+    pub looked_at: usize,
+    /// What was sent or opened.
+    pub found: usize,
+    /// Connections that could not be asked, with the code of the reason.
+    pub failed: Vec<String>,
+}
+
+/// Why a job did not run to its end. The schedule runs it again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JobError {
+    /// A store or queue of our own failed.
+    #[error(transparent)]
+    Infra(#[from] InfraError),
+    /// A queue did not accept some messages.
+    #[error("{count} message(s) were not accepted by the queue")]
+    Unsent {
+        /// How many.
+        count: usize,
+    },
+    /// A message could not be written.
+    #[error("a message could not be written: {detail}")]
+    Unwritable {
+        /// Why.
+        detail: String,
+    },
+}
+
+impl From<serde_json::Error> for JobError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Unwritable {
+            detail: error.to_string(),
+        }
+    }
+}
+
+impl From<JobError> for lambda_runtime::Diagnostic {
+    fn from(error: JobError) -> Self {
+        Self {
+            error_type: "JobError".to_owned(),
+            error_message: error.to_string(),
+        }
+    }
+}
+
+/// What the handler needs.
+#[derive(Debug)]
+pub struct Ports<'a, O, E, Q, P, R, C> {
+    /// Who is connected.
+    pub connections: &'a Connections,
+    /// Orders, deadlines, cases.
+    pub orders: &'a O,
+    /// Checkpoints.
+    pub effects: &'a E,
+    /// Where findings go.
+    pub queues: &'a Q,
+    /// Channels.
+    pub partners: &'a P,
+    /// The ERP.
+    pub erp: &'a R,
+    /// The clock.
+    pub clock: &'a C,
+}
+
+/// Runs one job.
+///
+/// # Errors
+/// It did not run to its end: run it again.
+pub async fn handle<O, E, Q, P, R, C>(
+    ports: &Ports<'_, O, E, Q, P, R, C>,
+    request: Request,
+) -> Result<Report, JobError>
+where
+    O: OrderStore,
+    E: waybill_flow::ports::EffectStore,
+    Q: Queues,
+    P: waybill_flow::ports::PartnerPort,
+    R: waybill_flow::ports::Erp,
+    C: Clock,
+{
+    let started = ports.clock.now();
+    let result = match request.job {
+        Job::Poll => ports.poll().await,
+        Job::Overdue => ports.overdue().await,
+        Job::Compare => ports.compare().await,
+        Job::Stock => ports.stock().await,
+    };
+    let now = ports.clock.now();
+    let mut counters = Counters::new("reconciler");
+    let duration_ms = now.ms_since(started);
+    match &result {
+        Ok(report) => {
+            let (looked_at, found) = (report.looked_at, report.found);
+            tracing::info!(step = "reconciler", job = ?request.job, looked_at, found,
+                failed = ?report.failed, outcome = "done", duration_ms, "job");
+            counters.add("done", None);
+            for code in &report.failed {
+                counters.add("failed", Some(code));
+            }
+        }
+        Err(error) => {
+            tracing::error!(step = "reconciler", job = ?request.job, %error,
+                outcome = "failed", duration_ms, "job");
+            counters.add("failed", Some("job_error"));
+        }
+    }
+    counters.write(now);
+    result
+}
+
+impl<O: OrderStore, E, Q: Queues, P, R, C: Clock> Ports<'_, O, E, Q, P, R, C> {
+    async fn send(&self, queue: Queue, messages: Vec<Outgoing>) -> Result<(), JobError> {
+        if messages.is_empty() {
+            return Ok(());
+        }
+        match self.queues.send(queue, messages).await? {
+            unsent if unsent.is_empty() => Ok(()),
+            unsent => Err(JobError::Unsent {
+                count: unsent.len(),
+            }),
+        }
+    }
+
+    /// A connection that says no needs a person; one that is away is asked again by the next run.
+    async fn could_not_ask(
+        &self,
+        connection: &Connection,
+        failure: &Failure,
+    ) -> Result<String, JobError> {
+        tracing::warn!(step = "reconciler", partner = %connection.id, error_class = failure.class(),
+            error_code = %failure.code(), detail = failure.detail(), "a connection was not asked");
+        let remedy = match failure {
+            Failure::Rejected { remedy, .. } => remedy.clone(),
+            Failure::Poison { .. } => {
+                "compare the answer with the partner's documentation and mend the adapter"
+                    .to_owned()
+            }
+            Failure::Transient { .. } | Failure::Indeterminate { .. } => {
+                return Ok(failure.code().to_string());
+            }
+        };
+        self.orders
+            .put_case(&Case {
+                id: CaseId::new(connection.id.as_str(), failure.code(), "reconciler"),
+                correlation_id: None,
+                class: CaseClass::Integration,
+                code: failure.code().clone(),
+                detail: format!("`{}`: {}", connection.id, failure.detail()),
+                remedy,
+                value: None,
+                status: CaseStatus::Open,
+                opened_at: self.clock.now(),
+                closed_at: None,
+            })
+            .await?;
+        Ok(failure.code().to_string())
+    }
+}
+
+fn literal(code: &'static str) -> Code {
+    Code::literal(code)
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,9 +4,11 @@
 //! connection's secret is found in Secrets Manager under its `id`.
 
 mod check;
+mod overrides;
 mod settings;
 
 pub use check::ConnectionsError;
+pub use overrides::Override;
 pub use settings::{
     CarrierMapping, ChannelSettings, ErpProtocol, ErpSettings, HelpdeskSettings, PaymentGate,
     Route, StageMinutes, TaxMapping, TotalsPolicy, WarehouseSettings,
@@ -143,46 +145,5 @@ impl Connections {
     #[must_use]
     pub fn channel(&self, id: &ConnectionId) -> Option<&ChannelSettings> {
         self.get(id)?.channel.as_ref()
-    }
-
-    /// Points connections elsewhere: simulators, tests, a real Odoo on this machine. A key is a
-    /// connection's id, for its base URL, or `{id}.database`, `{id}.login` or `{id}.protocol` of an
-    /// Odoo.
-    ///
-    /// # Errors
-    /// Keys that name nothing, and values that cannot be.
-    pub fn with_overrides(
-        mut self,
-        overrides: &BTreeMap<String, String>,
-    ) -> Result<Self, ConnectionsError> {
-        let refused = |(key, value): (&String, &String)| {
-            let set = self.set(key, value.trim_end_matches('/'));
-            set.is_none()
-                .then(|| format!("override `{key}`: no such connection, field or value"))
-        };
-        let faults: Vec<String> = overrides.iter().filter_map(refused).collect();
-        if faults.is_empty() {
-            Ok(self)
-        } else {
-            Err(ConnectionsError { faults })
-        }
-    }
-
-    fn set(&mut self, key: &str, value: &str) -> Option<()> {
-        let (id, field) = key.split_once('.').unwrap_or((key, "base_url"));
-        let connection = self.by_id.get_mut(&ConnectionId::new(id).ok()?)?;
-        if field == "base_url" {
-            value.clone_into(&mut connection.base_url);
-            return Some(());
-        }
-        let erp = connection.erp.as_mut()?;
-        match (field, value) {
-            ("database", _) => value.clone_into(&mut erp.database),
-            ("login", _) => value.clone_into(&mut erp.login),
-            ("protocol", "json_rpc") => erp.protocol = ErpProtocol::JsonRpc,
-            ("protocol", "json2") => erp.protocol = ErpProtocol::Json2,
-            _ => return None,
-        }
-        Some(())
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::connections;
 use std::collections::BTreeMap;
-use waybill_flow::connections::Connections;
+use waybill_flow::connections::{Connections, Override};
 use waybill_flow::ports::Queue;
 use waybill_model::command::CommandQueue;
 use waybill_model::id::ConnectionId;
@@ -15,7 +15,8 @@ pub const LOG: &str = "RUST_LOG";
 pub const AWS_ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
 /// Prefix of the names of secrets, such as `waybill/prod`, without `/` at the end.
 pub const SECRETS_PREFIX: &str = "WAYBILL_SECRETS_PREFIX";
-/// JSON object from connection id to base URL: points partners at simulators. Empty on AWS.
+/// JSON object from connection id to base URL, or to an object of `base_url`, `database`, `login`
+/// and `protocol`: points partners at simulators and at another Odoo. Empty on AWS.
 pub const LOCAL_OVERRIDES: &str = "WAYBILL_LOCAL_OVERRIDES";
 /// URL of the queue of raw deliveries.
 pub const INBOUND_QUEUE_URL: &str = "WAYBILL_INBOUND_QUEUE_URL";
@@ -106,7 +107,6 @@ pub const OPS_API: &[&str] = &[
     INBOUND_QUEUE_URL,
     EVENTS_QUEUE_URL,
     ORDERS_TABLE,
-    EFFECTS_TABLE,
 ];
 
 /// Every function with what it needs: compared with the template in the tests.
@@ -246,7 +246,10 @@ impl Config {
     }
 }
 
-fn read_overrides(text: Option<String>, faults: &mut Vec<String>) -> BTreeMap<String, String> {
+fn read_overrides(
+    text: Option<String>,
+    faults: &mut Vec<String>,
+) -> BTreeMap<ConnectionId, Override> {
     let Some(text) = text.filter(|t| !t.trim().is_empty()) else {
         return BTreeMap::new();
     };
@@ -263,7 +266,7 @@ fn read_overrides(text: Option<String>, faults: &mut Vec<String>) -> BTreeMap<St
 
 fn read_connections(
     stage: Stage,
-    overrides: &BTreeMap<String, String>,
+    overrides: &BTreeMap<ConnectionId, Override>,
     faults: &mut Vec<String>,
 ) -> Option<Connections> {
     if stage != Stage::Local && !overrides.is_empty() {
@@ -271,10 +274,8 @@ fn read_connections(
             "`{LOCAL_OVERRIDES}` is set outside of the stage `local`: leave it empty there"
         ));
     }
-    let read = Connections::parse(connections::text(stage))
-        .and_then(|connections| connections.with_overrides(overrides));
-    match read {
-        Ok(connections) => Some(connections),
+    match Connections::parse(connections::text(stage)) {
+        Ok(connections) => Some(connections.with_overrides(overrides)),
         Err(e) => {
             let file = connections::file_name(stage);
             faults.extend(e.faults.into_iter().map(|f| format!("{file}: {f}")));
@@ -319,16 +320,24 @@ mod tests {
                 (STAGE, "local"),
                 (SECRETS_PREFIX, "waybill/local"),
                 (INBOUND_QUEUE_URL, "http://127.0.0.1:4566/1/inbound"),
-                (LOCAL_OVERRIDES, r#"{"odoo-main":"http://127.0.0.1:9"}"#),
+                (
+                    LOCAL_OVERRIDES,
+                    r#"{"odoo-main":{"base_url":"http://127.0.0.1:9","database":"real"},
+                        "shopify-main":"http://127.0.0.1:8/shopify"}"#,
+                ),
             ]),
             WEBHOOK_INTAKE,
         )
         .unwrap();
+        let base_url = |id| {
+            let id = ConnectionId::new(id).unwrap();
+            config.connections.get(&id).unwrap().base_url.clone()
+        };
+        assert_eq!(base_url("odoo-main"), "http://127.0.0.1:9");
+        assert_eq!(base_url("shopify-main"), "http://127.0.0.1:8/shopify");
         let odoo = ConnectionId::new("odoo-main").unwrap();
-        assert_eq!(
-            config.connections.get(&odoo).unwrap().base_url,
-            "http://127.0.0.1:9"
-        );
+        let erp = config.connections.get(&odoo).unwrap().erp.as_ref().unwrap();
+        assert_eq!(erp.database, "real");
     }
 
     #[test]

@@ -1,0 +1,216 @@
+//! Waybill and the ERP: orders that wait for something are compared with what the ERP holds.
+//!
+//! An order waits as long as a stage of it has a deadline. Orders that went through every stage are
+//! not compared again: their facts cannot change without an event that reopens a stage.
+
+use crate::{Job, JobError, Ports, Report, literal};
+use futures::StreamExt as _;
+use std::collections::BTreeMap;
+use waybill_flow::plan::keys;
+use waybill_flow::ports::{CaseQuery, Clock, Erp, ErpOrder, OrderStore, Queues};
+use waybill_flow::state::OrderState;
+use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
+use waybill_model::command::{CommandKind, CommandQueue};
+use waybill_model::event::Outcome;
+use waybill_model::id::{ConnectionId, CorrelationId, EffectKey};
+use waybill_model::money::Money;
+
+/// Most orders compared by one run, those with the earliest deadline first.
+const MAX_ORDERS: usize = 500;
+/// Orders asked for in one call.
+const CHUNK: usize = 100;
+/// Reads of our own table at once.
+const CONCURRENCY: usize = 16;
+/// Deadlines are in the future while nothing is wrong: look far ahead.
+const HORIZON_MS: i64 = 400 * 24 * 60 * 60 * 1000;
+/// Cases of one order that are looked through.
+const MAX_CASES: usize = 100;
+
+/// What can differ.
+const CODES: [&str; 3] = ["missing_in_odoo", "state_differs", "total_differs"];
+
+struct Difference {
+    code: &'static str,
+    class: CaseClass,
+    detail: String,
+    remedy: &'static str,
+    value: Option<Money>,
+}
+
+impl<O: OrderStore, E, Q: Queues, P, R: Erp, C: Clock> Ports<'_, O, E, Q, P, R, C> {
+    pub(crate) async fn compare(&self) -> Result<Report, JobError> {
+        let horizon = self.clock.now().plus_ms(HORIZON_MS);
+        let waiting = self.orders.overdue(horizon, MAX_ORDERS).await?;
+        let mut report = Report {
+            job: Job::Compare,
+            looked_at: 0,
+            found: 0,
+            failed: Vec::new(),
+        };
+        for (erp, orders) in self.written_orders(waiting).await? {
+            for chunk in orders.chunks(CHUNK) {
+                let ids: Vec<CorrelationId> = chunk.iter().map(|(id, _)| *id).collect();
+                let held = match self.erp.orders(&erp, &ids).await {
+                    Ok(held) => held,
+                    Err(failure) => {
+                        let Some(connection) = self.connections.get(&erp) else {
+                            continue;
+                        };
+                        let code = self.could_not_ask(connection, &failure).await?;
+                        report.failed.push(code);
+                        break;
+                    }
+                };
+                for (id, state) in chunk {
+                    let held = held.iter().find(|o| o.correlation == *id);
+                    report.looked_at += 1;
+                    report.found += self.settle(*id, differences(state, held)).await?;
+                }
+            }
+        }
+        Ok(report)
+    }
+
+    /// The orders that were written to an ERP and that nothing is being written about, by ERP.
+    async fn written_orders(
+        &self,
+        ids: Vec<CorrelationId>,
+    ) -> Result<BTreeMap<ConnectionId, Vec<(CorrelationId, OrderState)>>, JobError> {
+        let mut by_erp: BTreeMap<ConnectionId, Vec<_>> = BTreeMap::new();
+        let mut loads = futures::stream::iter(ids)
+            .map(|id| async move { (id, self.orders.load(id).await) })
+            .buffered(CONCURRENCY);
+        while let Some((id, stored)) = loads.next().await {
+            let Some(stored) = stored? else { continue };
+            let state = stored.state;
+            let Some(order) = &state.facts.order else {
+                continue;
+            };
+            let Some(settings) = self.connections.channel(&order.channel) else {
+                continue;
+            };
+            if is_done(&state, &keys::sale_order()) && !erp_is_busy(&state) {
+                let orders = by_erp.entry(settings.erp.clone()).or_default();
+                orders.push((id, state));
+            }
+        }
+        Ok(by_erp)
+    }
+
+    /// Opens what is found and closes what is not found any more.
+    async fn settle(&self, id: CorrelationId, found: Vec<Difference>) -> Result<usize, JobError> {
+        let now = self.clock.now();
+        let query = CaseQuery {
+            correlation: Some(id),
+            limit: MAX_CASES,
+            ..CaseQuery::default()
+        };
+        let (open, _) = self.orders.cases(&query).await?;
+        for mut case in open {
+            let code = case.code.as_str();
+            let ours = CODES.contains(&code);
+            if ours && case.status == CaseStatus::Open && found.iter().all(|d| d.code != code) {
+                case.status = CaseStatus::Resolved;
+                case.closed_at = Some(now);
+                self.orders.put_case(&case).await?;
+            }
+        }
+        for difference in &found {
+            let code = literal(difference.code);
+            let case = Case {
+                id: CaseId::new(&id.to_string(), &code, "reconciler"),
+                correlation_id: Some(id),
+                class: difference.class,
+                code,
+                detail: difference.detail.clone(),
+                remedy: difference.remedy.to_owned(),
+                value: difference.value,
+                status: CaseStatus::Open,
+                opened_at: now,
+                closed_at: None,
+            };
+            self.orders.put_case(&case).await?;
+        }
+        Ok(found.len())
+    }
+}
+
+fn is_done(state: &OrderState, effect: &EffectKey) -> bool {
+    let outcome = state.effects.get(effect).and_then(|e| e.outcome.as_ref());
+    matches!(outcome, Some(Outcome::Done { .. }))
+}
+
+fn erp_is_busy(state: &OrderState) -> bool {
+    let mut effects = state.effects.values();
+    effects.any(|e| e.command.queue() == CommandQueue::Erp && e.outcome.is_none())
+}
+
+fn differences(state: &OrderState, held: Option<&ErpOrder>) -> Vec<Difference> {
+    let Some(order) = &state.facts.order else {
+        return Vec::new();
+    };
+    let total = Money::new(order.totals.total, order.currency);
+    let Some(held) = held else {
+        return vec![Difference {
+            code: "missing_in_odoo",
+            class: CaseClass::Erp,
+            detail: format!(
+                "order `{}` was written and is not in Odoo any more",
+                order.number
+            ),
+            remedy: "find out who deleted it in Odoo; then retry the effect `sale_order.create`",
+            value: Some(total),
+        }];
+    };
+    let mut found = Vec::new();
+    let wanted_cancelled = is_done(state, &keys::cancel_sale_order());
+    let state_of = |cancelled: bool| if cancelled { "cancelled" } else { "confirmed" };
+    let actual = match (held.confirmed, held.cancelled) {
+        (_, true) => "cancelled",
+        (true, false) => "confirmed",
+        (false, false) => "a quotation",
+    };
+    if actual != state_of(wanted_cancelled) {
+        found.push(Difference {
+            code: "state_differs",
+            class: CaseClass::Erp,
+            detail: format!(
+                "`{}` is {actual} in Odoo; Waybill left it {}",
+                held.name,
+                state_of(wanted_cancelled)
+            ),
+            remedy: "bring the order in Odoo to this state, or cancel it in the shop too",
+            value: Some(total),
+        });
+    }
+    if !wanted_cancelled && !is_edited(state) && held.total != total {
+        found.push(Difference {
+            code: "total_differs",
+            class: CaseClass::Finance,
+            detail: format!(
+                "`{}` is {} {} in Odoo and {} {} at the channel",
+                held.name,
+                held.total.amount,
+                held.total.currency.as_str(),
+                total.amount,
+                total.currency.as_str()
+            ),
+            remedy: "compare the lines in Odoo with the channel's and correct the one that was edited",
+            value: Some(total),
+        });
+    }
+    found
+}
+
+/// After an edit the total as placed and the total as written are two things.
+fn is_edited(state: &OrderState) -> bool {
+    let amended = state
+        .effects
+        .values()
+        .any(|e| e.command == CommandKind::AmendSaleOrder);
+    let reduced = state.facts.order.as_ref().is_some_and(|order| {
+        let mut lines = order.lines.iter();
+        lines.any(|l| l.current_quantity != l.quantity)
+    });
+    amended || reduced
+}

@@ -1,0 +1,160 @@
+//! The poll backstop: what a lost webhook missed is found by asking.
+
+use crate::{Job, JobError, Ports, Report, literal};
+use serde::{Deserialize, Serialize};
+use waybill_flow::connections::Connection;
+use waybill_flow::ports::{Clock, EffectStore, OrderStore, PartnerPort, Queue, Queues};
+use waybill_lambda_kit::delivery;
+use waybill_lambda_kit::queues::plain_message;
+use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
+use waybill_model::delivery::Delivery;
+use waybill_model::failure::Failure;
+use waybill_model::ownership::Role;
+use waybill_model::time::Instant;
+
+/// Time asked for twice: a channel's clock and index run behind.
+const OVERLAP_MS: i64 = 5 * 60 * 1000;
+/// How far back a channel is asked the first time.
+const FIRST_MS: i64 = 24 * 60 * 60 * 1000;
+/// Most pages of one channel in one run; the next run goes on where this one ended.
+const MAX_PAGES: usize = 20;
+/// Name of the checkpoint.
+const CHECKPOINT: &str = "poll";
+
+/// Where a channel's poll stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Checkpoint {
+    /// Asked for changes from here on.
+    since: Instant,
+    /// The next page, of a run that was not finished.
+    cursor: Option<String>,
+    /// When the first page of the unfinished run was asked for.
+    started: Instant,
+}
+
+/// What one channel gave.
+struct Polled {
+    deliveries: usize,
+    failure: Option<Failure>,
+}
+
+impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, R, C: Clock>
+    Ports<'_, O, E, Q, P, R, C>
+{
+    pub(crate) async fn poll(&self) -> Result<Report, JobError> {
+        let mut report = Report {
+            job: Job::Poll,
+            looked_at: 0,
+            found: 0,
+            failed: Vec::new(),
+        };
+        let channels = self
+            .connections
+            .iter()
+            .filter(|c| c.has_role(Role::Channel));
+        for connection in channels {
+            report.looked_at += 1;
+            let polled = self.poll_channel(connection).await?;
+            report.found += polled.deliveries;
+            if let Some(failure) = polled.failure {
+                let code = self.could_not_ask(connection, &failure).await?;
+                report.failed.push(code);
+            }
+        }
+        Ok(report)
+    }
+
+    async fn poll_channel(&self, connection: &Connection) -> Result<Polled, JobError> {
+        let now = self.clock.now();
+        let mut at = self.checkpoint(connection, now).await?;
+        let mut deliveries = 0;
+        for _ in 0..MAX_PAGES {
+            let page = self
+                .partners
+                .poll(&connection.id, at.since, at.cursor.as_deref(), now)
+                .await;
+            let page = match page {
+                Ok(page) => page,
+                Err(failure) => {
+                    return Ok(Polled {
+                        deliveries,
+                        failure: Some(failure),
+                    });
+                }
+            };
+            deliveries += page.deliveries.len();
+            self.hand_in(page.deliveries).await?;
+            let finished = page.cursor.is_none();
+            at.cursor = page.cursor;
+            if finished {
+                at = Checkpoint {
+                    since: at.started.plus_ms(-OVERLAP_MS),
+                    cursor: None,
+                    started: at.started,
+                };
+            }
+            let value = serde_json::to_string(&at)?;
+            self.effects
+                .set_checkpoint(&connection.id, CHECKPOINT, &value)
+                .await?;
+            if finished {
+                break;
+            }
+        }
+        Ok(Polled {
+            deliveries,
+            failure: None,
+        })
+    }
+
+    /// Where the last run ended. One that cannot be read is begun anew: duplicates do no harm.
+    async fn checkpoint(
+        &self,
+        connection: &Connection,
+        now: Instant,
+    ) -> Result<Checkpoint, JobError> {
+        let kept = self.effects.checkpoint(&connection.id, CHECKPOINT).await?;
+        let kept = kept.and_then(|text| serde_json::from_str::<Checkpoint>(&text).ok());
+        Ok(match kept {
+            Some(unfinished) if unfinished.cursor.is_some() => unfinished,
+            Some(finished) => Checkpoint {
+                started: now,
+                ..finished
+            },
+            None => Checkpoint {
+                since: now.plus_ms(-FIRST_MS),
+                cursor: None,
+                started: now,
+            },
+        })
+    }
+
+    async fn hand_in(&self, deliveries: Vec<Delivery>) -> Result<(), JobError> {
+        let mut messages = Vec::with_capacity(deliveries.len());
+        for delivery in deliveries {
+            match delivery::encode(&delivery) {
+                Ok(message) => messages.push(plain_message(message)),
+                Err(error) => self.too_large(&delivery, &error.to_string()).await?,
+            }
+        }
+        self.send(Queue::Inbound, messages).await
+    }
+
+    async fn too_large(&self, delivery: &Delivery, detail: &str) -> Result<(), JobError> {
+        let code = literal("delivery_too_large");
+        let subject = delivery.dedupe_id.as_deref().unwrap_or_default();
+        let case = Case {
+            id: CaseId::new(delivery.connection.as_str(), &code, subject),
+            correlation_id: None,
+            class: CaseClass::Integration,
+            code,
+            detail: format!("a polled record of `{}`: {detail}", delivery.connection),
+            remedy: "ask the channel for fewer fields, or split the order there".to_owned(),
+            value: None,
+            status: CaseStatus::Open,
+            opened_at: self.clock.now(),
+            closed_at: None,
+        };
+        Ok(self.orders.put_case(&case).await?)
+    }
+}

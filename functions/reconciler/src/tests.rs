@@ -1,0 +1,288 @@
+use super::*;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use waybill_flow::ports::{Availability, ErpOrder, PolledPage};
+use waybill_flow::state::{Effect, OrderState};
+use waybill_lambda_kit::delivery;
+use waybill_model::command::{Command, CommandKind, CommandQueue};
+use waybill_model::delivery::{Delivery, Origin};
+use waybill_model::envelope::{CommandEnvelope, EventEnvelope};
+use waybill_model::event::{Event, Outcome};
+use waybill_model::id::CorrelationId;
+use waybill_testkit::build;
+use waybill_testkit::{
+    FakeErp, FakePartner, Fault, ManualClock, MemoryEffects, MemoryOrders, MemoryQueues,
+};
+
+const CONNECTIONS: &str = r#"
+    version = "test"
+    [[connections]]
+    id = "odoo-main"
+    partner = "odoo"
+    base_url = "https://erp.example.com"
+    [connections.erp]
+    database = "acme"
+    login = "integration"
+    protocol = "json2"
+    shipping_sku = "SHIPPING"
+    [[connections]]
+    id = "shop-main"
+    partner = "shopify"
+    base_url = "https://acme.myshopify.com"
+    [connections.channel]
+    erp = "odoo-main"
+    safety_stock = "2"
+    stock_location = "gid://shopify/Location/1"
+"#;
+
+const STATUS: Queue = Queue::Commands(CommandQueue::Status);
+
+struct World {
+    connections: Connections,
+    orders: MemoryOrders,
+    effects: MemoryEffects,
+    queues: MemoryQueues,
+    partners: FakePartner,
+    erp: FakeErp,
+    clock: Arc<ManualClock>,
+}
+
+impl World {
+    fn new() -> Self {
+        let clock = Arc::new(ManualClock::default());
+        Self {
+            connections: Connections::parse(CONNECTIONS).unwrap(),
+            orders: MemoryOrders::default(),
+            effects: MemoryEffects::new(clock.clone()),
+            queues: MemoryQueues::default(),
+            partners: FakePartner::default(),
+            erp: FakeErp::default(),
+            clock,
+        }
+    }
+
+    async fn run(&self, job: Job) -> Result<Report, JobError> {
+        let ports = Ports {
+            connections: &self.connections,
+            orders: &self.orders,
+            effects: &self.effects,
+            queues: &self.queues,
+            partners: &self.partners,
+            erp: &self.erp,
+            clock: self.clock.as_ref(),
+        };
+        handle(&ports, Request { job }).await
+    }
+
+    /// An order that waits, with the outcome of writing it to the ERP.
+    async fn waits(&self, id: &str, written: Option<Outcome>) -> CorrelationId {
+        let order = build::order(id);
+        let correlation = order.correlation();
+        let mut state = OrderState::default();
+        state.facts.order = Some(order);
+        state.effects.insert(
+            build::effect("sale_order.create"),
+            Effect {
+                command: CommandKind::CreateSaleOrder,
+                issued_at: build::start(),
+                outcome: written,
+                attempt: 1,
+                retry_wanted: false,
+            },
+        );
+        let mut commit = build::commit(correlation, None, state, "first");
+        commit.deadline = Some(build::start().plus_ms(60_000));
+        self.orders.commit(commit).await.unwrap();
+        correlation
+    }
+
+    fn levels(&self) -> BTreeMap<String, String> {
+        let sent = self.queues.take();
+        sent.iter()
+            .filter(|(queue, _)| *queue == STATUS)
+            .flat_map(|(_, m)| {
+                let command: CommandEnvelope = serde_json::from_str(&m.body).unwrap();
+                match command.body {
+                    Command::PublishStock(publish) => publish.levels,
+                    other => panic!("{other:?}"),
+                }
+            })
+            .map(|level| (level.sku.to_string(), level.quantity.to_string()))
+            .collect()
+    }
+}
+
+fn written() -> Option<Outcome> {
+    Some(Outcome::Done { references: vec![] })
+}
+
+fn polled(id: &str) -> Delivery {
+    Delivery {
+        receipt: build::message(id),
+        connection: build::connection("shop-main"),
+        origin: Origin::Poll,
+        topic: Some("orders/updated".to_owned()),
+        dedupe_id: Some(id.to_owned()),
+        headers: BTreeMap::new(),
+        received_at: build::start(),
+        traceparent: None,
+        body: b"{}".to_vec(),
+    }
+}
+
+fn page(ids: &[&str], cursor: Option<&str>) -> Result<PolledPage, Failure> {
+    Ok(PolledPage {
+        deliveries: ids.iter().map(|id| polled(id)).collect(),
+        cursor: cursor.map(str::to_owned),
+    })
+}
+
+#[tokio::test]
+async fn what_a_channel_changed_is_handed_in_page_by_page() {
+    let world = World::new();
+    world.partners.page(page(&["a", "b"], Some("next")));
+    world.partners.page(page(&["c"], None));
+    let report = world.run(Job::Poll).await.unwrap();
+    assert_eq!((report.looked_at, report.found), (1, 3));
+    let sent = world.queues.sent(Queue::Inbound);
+    let ids: Vec<_> = sent
+        .iter()
+        .map(|m| delivery::decode(&m.body).unwrap().receipt.to_string())
+        .collect();
+    assert_eq!(ids, ["a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn a_poll_whose_send_failed_starts_again_where_it_was() {
+    let world = World::new();
+    world.partners.page(page(&["a"], None));
+    world.queues.faults().plan("send", Fault::Unavailable);
+    assert!(world.run(Job::Poll).await.is_err());
+    let shop = build::connection("shop-main");
+    let kept = waybill_flow::ports::EffectStore::checkpoint(&world.effects, &shop, "poll").await;
+    assert_eq!(kept.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_channel_that_refuses_us_becomes_a_case_and_one_that_is_away_does_not() {
+    let world = World::new();
+    world.partners.page(Err(Failure::Transient {
+        code: Code::literal("partner_unreachable"),
+        detail: "away".to_owned(),
+        retry_after_ms: None,
+    }));
+    let report = world.run(Job::Poll).await.unwrap();
+    assert_eq!(report.failed, ["partner_unreachable"]);
+    assert!(world.orders.all_cases().is_empty());
+    world.partners.page(Err(Failure::Rejected {
+        code: Code::literal("unauthorized"),
+        detail: "the token was refused".to_owned(),
+        remedy: "store a new token".to_owned(),
+    }));
+    world.run(Job::Poll).await.unwrap();
+    assert_eq!(world.orders.all_cases()[0].code.as_str(), "unauthorized");
+}
+
+#[tokio::test]
+async fn an_overdue_order_is_woken_and_others_are_not() {
+    let world = World::new();
+    let correlation = world.waits("1", None).await;
+    assert_eq!(world.run(Job::Overdue).await.unwrap().found, 0);
+    let now = world.clock.advance_ms(61_000);
+    assert_eq!(world.run(Job::Overdue).await.unwrap().found, 1);
+    let sent = world.queues.sent(Queue::Events);
+    let event: EventEnvelope = serde_json::from_str(&sent[0].body).unwrap();
+    assert_eq!(event.correlationid, correlation);
+    assert!(matches!(event.body, Event::ClockPassed(passed) if passed.now == now));
+}
+
+#[tokio::test]
+async fn an_order_that_vanished_from_the_erp_is_a_case_until_it_is_back() {
+    let world = World::new();
+    let correlation = world.waits("1", written()).await;
+    assert_eq!(world.run(Job::Compare).await.unwrap().found, 1);
+    let cases = world.orders.all_cases();
+    assert_eq!(cases[0].code.as_str(), "missing_in_odoo");
+    assert_eq!(cases[0].correlation_id, Some(correlation));
+    let order = build::order("1");
+    world.erp.set_order(ErpOrder {
+        correlation,
+        name: "S00001".to_owned(),
+        confirmed: true,
+        cancelled: false,
+        total: waybill_model::money::Money::new(order.totals.total, order.currency),
+    });
+    assert_eq!(world.run(Job::Compare).await.unwrap().found, 0);
+    assert_eq!(world.orders.all_cases()[0].status, CaseStatus::Resolved);
+}
+
+#[tokio::test]
+async fn another_state_and_another_total_are_named() {
+    let world = World::new();
+    let correlation = world.waits("1", written()).await;
+    world.erp.set_order(ErpOrder {
+        correlation,
+        name: "S00001".to_owned(),
+        confirmed: false,
+        cancelled: true,
+        total: build::eur("1.00"),
+    });
+    world.run(Job::Compare).await.unwrap();
+    let mut codes: Vec<_> = world
+        .orders
+        .all_cases()
+        .into_iter()
+        .map(|c| c.code.to_string())
+        .collect();
+    codes.sort();
+    assert_eq!(codes, ["state_differs", "total_differs"]);
+}
+
+fn available(name: &str, units: Option<i64>) -> Availability {
+    Availability {
+        sku: build::sku(name),
+        available: units.map(build::units),
+    }
+}
+
+#[tokio::test]
+async fn only_what_changed_is_published_safety_stock_taken_off() {
+    let world = World::new();
+    world.erp.set_level(available("MUG-RED", Some(10)));
+    world.erp.set_level(available("TEE-M", Some(1)));
+    world.erp.set_level(available("SERVICE", None));
+    world.run(Job::Stock).await.unwrap();
+    let expected = [("MUG-RED", "8"), ("TEE-M", "0")];
+    let expected: BTreeMap<String, String> = expected
+        .into_iter()
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .collect();
+    assert_eq!(world.levels(), expected);
+    world.run(Job::Stock).await.unwrap();
+    assert!(world.queues.is_empty(), "nothing changed");
+    world.erp.set_level(available("TEE-M", Some(5)));
+    world.clock.advance_ms(300_000);
+    world.run(Job::Stock).await.unwrap();
+    assert_eq!(world.levels().into_iter().next().unwrap().1, "3");
+}
+
+#[tokio::test]
+async fn orders_that_the_erp_does_not_hold_yet_are_not_sold_again() {
+    let world = World::new();
+    world.erp.set_level(available("MUG-RED", Some(10)));
+    world.waits("1", None).await;
+    world.waits("2", written()).await;
+    world.run(Job::Stock).await.unwrap();
+    // Two mugs of order 1 are in flight; order 2 is reserved in the ERP.
+    assert_eq!(world.levels()["MUG-RED"], "6");
+}
+
+#[tokio::test]
+async fn stock_that_could_not_be_sent_is_sent_by_the_next_run() {
+    let world = World::new();
+    world.erp.set_level(available("MUG-RED", Some(10)));
+    world.queues.faults().plan("send", Fault::Unavailable);
+    assert!(world.run(Job::Stock).await.is_err());
+    world.run(Job::Stock).await.unwrap();
+    assert_eq!(world.levels()["MUG-RED"], "8");
+}
