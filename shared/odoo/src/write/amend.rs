@@ -2,7 +2,7 @@
 
 use super::cancel::already_shipped;
 use super::confirm::cancelled;
-use super::credit::ensure_invoiced;
+use super::invoices::ensure_invoiced;
 use super::load::{Record, load_each};
 use super::orders::look_up;
 use super::resolve::{Effort, Found, not_in_erp, resolve};

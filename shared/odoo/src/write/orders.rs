@@ -1,7 +1,7 @@
 //! New orders: four calls for a batch, whatever its size.
 //!
-//! 1. partners, 2. orders with lines (insert-only), 3. states and totals, 4. confirm. Every step is
-//! nothing for finished work, so the whole is run again after any failure.
+//! Partners, orders with lines (insert-only), states and totals, confirm. Every step is nothing for
+//! finished work, so the whole is run again after any failure.
 
 use super::confirm::{cancelled, confirm};
 use super::load::{Record, Refusal, load_each};
@@ -10,8 +10,9 @@ use super::{Outcome, Writer, references};
 use crate::catalog::{Catalog, Memory};
 use crate::client::{Api, LoadMode};
 use crate::error::{OdooError, readable, rejected, transient};
-use crate::map::order::{Columns, OrderPlan, Wanted, plan, skus};
+use crate::map::order::{OrderPlan, Wanted, plan, skus};
 use crate::map::partner::{PARTNER_COLUMNS, regions};
+use crate::map::rows::Columns;
 use crate::wire::{Number, Text};
 use serde::Deserialize;
 use serde_json::json;
