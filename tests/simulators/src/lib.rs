@@ -1,1 +1,20 @@
-//! Simulators of Odoo and of the partners: real HTTP on loopback.
+//! Simulators of Odoo and of the partners: real HTTP on loopback, one process, one port.
+#![recursion_limit = "512"]
+
+pub mod catalogue;
+pub mod control;
+pub mod env;
+pub mod faults;
+pub mod money;
+pub mod secrets;
+pub mod server;
+pub mod shipbob;
+pub mod shopify;
+pub mod sign;
+pub mod sim;
+pub mod webhooks;
+pub mod world;
+pub mod zendesk;
+
+pub use server::serve;
+pub use world::{Options, World};
