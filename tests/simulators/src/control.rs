@@ -83,7 +83,9 @@ fn one_state(world: &World, sim: Sim) -> Option<Value> {
         Sim::Shopify => lock(&world.shopify).state(),
         Sim::Shipbob => lock(&world.shipbob).state(),
         Sim::Zendesk => lock(&world.zendesk).state(),
-        Sim::Stripe | Sim::Easypost | Sim::Canonical | Sim::Odoo => return None,
+        Sim::Stripe => lock(&world.stripe).state(),
+        Sim::Easypost => lock(&world.easypost).state(),
+        Sim::Canonical | Sim::Odoo => return None,
     })
 }
 

@@ -3,6 +3,7 @@
 
 pub mod catalogue;
 pub mod control;
+pub mod easypost;
 pub mod env;
 pub mod faults;
 pub mod money;
@@ -12,6 +13,7 @@ pub mod shipbob;
 pub mod shopify;
 pub mod sign;
 pub mod sim;
+pub mod stripe;
 pub mod webhooks;
 pub mod world;
 pub mod zendesk;

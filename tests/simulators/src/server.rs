@@ -119,6 +119,8 @@ pub fn router(world: &Arc<World>, odoo: Option<Router>) -> Router {
     let mut router = Router::new().nest("/_sim", crate::control::router(Arc::clone(world)));
     let partners = [
         (Sim::Shopify, crate::shopify::router(Arc::clone(world))),
+        (Sim::Stripe, crate::stripe::router(Arc::clone(world))),
+        (Sim::Easypost, crate::easypost::router(Arc::clone(world))),
         (Sim::Shipbob, crate::shipbob::router(Arc::clone(world))),
         (Sim::Zendesk, crate::zendesk::router(Arc::clone(world))),
     ];

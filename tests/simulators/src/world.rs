@@ -1,10 +1,12 @@
 //! Everything that the simulators hold.
 
+use crate::easypost::Easypost;
 use crate::env::Env;
 use crate::faults::Faults;
 use crate::secrets::Secrets;
 use crate::shipbob::Shipbob;
 use crate::shopify::Shop;
+use crate::stripe::Stripe;
 use crate::webhooks::{Sender, WebhookFaults};
 use crate::zendesk::Zendesk;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -71,6 +73,10 @@ pub struct World {
     pub faults: Faults,
     /// The shop.
     pub shopify: Mutex<Shop>,
+    /// The gateway.
+    pub stripe: Mutex<Stripe>,
+    /// The carrier service.
+    pub easypost: Mutex<Easypost>,
     /// The 3PL.
     pub shipbob: Mutex<Shipbob>,
     /// The helpdesk.
@@ -90,6 +96,8 @@ impl World {
         Arc::new(Self {
             shopify: Mutex::new(Shop::new(&options, &env)),
             shipbob: Mutex::new(Shipbob::new(&options, &env)),
+            stripe: Mutex::new(Stripe::new(&env)),
+            easypost: Mutex::new(Easypost::new(&env)),
             zendesk: Mutex::new(Zendesk::new(&env)),
             env,
             options,

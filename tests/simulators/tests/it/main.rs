@@ -1,7 +1,14 @@
 //! The simulators over real HTTP: one test binary.
 
+#[cfg(test)]
 mod harness;
+#[cfg(test)]
 mod helpdesk;
+#[cfg(test)]
+mod money;
+#[cfg(test)]
 mod shop;
+#[cfg(test)]
 mod signatures;
+#[cfg(test)]
 mod warehouse;

@@ -157,7 +157,7 @@ async fn the_poll_finds_silent_orders_page_by_page_oldest_first() {
         }
         let Some(link) = link else { break };
         assert!(link.ends_with("rel=\"next\""));
-        url = link[1..link.find('>').unwrap()].to_owned();
+        url = link.split(['<', '>']).nth(1).unwrap().to_owned();
     }
     assert_eq!(found, ids);
     let log = rig.world.webhooks.log(0);
