@@ -1,5 +1,6 @@
 //! The control API under `/_sim`: JSON, loopback only, without authentication.
 
+use crate::day::{self, DayOptions};
 use crate::faults::{ApiFaults, Fault};
 use crate::shopify::actions::{self as shop, RefundSpec, ShopError};
 use crate::shopify::generate::OrderSpec;
@@ -26,6 +27,9 @@ pub fn router(world: Arc<World>) -> Router {
         .route("/state/{sim}", get(state_of))
         .route("/faults", get(faults).post(set_faults))
         .route("/webhooks", get(webhooks))
+        .route("/day", get(day_report).post(begin_day))
+        .route("/expectations", get(expectations))
+        .route("/stripe/kept-500", post(kept_500))
         .route("/shopify/orders", post(place))
         .route("/shopify/orders/{id}/{action}", post(act))
         .with_state(world)
@@ -149,6 +153,33 @@ struct From {
 
 async fn webhooks(State(world): State<Arc<World>>, Query(query): Query<From>) -> Response {
     Json(world.webhooks.log(query.from)).into_response()
+}
+
+async fn day_report(State(world): State<Arc<World>>) -> Response {
+    Json(day::report(&world)).into_response()
+}
+
+async fn begin_day(State(world): State<Arc<World>>, Json(options): Json<DayOptions>) -> Response {
+    match day::begin(&world, options) {
+        Ok(report) => Json(report).into_response(),
+        Err(why) => problem(StatusCode::CONFLICT, why),
+    }
+}
+
+async fn expectations(State(world): State<Arc<World>>) -> Response {
+    Json(day::expectations(&world)).into_response()
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Times {
+    times: u32,
+}
+
+/// The next refunds at the gateway fail with a 500 that is kept for their keys.
+async fn kept_500(State(world): State<Arc<World>>, Json(set): Json<Times>) -> Response {
+    lock(&world.stripe).fail_next(set.times);
+    Json(json!({"times": set.times})).into_response()
 }
 
 #[derive(Debug, Default, Deserialize)]

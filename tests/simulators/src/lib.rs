@@ -3,6 +3,7 @@
 
 pub mod catalogue;
 pub mod control;
+pub mod day;
 pub mod easypost;
 pub mod env;
 pub mod faults;

@@ -1,17 +1,22 @@
 //! The simulators' binary.
 
 use clap::Parser;
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use waybill_simulators::secrets::Secrets;
+use waybill_simulators::sim::Sim;
 use waybill_simulators::webhooks::WebhookFaults;
 use waybill_simulators::{Options, World, serve};
 
 /// Simulators of Odoo and of the partners, on one loopback port.
 #[derive(Debug, Parser)]
 struct Args {
+    /// Written once the port listens: `{"connections": {id: base URL}, "control": URL}`.
+    #[arg(long)]
+    ready_file: Option<PathBuf>,
     /// Port on 127.0.0.1; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -68,6 +73,19 @@ async fn main() -> ExitCode {
     }
 }
 
+/// Written beside and renamed, so that nobody reads half of it.
+fn write_ready(path: &Path, base: &str) -> Result<(), String> {
+    let connections: BTreeMap<&str, String> = Sim::ALL
+        .iter()
+        .map(|s| (s.connection(), format!("{base}/{}", s.as_str())))
+        .collect();
+    let ready = serde_json::json!({"connections": connections, "control": format!("{base}/_sim")});
+    let beside = path.with_extension("part");
+    std::fs::write(&beside, ready.to_string())
+        .and_then(|()| std::fs::rename(&beside, path))
+        .map_err(|e| format!("`{}` cannot be written: {e}", path.display()))
+}
+
 async fn run(args: Args) -> Result<(), String> {
     let secrets = Secrets::read(&args.secrets)?;
     let options = Options {
@@ -94,6 +112,9 @@ async fn run(args: Args) -> Result<(), String> {
     let bound = listener.local_addr().map_err(|e| e.to_string())?;
     let world = World::new(options, secrets);
     writeln!(std::io::stdout(), "listening on http://{bound}").map_err(|e| e.to_string())?;
+    if let Some(path) = &args.ready_file {
+        write_ready(path, &format!("http://{bound}"))?;
+    }
     let stop = async {
         // Without a signal handler the process ends by the signal itself.
         drop(tokio::signal::ctrl_c().await);

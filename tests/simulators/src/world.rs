@@ -1,5 +1,6 @@
 //! Everything that the simulators hold.
 
+use crate::day::DayState;
 use crate::easypost::Easypost;
 use crate::env::Env;
 use crate::faults::Faults;
@@ -81,6 +82,8 @@ pub struct World {
     pub shipbob: Mutex<Shipbob>,
     /// The helpdesk.
     pub zendesk: Mutex<Zendesk>,
+    /// The day that is played.
+    pub day: Mutex<DayState>,
     /// Told after every call: something may have changed.
     pub changed: Notify,
 }
@@ -103,6 +106,7 @@ impl World {
             options,
             secrets,
             webhooks,
+            day: Mutex::new(DayState::default()),
             faults: Faults::default(),
             changed: Notify::new(),
         })

