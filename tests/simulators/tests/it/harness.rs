@@ -109,6 +109,17 @@ impl Rig {
         }
     }
 
+    /// Every webhook from index `from`.
+    pub(crate) fn hooks_from(&self, from: usize) -> Vec<Hook> {
+        self.hooks
+            .lock()
+            .unwrap()
+            .iter()
+            .skip(from)
+            .cloned()
+            .collect()
+    }
+
     pub(crate) async fn shop_topic(&self, topic: &str, count: usize) -> Vec<Hook> {
         self.hooks(count, |h| h.header("x-shopify-topic") == topic)
             .await
