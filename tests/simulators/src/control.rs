@@ -1,5 +1,6 @@
 //! The control API under `/_sim`: JSON, loopback only, without authentication.
 
+use crate::canonical;
 use crate::day::{self, DayOptions};
 use crate::faults::{ApiFaults, Fault};
 use crate::shopify::actions::{self as shop, RefundSpec, ShopError};
@@ -8,6 +9,7 @@ use crate::shopify::order::RefundMoney;
 use crate::sim::Sim;
 use crate::webhooks::WebhookFaults;
 use crate::world::{World, lock};
+use crate::zendesk;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -30,6 +32,9 @@ pub fn router(world: Arc<World>) -> Router {
         .route("/day", get(day_report).post(begin_day))
         .route("/expectations", get(expectations))
         .route("/stripe/kept-500", post(kept_500))
+        .route("/canonical/orders", post(place_canonical))
+        .route("/canonical/events", post(send_canonical))
+        .route("/zendesk/tickets/{id}/{status}", post(set_ticket))
         .route("/shopify/orders", post(place))
         .route("/shopify/orders/{id}/{action}", post(act))
         .with_state(world)
@@ -89,7 +94,8 @@ fn one_state(world: &World, sim: Sim) -> Option<Value> {
         Sim::Zendesk => lock(&world.zendesk).state(),
         Sim::Stripe => lock(&world.stripe).state(),
         Sim::Easypost => lock(&world.easypost).state(),
-        Sim::Canonical | Sim::Odoo => return None,
+        Sim::Canonical => lock(&world.canonical).state(),
+        Sim::Odoo => return None,
     })
 }
 
@@ -200,6 +206,41 @@ async fn place(State(world): State<Arc<World>>, Json(place): Json<Place>) -> Res
         "id": placed.id.to_string(), "name": placed.name, "total_minor": placed.total_minor,
     }))
     .into_response()
+}
+
+async fn place_canonical(State(world): State<Arc<World>>, Json(spec): Json<OrderSpec>) -> Response {
+    let (id, number) = canonical::place(&world, &spec);
+    Json(json!({"id": id, "number": number})).into_response()
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CanonicalEvent {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    key: String,
+    data: Value,
+}
+
+async fn send_canonical(
+    State(world): State<Arc<World>>,
+    Json(event): Json<CanonicalEvent>,
+) -> Response {
+    let id = canonical::send(&world, &event.kind, &event.key, &event.data);
+    Json(json!({"id": id})).into_response()
+}
+
+/// An agent works on a ticket.
+async fn set_ticket(
+    State(world): State<Arc<World>>,
+    Path((id, status)): Path<(i64, String)>,
+) -> Response {
+    if zendesk::set_status(&world, id, &status) {
+        Json(json!({})).into_response()
+    } else {
+        problem(StatusCode::NOT_FOUND, "no such ticket, or it is closed")
+    }
 }
 
 #[derive(Debug, Deserialize)]

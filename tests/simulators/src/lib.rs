@@ -1,6 +1,7 @@
 //! Simulators of Odoo and of the partners: real HTTP on loopback, one process, one port.
 #![recursion_limit = "512"]
 
+pub mod canonical;
 pub mod catalogue;
 pub mod control;
 pub mod day;

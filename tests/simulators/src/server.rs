@@ -121,6 +121,7 @@ pub fn router(world: &Arc<World>, odoo: Option<Router>) -> Router {
         (Sim::Shopify, crate::shopify::router(Arc::clone(world))),
         (Sim::Stripe, crate::stripe::router(Arc::clone(world))),
         (Sim::Easypost, crate::easypost::router(Arc::clone(world))),
+        (Sim::Canonical, crate::canonical::router(Arc::clone(world))),
         (Sim::Shipbob, crate::shipbob::router(Arc::clone(world))),
         (Sim::Zendesk, crate::zendesk::router(Arc::clone(world))),
     ];

@@ -1,5 +1,6 @@
 //! Everything that the simulators hold.
 
+use crate::canonical::Canonical;
 use crate::day::DayState;
 use crate::easypost::Easypost;
 use crate::env::Env;
@@ -82,6 +83,8 @@ pub struct World {
     pub shipbob: Mutex<Shipbob>,
     /// The helpdesk.
     pub zendesk: Mutex<Zendesk>,
+    /// The partner that speaks our schemas.
+    pub canonical: Mutex<Canonical>,
     /// The day that is played.
     pub day: Mutex<DayState>,
     /// Told after every call: something may have changed.
@@ -102,6 +105,7 @@ impl World {
             stripe: Mutex::new(Stripe::new(&env)),
             easypost: Mutex::new(Easypost::new(&env)),
             zendesk: Mutex::new(Zendesk::new(&env)),
+            canonical: Mutex::new(Canonical::new(&env)),
             env,
             options,
             secrets,

@@ -1,6 +1,8 @@
 //! The simulators over real HTTP: one test binary.
 
 #[cfg(test)]
+mod canonical;
+#[cfg(test)]
 mod day;
 #[cfg(test)]
 mod harness;
