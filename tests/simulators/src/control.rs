@@ -31,6 +31,7 @@ pub fn router(world: Arc<World>) -> Router {
         .route("/webhooks", get(webhooks))
         .route("/day", get(day_report).post(begin_day))
         .route("/expectations", get(expectations))
+        .route("/odoo-access", get(odoo_access))
         .route("/stripe/kept-500", post(kept_500))
         .route("/canonical/orders", post(place_canonical))
         .route("/canonical/events", post(send_canonical))
@@ -78,25 +79,25 @@ async fn configure(State(world): State<Arc<World>>, Json(config): Json<Config>) 
     health(State(world)).await
 }
 
-/// State of every partner simulator. Odoo's is asked of its own simulator.
+/// State of every simulator.
 #[must_use]
 pub fn whole_state(world: &World) -> BTreeMap<&'static str, Value> {
     Sim::ALL
         .iter()
-        .filter_map(|sim| Some((sim.as_str(), one_state(world, *sim)?)))
+        .map(|sim| (sim.as_str(), one_state(world, *sim)))
         .collect()
 }
 
-fn one_state(world: &World, sim: Sim) -> Option<Value> {
-    Some(match sim {
+fn one_state(world: &World, sim: Sim) -> Value {
+    match sim {
         Sim::Shopify => lock(&world.shopify).state(),
         Sim::Shipbob => lock(&world.shipbob).state(),
         Sim::Zendesk => lock(&world.zendesk).state(),
         Sim::Stripe => lock(&world.stripe).state(),
         Sim::Easypost => lock(&world.easypost).state(),
         Sim::Canonical => lock(&world.canonical).state(),
-        Sim::Odoo => return None,
-    })
+        Sim::Odoo => world.odoo.snapshot(),
+    }
 }
 
 async fn state(State(world): State<Arc<World>>) -> Response {
@@ -104,10 +105,7 @@ async fn state(State(world): State<Arc<World>>) -> Response {
 }
 
 async fn state_of(State(world): State<Arc<World>>, Path(sim): Path<Sim>) -> Response {
-    match one_state(&world, sim) {
-        Some(state) => Json(state).into_response(),
-        None => problem(StatusCode::NOT_FOUND, "this simulator has no state here"),
-    }
+    Json(one_state(&world, sim)).into_response()
 }
 
 async fn faults(State(world): State<Arc<World>>) -> Response {
@@ -174,6 +172,11 @@ async fn begin_day(State(world): State<Arc<World>>, Json(options): Json<DayOptio
 
 async fn expectations(State(world): State<Arc<World>>) -> Response {
     Json(day::expectations(&world)).into_response()
+}
+
+/// How the simulated Odoo lets somebody in, for readers of the invariants.
+async fn odoo_access(State(world): State<Arc<World>>) -> Response {
+    Json(crate::erp::access(&world.options, &world.secrets)).into_response()
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,4 +1,7 @@
 //! Simulators of Odoo and of the partners: real HTTP on loopback, one process, one port.
+//!
+//! Each simulator is mounted under its name; the control API is under `/_sim`, see [`control`] and
+//! [`day`]. The simulators share no code with the adapters that they test.
 #![recursion_limit = "512"]
 
 pub mod canonical;
@@ -7,8 +10,10 @@ pub mod control;
 pub mod day;
 pub mod easypost;
 pub mod env;
+pub mod erp;
 pub mod faults;
 pub mod money;
+pub mod odoo;
 pub mod secrets;
 pub mod server;
 pub mod shipbob;

@@ -53,6 +53,9 @@ struct Args {
     /// Number of the shop's first order.
     #[arg(long, default_value_t = 1001)]
     first_order_number: i64,
+    /// Release of the simulated Odoo: 17 or 19.
+    #[arg(long, default_value_t = 19, value_parser = clap::value_parser!(u32).range(17..=19))]
+    odoo_version: u32,
     /// Calls that ShipBob allows in its window.
     #[arg(long, default_value_t = 150)]
     shipbob_calls: usize,
@@ -101,6 +104,7 @@ async fn run(args: Args) -> Result<(), String> {
         currency: args.currency,
         tax_bp: args.tax_bp,
         first_order_number: args.first_order_number,
+        odoo_version: args.odoo_version,
         shipbob_calls_per_minute: args.shipbob_calls,
         shipbob_window_ms: args.shipbob_window_ms,
         ..Options::default()
@@ -119,7 +123,7 @@ async fn run(args: Args) -> Result<(), String> {
         // Without a signal handler the process ends by the signal itself.
         drop(tokio::signal::ctrl_c().await);
     };
-    serve(listener, world, None, stop)
+    serve(listener, world, stop)
         .await
         .map_err(|e| format!("the server failed: {e}"))
 }

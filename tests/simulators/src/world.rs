@@ -5,6 +5,7 @@ use crate::day::DayState;
 use crate::easypost::Easypost;
 use crate::env::Env;
 use crate::faults::Faults;
+use crate::odoo::OdooSim;
 use crate::secrets::Secrets;
 use crate::shipbob::Shipbob;
 use crate::shopify::Shop;
@@ -38,6 +39,8 @@ pub struct Options {
     pub shipbob_calls_per_minute: usize,
     /// How long that minute is, in milliseconds of real time: the day is compressed.
     pub shipbob_window_ms: u64,
+    /// Release of the simulated Odoo: 17, or anything else for 19.
+    pub odoo_version: u32,
     /// Units of each SKU that ShipBob begins with.
     pub shipbob_stock: i64,
 }
@@ -55,6 +58,7 @@ impl Default for Options {
             first_order_number: 1001,
             shipbob_calls_per_minute: 150,
             shipbob_window_ms: 10_000,
+            odoo_version: 19,
             shipbob_stock: 10_000,
         }
     }
@@ -81,6 +85,8 @@ pub struct World {
     pub easypost: Mutex<Easypost>,
     /// The 3PL.
     pub shipbob: Mutex<Shipbob>,
+    /// The ERP.
+    pub odoo: Arc<OdooSim>,
     /// The helpdesk.
     pub zendesk: Mutex<Zendesk>,
     /// The partner that speaks our schemas.
@@ -104,6 +110,7 @@ impl World {
             shipbob: Mutex::new(Shipbob::new(&options, &env)),
             stripe: Mutex::new(Stripe::new(&env)),
             easypost: Mutex::new(Easypost::new(&env)),
+            odoo: crate::erp::odoo(&options, &secrets),
             zendesk: Mutex::new(Zendesk::new(&env)),
             canonical: Mutex::new(Canonical::new(&env)),
             env,

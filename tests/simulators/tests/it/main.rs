@@ -5,6 +5,8 @@ mod canonical;
 #[cfg(test)]
 mod day;
 #[cfg(test)]
+mod erp;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod helpdesk;
