@@ -1,5 +1,7 @@
 //! The control API under `/_sim`: JSON, loopback only, without authentication.
 
+use crate::canonical;
+use crate::day::{self, DayOptions};
 use crate::faults::{ApiFaults, Fault};
 use crate::shopify::actions::{self as shop, RefundSpec, ShopError};
 use crate::shopify::generate::OrderSpec;
@@ -7,6 +9,7 @@ use crate::shopify::order::RefundMoney;
 use crate::sim::Sim;
 use crate::webhooks::WebhookFaults;
 use crate::world::{World, lock};
+use crate::zendesk;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -26,7 +29,13 @@ pub fn router(world: Arc<World>) -> Router {
         .route("/state/{sim}", get(state_of))
         .route("/faults", get(faults).post(set_faults))
         .route("/webhooks", get(webhooks))
+        .route("/day", get(day_report).post(begin_day))
+        .route("/expectations", get(expectations))
         .route("/odoo-access", get(odoo_access))
+        .route("/stripe/kept-500", post(kept_500))
+        .route("/canonical/orders", post(place_canonical))
+        .route("/canonical/events", post(send_canonical))
+        .route("/zendesk/tickets/{id}/{status}", post(set_ticket))
         .route("/shopify/orders", post(place))
         .route("/shopify/orders/{id}/{action}", post(act))
         .with_state(world)
@@ -70,23 +79,25 @@ async fn configure(State(world): State<Arc<World>>, Json(config): Json<Config>) 
     health(State(world)).await
 }
 
-/// State of every partner simulator. Odoo's is asked of its own simulator.
+/// State of every simulator.
 #[must_use]
 pub fn whole_state(world: &World) -> BTreeMap<&'static str, Value> {
     Sim::ALL
         .iter()
-        .filter_map(|sim| Some((sim.as_str(), one_state(world, *sim)?)))
+        .map(|sim| (sim.as_str(), one_state(world, *sim)))
         .collect()
 }
 
-fn one_state(world: &World, sim: Sim) -> Option<Value> {
-    Some(match sim {
+fn one_state(world: &World, sim: Sim) -> Value {
+    match sim {
         Sim::Shopify => lock(&world.shopify).state(),
         Sim::Shipbob => lock(&world.shipbob).state(),
         Sim::Zendesk => lock(&world.zendesk).state(),
-        Sim::Odoo => world.odoo()?.snapshot(),
-        Sim::Stripe | Sim::Easypost | Sim::Canonical => return None,
-    })
+        Sim::Stripe => lock(&world.stripe).state(),
+        Sim::Easypost => lock(&world.easypost).state(),
+        Sim::Canonical => lock(&world.canonical).state(),
+        Sim::Odoo => world.odoo.snapshot(),
+    }
 }
 
 async fn state(State(world): State<Arc<World>>) -> Response {
@@ -94,10 +105,7 @@ async fn state(State(world): State<Arc<World>>) -> Response {
 }
 
 async fn state_of(State(world): State<Arc<World>>, Path(sim): Path<Sim>) -> Response {
-    match one_state(&world, sim) {
-        Some(state) => Json(state).into_response(),
-        None => problem(StatusCode::NOT_FOUND, "this simulator has no state here"),
-    }
+    Json(one_state(&world, sim)).into_response()
 }
 
 async fn faults(State(world): State<Arc<World>>) -> Response {
@@ -141,16 +149,6 @@ async fn set_faults(State(world): State<Arc<World>>, Json(set): Json<SetFaults>)
     faults(State(world)).await
 }
 
-/// How the simulated Odoo is logged in to.
-async fn odoo_access(State(world): State<Arc<World>>) -> Response {
-    let key = world
-        .secrets
-        .api_values(Sim::Odoo.connection())
-        .into_iter()
-        .next();
-    Json(json!({"database": "waybill", "login": "waybill@example.com", "key": key})).into_response()
-}
-
 #[derive(Debug, Deserialize)]
 struct From {
     #[serde(default)]
@@ -159,6 +157,38 @@ struct From {
 
 async fn webhooks(State(world): State<Arc<World>>, Query(query): Query<From>) -> Response {
     Json(world.webhooks.log(query.from)).into_response()
+}
+
+async fn day_report(State(world): State<Arc<World>>) -> Response {
+    Json(day::report(&world)).into_response()
+}
+
+async fn begin_day(State(world): State<Arc<World>>, Json(options): Json<DayOptions>) -> Response {
+    match day::begin(&world, options) {
+        Ok(report) => Json(report).into_response(),
+        Err(why) => problem(StatusCode::CONFLICT, why),
+    }
+}
+
+async fn expectations(State(world): State<Arc<World>>) -> Response {
+    Json(day::expectations(&world)).into_response()
+}
+
+/// How the simulated Odoo lets somebody in, for readers of the invariants.
+async fn odoo_access(State(world): State<Arc<World>>) -> Response {
+    Json(crate::erp::access(&world.options, &world.secrets)).into_response()
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Times {
+    times: u32,
+}
+
+/// The next refunds at the gateway fail with a 500 that is kept for their keys.
+async fn kept_500(State(world): State<Arc<World>>, Json(set): Json<Times>) -> Response {
+    lock(&world.stripe).fail_next(set.times);
+    Json(json!({"times": set.times})).into_response()
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -179,6 +209,41 @@ async fn place(State(world): State<Arc<World>>, Json(place): Json<Place>) -> Res
         "id": placed.id.to_string(), "name": placed.name, "total_minor": placed.total_minor,
     }))
     .into_response()
+}
+
+async fn place_canonical(State(world): State<Arc<World>>, Json(spec): Json<OrderSpec>) -> Response {
+    let (id, number) = canonical::place(&world, &spec);
+    Json(json!({"id": id, "number": number})).into_response()
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CanonicalEvent {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    key: String,
+    data: Value,
+}
+
+async fn send_canonical(
+    State(world): State<Arc<World>>,
+    Json(event): Json<CanonicalEvent>,
+) -> Response {
+    let id = canonical::send(&world, &event.kind, &event.key, &event.data);
+    Json(json!({"id": id})).into_response()
+}
+
+/// An agent works on a ticket.
+async fn set_ticket(
+    State(world): State<Arc<World>>,
+    Path((id, status)): Path<(i64, String)>,
+) -> Response {
+    if zendesk::set_status(&world, id, &status) {
+        Json(json!({})).into_response()
+    } else {
+        problem(StatusCode::NOT_FOUND, "no such ticket, or it is closed")
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -6,8 +6,6 @@ use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use waybill_simulators::odoo::{OdooConfig, OdooSim, ProductSeed, TaxSeed, Version};
 use waybill_simulators::secrets::Secrets;
 use waybill_simulators::sim::Sim;
 use waybill_simulators::webhooks::WebhookFaults;
@@ -16,6 +14,9 @@ use waybill_simulators::{Options, World, serve};
 /// Simulators of Odoo and of the partners, on one loopback port.
 #[derive(Debug, Parser)]
 struct Args {
+    /// Written once the port listens: `{"connections": {id: base URL}, "control": URL}`.
+    #[arg(long)]
+    ready_file: Option<PathBuf>,
     /// Port on 127.0.0.1; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -52,15 +53,12 @@ struct Args {
     /// Number of the shop's first order.
     #[arg(long, default_value_t = 1001)]
     first_order_number: i64,
+    /// Release of the simulated Odoo: 17 or 19.
+    #[arg(long, default_value_t = 19, value_parser = clap::value_parser!(u32).range(17..=19))]
+    odoo_version: u32,
     /// Calls that ShipBob allows in its window.
     #[arg(long, default_value_t = 150)]
     shipbob_calls: usize,
-    /// Version of the simulated Odoo: 17 or 19.
-    #[arg(long, default_value_t = 19)]
-    odoo_version: u32,
-    /// Written once the port is bound: base URL of every connection, and of the control API.
-    #[arg(long)]
-    ready_file: Option<PathBuf>,
     /// That window, in milliseconds.
     #[arg(long, default_value_t = 10_000)]
     shipbob_window_ms: u64,
@@ -78,9 +76,21 @@ async fn main() -> ExitCode {
     }
 }
 
+/// Written beside and renamed, so that nobody reads half of it.
+fn write_ready(path: &Path, base: &str) -> Result<(), String> {
+    let connections: BTreeMap<&str, String> = Sim::ALL
+        .iter()
+        .map(|s| (s.connection(), format!("{base}/{}", s.as_str())))
+        .collect();
+    let ready = serde_json::json!({"connections": connections, "control": format!("{base}/_sim")});
+    let beside = path.with_extension("part");
+    std::fs::write(&beside, ready.to_string())
+        .and_then(|()| std::fs::rename(&beside, path))
+        .map_err(|e| format!("`{}` cannot be written: {e}", path.display()))
+}
+
 async fn run(args: Args) -> Result<(), String> {
     let secrets = Secrets::read(&args.secrets)?;
-    let odoo = OdooSim::new(odoo_config(args.odoo_version, &secrets)?);
     let options = Options {
         seed: args.seed,
         time_scale: args.time_scale,
@@ -94,6 +104,7 @@ async fn run(args: Args) -> Result<(), String> {
         currency: args.currency,
         tax_bp: args.tax_bp,
         first_order_number: args.first_order_number,
+        odoo_version: args.odoo_version,
         shipbob_calls_per_minute: args.shipbob_calls,
         shipbob_window_ms: args.shipbob_window_ms,
         ..Options::default()
@@ -104,57 +115,15 @@ async fn run(args: Args) -> Result<(), String> {
         .map_err(|e| format!("port {} cannot be bound: {e}", args.port))?;
     let bound = listener.local_addr().map_err(|e| e.to_string())?;
     let world = World::new(options, secrets);
-    world.attach_odoo(Arc::clone(&odoo));
     writeln!(std::io::stdout(), "listening on http://{bound}").map_err(|e| e.to_string())?;
     if let Some(path) = &args.ready_file {
-        tell_ready(path, &format!("http://{bound}"))?;
+        write_ready(path, &format!("http://{bound}"))?;
     }
     let stop = async {
         // Without a signal handler the process ends by the signal itself.
         drop(tokio::signal::ctrl_c().await);
     };
-    serve(listener, world, Some(odoo.router()), stop)
+    serve(listener, world, stop)
         .await
         .map_err(|e| format!("the server failed: {e}"))
-}
-
-/// Odoo as the local connections file expects it.
-fn odoo_config(version: u32, secrets: &Secrets) -> Result<OdooConfig, String> {
-    let version = match version {
-        17 => Version::V17,
-        19 => Version::V19,
-        other => return Err(format!("there is no simulator of Odoo {other}: 17 or 19")),
-    };
-    let mut config = OdooConfig::new(version);
-    config.database = "waybill".to_owned();
-    for user in &mut config.users {
-        user.login = "waybill@example.com".to_owned();
-        user.keys = secrets.api_values(Sim::Odoo.connection());
-    }
-    config.taxes.push(TaxSeed {
-        xid: "tax_20".to_owned(),
-        name: "Sales 20%".to_owned(),
-        percent: 20.0,
-        included: false,
-    });
-    for (sku, name) in [("TIP", "Tip"), ("ROUNDING", "Rounding")] {
-        config
-            .products
-            .push(ProductSeed::service(sku, name, 0.0, &[]));
-    }
-    Ok(config)
-}
-
-/// Tells where everything is; complete or not there, since others wait for it.
-fn tell_ready(path: &Path, base: &str) -> Result<(), String> {
-    let connections: BTreeMap<&str, String> = Sim::ALL
-        .iter()
-        .map(|s| (s.connection(), format!("{base}/{}", s.as_str())))
-        .collect();
-    let text = serde_json::json!({"connections": connections, "control": format!("{base}/_sim")})
-        .to_string();
-    let part = path.with_extension("part");
-    std::fs::write(&part, text)
-        .and_then(|()| std::fs::rename(&part, path))
-        .map_err(|e| format!("`{}` cannot be written: {e}", path.display()))
 }

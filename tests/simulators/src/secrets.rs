@@ -58,15 +58,6 @@ impl Secrets {
         Ok(Self { by_connection })
     }
 
-    /// Every credential that opens a connection's API.
-    #[must_use]
-    pub fn api_values(&self, connection: &str) -> Vec<String> {
-        let found = self.by_connection.get(connection);
-        found
-            .map(|s| s.api.values().cloned().collect())
-            .unwrap_or_default()
-    }
-
     /// The key that the partner signs with now: the first of the list.
     #[must_use]
     pub fn webhook_secret(&self, connection: &str) -> Option<&str> {

@@ -112,18 +112,18 @@ impl AsyncWrite for CuttableStream {
 }
 
 /// Every simulator under its prefix, with its faults, and the control API under `/_sim`.
-///
-/// `odoo` is nested under `/odoo`: the Odoo simulator lives in its own module and is handed in, so
-/// that a real Odoo can take its place.
-pub fn router(world: &Arc<World>, odoo: Option<Router>) -> Router {
+pub fn router(world: &Arc<World>) -> Router {
     let mut router = Router::new().nest("/_sim", crate::control::router(Arc::clone(world)));
     let partners = [
         (Sim::Shopify, crate::shopify::router(Arc::clone(world))),
+        (Sim::Stripe, crate::stripe::router(Arc::clone(world))),
+        (Sim::Easypost, crate::easypost::router(Arc::clone(world))),
+        (Sim::Canonical, crate::canonical::router(Arc::clone(world))),
         (Sim::Shipbob, crate::shipbob::router(Arc::clone(world))),
+        (Sim::Odoo, Arc::clone(&world.odoo).router()),
         (Sim::Zendesk, crate::zendesk::router(Arc::clone(world))),
     ];
-    let odoo = odoo.map(|r| (Sim::Odoo, r));
-    for (sim, simulator) in partners.into_iter().chain(odoo) {
+    for (sim, simulator) in partners {
         let layer = Layer {
             world: Arc::clone(world),
             sim,
@@ -141,10 +141,9 @@ pub fn router(world: &Arc<World>, odoo: Option<Router>) -> Router {
 pub async fn serve(
     listener: TcpListener,
     world: Arc<World>,
-    odoo: Option<Router>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let service = router(&world, odoo).into_make_service_with_connect_info::<Connection>();
+    let service = router(&world).into_make_service_with_connect_info::<Connection>();
     axum::serve(CuttableListener(listener), service)
         .with_graceful_shutdown(stop)
         .await

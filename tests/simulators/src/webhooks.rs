@@ -104,9 +104,13 @@ impl Sender {
         }
     }
 
-    /// Where webhooks go from now on.
+    /// Where webhooks go from now on; a base that ends in `/webhooks` is taken without it.
     pub fn set_base(&self, base: Option<String>) {
-        *lock(&self.base) = base.map(|b| b.trim_end_matches('/').to_owned());
+        let clean = |b: String| {
+            let b = b.trim_end_matches('/');
+            b.strip_suffix("/webhooks").unwrap_or(b).to_owned()
+        };
+        *lock(&self.base) = base.map(clean);
     }
 
     /// Where webhooks go.

@@ -1,14 +1,18 @@
 //! Everything that the simulators hold.
 
+use crate::canonical::Canonical;
+use crate::day::DayState;
+use crate::easypost::Easypost;
 use crate::env::Env;
 use crate::faults::Faults;
 use crate::odoo::OdooSim;
 use crate::secrets::Secrets;
 use crate::shipbob::Shipbob;
 use crate::shopify::Shop;
+use crate::stripe::Stripe;
 use crate::webhooks::{Sender, WebhookFaults};
 use crate::zendesk::Zendesk;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
@@ -35,6 +39,8 @@ pub struct Options {
     pub shipbob_calls_per_minute: usize,
     /// How long that minute is, in milliseconds of real time: the day is compressed.
     pub shipbob_window_ms: u64,
+    /// Release of the simulated Odoo: 17, or anything else for 19.
+    pub odoo_version: u32,
     /// Units of each SKU that ShipBob begins with.
     pub shipbob_stock: i64,
 }
@@ -52,6 +58,7 @@ impl Default for Options {
             first_order_number: 1001,
             shipbob_calls_per_minute: 150,
             shipbob_window_ms: 10_000,
+            odoo_version: 19,
             shipbob_stock: 10_000,
         }
     }
@@ -72,12 +79,20 @@ pub struct World {
     pub faults: Faults,
     /// The shop.
     pub shopify: Mutex<Shop>,
+    /// The gateway.
+    pub stripe: Mutex<Stripe>,
+    /// The carrier service.
+    pub easypost: Mutex<Easypost>,
     /// The 3PL.
     pub shipbob: Mutex<Shipbob>,
+    /// The ERP.
+    pub odoo: Arc<OdooSim>,
     /// The helpdesk.
     pub zendesk: Mutex<Zendesk>,
-    /// The ERP, once it is attached.
-    odoo: OnceLock<Arc<OdooSim>>,
+    /// The partner that speaks our schemas.
+    pub canonical: Mutex<Canonical>,
+    /// The day that is played.
+    pub day: Mutex<DayState>,
     /// Told after every call: something may have changed.
     pub changed: Notify,
 }
@@ -93,26 +108,19 @@ impl World {
         Arc::new(Self {
             shopify: Mutex::new(Shop::new(&options, &env)),
             shipbob: Mutex::new(Shipbob::new(&options, &env)),
+            stripe: Mutex::new(Stripe::new(&env)),
+            easypost: Mutex::new(Easypost::new(&env)),
+            odoo: crate::erp::odoo(&options, &secrets),
             zendesk: Mutex::new(Zendesk::new(&env)),
+            canonical: Mutex::new(Canonical::new(&env)),
             env,
             options,
             secrets,
             webhooks,
+            day: Mutex::new(DayState::default()),
             faults: Faults::default(),
-            odoo: OnceLock::new(),
             changed: Notify::new(),
         })
-    }
-
-    /// Attaches the ERP, whose state is then shown with the others'.
-    pub fn attach_odoo(&self, odoo: Arc<OdooSim>) {
-        // Attached once, at start; a second one would not be served either.
-        drop(self.odoo.set(odoo));
-    }
-
-    /// The ERP.
-    pub fn odoo(&self) -> Option<&Arc<OdooSim>> {
-        self.odoo.get()
     }
 
     /// Waits until `look` finds something, for at most `limit` of real time.

@@ -82,6 +82,11 @@ fn invoice_line(env: &mut Env<'_>, invoice: i64, line: i64, quantity: f64) -> Re
     for field in ["name", "product_id", "price_unit", "discount", "sequence"] {
         vals.insert(field.into(), env.db.get("sale.order.line", line, field).clone());
     }
+    let product = env.db.id_in("sale.order.line", line, "product_id");
+    let (own, shown) = (env.db.text("sale.order.line", line, "name"), env.display("product.product", product));
+    if env.version() == Version::V19 && product != 0 && !own.starts_with(&shown) {
+        vals.insert("name".into(), Value::from(format!("{shown}\n{own}")));
+    }
     vals.insert("quantity".into(), json!(quantity));
     vals.insert("tax_ids".into(), json!(env.db.ids("sale.order.line", line, compute::tax_field(env.version()))));
     vals.insert("sale_line_ids".into(), json!([line]));
@@ -151,11 +156,16 @@ pub(super) fn action_post(env: &mut Env<'_>, ids: &[i64]) -> Result<Value, Fault
     if !env.in_group("account.group_account_invoice") {
         return Err(Fault::new(super::fault::Class::Access, "You don't have the access rights to post an invoice."));
     }
+    let posted: Vec<String> = ids
+        .iter()
+        .filter(|id| env.db.text("account.move", **id, "state") != "draft")
+        .map(|id| format!("The entry {} (id {id}) must be in draft.", env.db.text("account.move", *id, "name")))
+        .collect();
+    if let Some(first) = posted.first() {
+        // 19 collects what is wrong, 17 stops at the first.
+        return Err(Fault::user(if env.version() == Version::V17 { first.clone() } else { posted.join("\n") }));
+    }
     for id in ids.iter().copied() {
-        if env.db.text("account.move", id, "state") != "draft" {
-            let name = env.db.text("account.move", id, "name");
-            return Err(Fault::user(format!("The entry {name} (id {id}) must be in draft.")));
-        }
         if env.db.ids("account.move", id, "invoice_line_ids").is_empty() {
             return Err(Fault::user("You need to add a line before posting."));
         }
@@ -246,11 +256,12 @@ pub(super) fn create_reversal(env: &mut Env<'_>, mut vals: Vals) -> Result<i64, 
     let moves = set.unwrap_or_else(|| vals.get("move_ids").map(id_list).unwrap_or_default());
     env.check_exist("account.move", &moves)?;
     if moves.iter().any(|id| env.db.text("account.move", *id, "state") != "posted") {
-        return Err(Fault::user("You can only reverse posted moves."));
+        return Err(Fault::user(match env.version() {
+            Version::V17 => "You can only reverse posted moves.",
+            Version::V19 => "To reverse a journal entry, it has to be posted first.",
+        }));
     }
     vals.entry("date".into()).or_insert_with(|| env.today_text());
-    let first = moves.first().copied().unwrap_or(0);
-    vals.entry("journal_id".into()).or_insert_with(|| env.db.get("account.move", first, "journal_id").clone());
     vals.insert("company_id".into(), json!(env.company()));
     orm::insert(env, "account.move.reversal", vals)
 }
@@ -316,12 +327,18 @@ fn refund(env: &mut Env<'_>, wizard: i64, source: i64) -> Result<i64, Fault> {
 pub(super) fn create_payment_register(env: &mut Env<'_>, mut vals: Vals) -> Result<i64, Fault> {
     let moves = active_moves(env);
     env.check_exist("account.move", &moves)?;
-    if moves.iter().any(|id| env.db.text("account.move", *id, "state") != "posted") {
+    if env.version() == Version::V17 && moves.iter().any(|id| env.db.text("account.move", *id, "state") != "posted") {
         return Err(Fault::user("You can only register payment for posted journal entries."));
     }
     let open: f64 = moves.iter().map(|id| compute::residual(env.db, env.world, *id)).sum();
     if open == 0.0 {
-        return Err(Fault::user("You can't register a payment because there is nothing left to pay on the selected journal items."));
+        return Err(Fault::user(match env.version() {
+            Version::V17 => "You can't register a payment because there is nothing left to pay on the selected journal items.",
+            Version::V19 => {
+                "There's nothing left to pay for the selected journal items, so no payment registration is necessary. You've got your \
+                 finances under control like a boss!"
+            }
+        }));
     }
     let first = moves.first().copied().unwrap_or(0);
     vals.entry("payment_date".into()).or_insert_with(|| env.today_text());
@@ -372,7 +389,10 @@ fn pay(env: &mut Env<'_>, wizard: i64, invoice: i64, amount: f64, open: f64) -> 
     vals.insert("name".into(), Value::from(format!("PBNK1/{year}/{number:05}")));
     vals.insert("amount".into(), json!(amount));
     vals.insert("payment_type".into(), Value::from(if refund { "outbound" } else { "inbound" }));
-    vals.insert("partner_id".into(), env.db.get("account.move", invoice, "partner_id").clone());
+    // The commercial entity pays, not the invoice address.
+    let partner = env.db.id_in("account.move", invoice, "partner_id");
+    let commercial = env.db.id_in("res.partner", partner, "parent_id");
+    vals.insert("partner_id".into(), link(if commercial == 0 { partner } else { commercial }));
     for (field, from) in [("journal_id", "journal_id"), ("currency_id", "currency_id"), ("date", "payment_date")] {
         vals.insert(field.into(), env.db.get("account.payment.register", wizard, from).clone());
     }

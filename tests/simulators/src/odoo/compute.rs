@@ -45,7 +45,9 @@ pub(super) fn display_name(db: &Db, version: Version, model: &str, id: i64) -> S
         "sale.order.line" => {
             let order = db.id_in(model, id, "order_id");
             let partner = db.id_in("sale.order", order, "partner_id");
-            let first = name.lines().next().unwrap_or("");
+            let product = db.id_in(model, id, "product_id");
+            let own = name.lines().next().unwrap_or("").to_owned();
+            let first = if version == Version::V19 && product != 0 { display_name(db, version, "product.product", product) } else { own };
             format!("{} - {first} ({})", db.text("sale.order", order, "name"), db.text("res.partner", partner, "name"))
         }
         "product.pricelist" => {
@@ -61,17 +63,26 @@ pub(super) fn display_name(db: &Db, version: Version, model: &str, id: i64) -> S
             format!("{}: {name}", db.text("stock.warehouse", warehouse, "name"))
         }
         "account.move" => {
-            if name.is_empty() || name == "/" {
-                let kind = if db.text(model, id, "move_type") == "out_refund" { "Credit Note" } else { "Invoice" };
-                format!("Draft {kind} (* {id})")
-            } else if db.text(model, id, "state") == "draft" {
-                let kind = if db.text(model, id, "move_type") == "out_refund" { "Credit Note" } else { "Invoice" };
-                format!("Draft {kind} {name}")
-            } else {
-                name.to_owned()
+            let kind = if db.text(model, id, "move_type") == "out_refund" { "Credit Note" } else { "Invoice" };
+            let head = match (name, db.text(model, id, "state")) {
+                ("" | "/", _) if version == Version::V19 => format!("Draft {kind}"),
+                ("" | "/", _) => format!("Draft {kind} (* {id})"),
+                (_, "draft") => format!("Draft {kind} {name}"),
+                _ => name.to_owned(),
+            };
+            match db.text(model, id, "ref") {
+                "" => head,
+                reference => format!("{head} ({reference})"),
             }
         }
-        "stock.move" | "stock.quant" if version == Version::V19 || name.is_empty() => {
+        "stock.move" => {
+            let place = |field: &str| db.text("stock.location", db.id_in(model, id, field), "name");
+            let code = db.text("product.product", db.id_in(model, id, "product_id"), "default_code");
+            let origin = db.text(model, id, "origin");
+            let head = if origin.is_empty() { code.to_owned() } else { format!("{origin}/{code}") };
+            format!("{head}: {}>{}", place("location_id"), place("location_dest_id"))
+        }
+        "stock.quant" => {
             let product = db.id_in(model, id, "product_id");
             db.text("product.product", product, "name").to_owned()
         }
@@ -188,7 +199,7 @@ pub(super) fn delivered(db: &Db, line: i64) -> f64 {
                 (false, false) => 0.0,
             }
         })
-        .sum()
+        .fold(0.0, |sum, quantity| sum + quantity)
 }
 
 pub(super) fn invoiced(db: &Db, line: i64) -> f64 {
@@ -197,7 +208,7 @@ pub(super) fn invoiced(db: &Db, line: i64) -> f64 {
         .map(|id| (db.id_in("account.move.line", id, "move_id"), db.num("account.move.line", id, "quantity")))
         .filter(|(invoice, _)| db.text("account.move", *invoice, "state") != "cancel")
         .map(|(invoice, quantity)| sign(db, invoice) * quantity)
-        .sum()
+        .fold(0.0, |sum, quantity| sum + quantity)
 }
 
 pub(super) fn to_invoice(db: &Db, line: i64) -> f64 {

@@ -37,6 +37,8 @@ pub enum Rounding {
 #[derive(Clone)]
 pub struct OdooUser {
     pub login: String,
+    /// As `user_id` shows it.
+    pub name: String,
     /// `None`: 2 for `admin`, else what a fresh database gives next.
     pub uid: Option<i64>,
     /// All are accepted, as API keys and (JSON-RPC) as passwords.
@@ -187,6 +189,7 @@ impl OdooConfig {
             module: "shop".to_owned(),
             users: vec![OdooUser {
                 login: "integ".to_owned(),
+                name: "Integration".to_owned(),
                 uid: None,
                 keys: vec!["integ-key".to_owned()],
                 groups: connector_groups(version),

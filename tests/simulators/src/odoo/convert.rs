@@ -20,17 +20,23 @@ pub(super) struct Converted {
 struct Refusal {
     text: String,
     info: Map<String, Value>,
+    /// Raised with the text alone: the message then lacks `field_name`.
+    bare: bool,
 }
 
 impl Refusal {
     fn new(text: String) -> Self {
-        Self { text, info: Map::new() }
+        Self { text, info: Map::new(), bare: false }
+    }
+
+    fn bare(text: &str) -> Self {
+        Self { bare: true, ..Self::new(text.to_owned()) }
     }
 
     fn with(text: String, moreinfo: Value) -> Self {
         let mut info = Map::new();
         info.insert("moreinfo".into(), moreinfo);
-        Self { text, info }
+        Self { text, info, bare: false }
     }
 }
 
@@ -45,6 +51,7 @@ impl From<Refusal> for Stop {
     }
 }
 
+const AMBIGUOUS: &str = "Ambiguous specification for field '%(field)s', only provide one of name, external id or database id";
 const REFERENCES: [&str; 3] = ["id", ".id", ""];
 
 /// Converts a top-level record; what does not convert is logged and left out.
@@ -75,7 +82,7 @@ pub(super) fn convert(
                 message.insert("record".into(), Value::from(index));
                 message.insert("field".into(), Value::from(name.as_str()));
                 message.insert("message".into(), Value::from(refusal.text.replace("%(field)s", &field.label)));
-                if !refusal.info.is_empty() || !refusal.text.contains("Ambiguous") {
+                if !refusal.bare {
                     message.insert("field_name".into(), Value::from(field.label.as_str()));
                 }
                 message.extend(refusal.info);
@@ -211,11 +218,11 @@ fn datetime(env: &Env<'_>, text: &str) -> Result<Value, Stop> {
 
 fn subfield(record: &Extracted) -> Result<(&str, &Value), Refusal> {
     if record.cells.iter().any(|(name, _)| !REFERENCES.contains(&name.as_str())) {
-        return Err(Refusal::new("Can not create Many-To-One records indirectly, import the field separately".into()));
+        return Err(Refusal::bare("Can not create Many-To-One records indirectly, import the field separately"));
     }
     match record.cells.as_slice() {
         [(name, Cell::Raw(value))] => Ok((name, value)),
-        _ => Err(Refusal::new("Ambiguous specification for field '%(field)s', only provide one of name, external id or database id".into())),
+        _ => Err(Refusal::bare(AMBIGUOUS)),
     }
 }
 
@@ -260,7 +267,8 @@ fn resolve(env: &Env<'_>, target: &str, by: &str, cell: &Value) -> Result<Option
             let xid = import::full_xid(env, &text);
             let row = env.db.xid(&xid).filter(|row| env.db.exists(&row.model, row.res_id));
             if let Some(row) = row.filter(|row| row.model != target) {
-                return Err(Refusal::new(format!("Invalid external ID {xid}: expected model '{target}', found '{}'", row.model)).into());
+                let text = format!("Invalid external ID {xid}: expected model '{target}', found '{}'", row.model);
+                return Err(Refusal::bare(&text).into());
             }
             ("external id", row.map(|row| row.res_id))
         }
@@ -355,8 +363,7 @@ fn reference(env: &Env<'_>, child: &str, _field: &Field, record: &Extracted) -> 
         [] => return Ok(Reference::New(None)),
         [one] => *one,
         _ => {
-            let text = "Ambiguous specification for field '%(field)s', only provide one of name, external id or database id";
-            return Err(Refusal::new(text.into()).into());
+            return Err(Refusal::bare(AMBIGUOUS).into());
         }
     };
     match resolve(env, child, by, cell) {

@@ -15,6 +15,7 @@ use super::{OdooConfig, Version};
 pub(super) struct Account {
     pub(super) uid: i64,
     pub(super) login: String,
+    pub(super) name: String,
     pub(super) groups: BTreeSet<String>,
 }
 

@@ -234,6 +234,11 @@ fn column(kind: &Kind, value: Value) -> Value {
         Kind::Bool => json!(truthy(&value)),
         Kind::Many2one(_) => value.as_i64().map_or(Value::Bool(false), Value::from),
         _ if !truthy(&value) => Value::Bool(false),
+        // Plain text in an HTML field becomes a paragraph.
+        Kind::Html => match value.as_str() {
+            Some(text) if !text.starts_with('<') => Value::from(format!("<p>{text}</p>")),
+            _ => value,
+        },
         _ => value,
     }
 }

@@ -11,7 +11,7 @@ pub(super) fn create_wizard(env: &mut Env<'_>, mut vals: Vals) -> Result<i64, Fa
     let picking = vals.get("picking_id").and_then(Value::as_i64).or(active).unwrap_or(0);
     if picking != 0 {
         env.check_exist("stock.picking", &[picking])?;
-        if compute::picking_state(env.db, picking) != "done" {
+        if env.version() == Version::V17 && compute::picking_state(env.db, picking) != "done" {
             return Err(Fault::user("You may only return Done pickings."));
         }
     }
@@ -76,6 +76,8 @@ pub(super) fn create_returns(env: &mut Env<'_>, ids: &[i64]) -> Result<Value, Fa
         let refund = env.db.get("stock.return.picking.line", line, "to_refund").clone();
         env.db.set("stock.move", id, "to_refund", refund);
         env.db.set("stock.move", id, "origin_returned_move_id", link(origin));
+        let source_document = env.db.get("stock.move", origin, "origin").clone();
+        env.db.set("stock.move", id, "origin", source_document);
         stock::assign(env, id)?;
     }
     Ok(action(env, new))

@@ -9,6 +9,7 @@ use super::Version;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Kind {
     Text,
+    Html,
     Int,
     Float,
     Bool,
@@ -124,7 +125,8 @@ fn parse_field(line: &str, version: Version) -> Option<(String, Field)> {
 fn parse_kind(text: &str) -> Option<Kind> {
     let (name, inner) = text.split_once('(').map_or((text, ""), |(name, rest)| (name, rest.strip_suffix(')').unwrap_or(rest)));
     Some(match name {
-        "char" | "text" | "html" | "bin" => Kind::Text,
+        "char" | "text" | "bin" => Kind::Text,
+        "html" => Kind::Html,
         "int" => Kind::Int,
         "float" => Kind::Float,
         "bool" => Kind::Bool,

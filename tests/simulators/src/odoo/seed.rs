@@ -83,8 +83,9 @@ impl Seeder<'_> {
                 ],
             );
         }
+        let sales = if self.config.version == Version::V17 { "Customer Invoices" } else { "Sales" };
         for (xid, name, code, kind) in
-            [("journal_sale", "Customer Invoices", "INV", "sale"), ("journal_bank", "Bank", "BNK1", "bank"), ("journal_cash", "Cash", "CSH1", "cash")]
+            [("journal_sale", sales, "INV", "sale"), ("journal_bank", "Bank", "BNK1", "bank"), ("journal_cash", "Cash", "CSH1", "cash")]
         {
             self.named(xid, "account.journal", &[("name", json!(name)), ("code", json!(code)), ("type", json!(kind)), ("company_id", json!(1))]);
         }
@@ -198,7 +199,7 @@ pub(super) fn seed(db: &mut Db, schema: &Schema, config: &OdooConfig) {
 
 /// Puts a user's record under its uid.
 pub(super) fn add_user(db: &mut Db, schema: &Schema, account: &Account) {
-    let config_free = [("name", json!(account.login)), ("login", json!(account.login)), ("company_id", json!(1))];
+    let config_free = [("name", json!(account.name)), ("login", json!(account.login)), ("company_id", json!(1))];
     let mut record = Record::new();
     if let Some(known) = schema.model("res.users") {
         record.extend(known.fields.iter().map(|(name, field)| (name.clone(), field.default.clone().unwrap_or(Value::Bool(false)))));

@@ -54,7 +54,7 @@ impl Server {
                 next += 1;
                 next - 1
             });
-            let account = Account { uid, login: user.login.clone(), groups: rights.expand(&user.groups) };
+            let account = Account { uid, login: user.login.clone(), name: user.name.clone(), groups: rights.expand(&user.groups) };
             seed::add_user(&mut db, &schema, &account);
             logins.push(Login { account, keys: user.keys.clone() });
         }

@@ -48,6 +48,8 @@ pub(super) fn create_move(env: &mut Env<'_>, picking: i64, product: i64, quantit
         vals.insert(field.into(), env.db.get("stock.picking", picking, field).clone());
     }
     vals.insert("sale_line_id".into(), link(line.unwrap_or(0)));
+    // 19 marks every delivery of an order so; a return decides for itself.
+    vals.insert("to_refund".into(), json!(env.version() == Version::V19 && line.is_some()));
     vals.insert("state".into(), Value::from("confirmed"));
     vals.insert("date".into(), env.now_text());
     vals.insert("company_id".into(), json!(env.company()));
@@ -169,7 +171,15 @@ pub(super) fn action_assign(env: &mut Env<'_>, ids: &[i64]) -> Result<Value, Fau
     Ok(Value::Bool(true))
 }
 
-const NOTHING_RESERVED: &str = "You cannot validate a transfer if no quantities are reserved. To force the transfer, encode quantities.";
+fn nothing_reserved(version: Version) -> Fault {
+    Fault::user(match version {
+        Version::V17 => "You cannot validate a transfer if no quantities are reserved. To force the transfer, encode quantities.",
+        Version::V19 => {
+            "Transfer trouble alert! Validating a zero quantity transfer? You're not moving invisible goods around are you?\nSet some \
+             quantities and let's get moving!"
+        }
+    })
+}
 
 /// `button_validate`: `true`, or the action of a wizard that a person would see.
 pub(super) fn button_validate(env: &mut Env<'_>, ids: &[i64]) -> Result<Value, Fault> {
@@ -212,7 +222,7 @@ fn sanity_check(env: &Env<'_>, ids: &[i64]) -> Result<(), Fault> {
                 .all(|id| env.db.num("stock.move", *id, "quantity") == 0.0)
         });
         if unreserved {
-            return Err(Fault::user(NOTHING_RESERVED));
+            return Err(nothing_reserved(env.version()));
         }
     } else if !empty.is_empty() {
         let names: Vec<&str> = empty.iter().map(|id| env.db.text("stock.picking", *id, "name")).collect();
@@ -243,10 +253,14 @@ fn is_short(env: &Env<'_>, id: i64) -> bool {
 fn backorder_wizard(env: &Env<'_>, ids: &[i64], short: &[i64]) -> Value {
     let view = if env.version() == Version::V17 { 927 } else { 1017 };
     let picks: Vec<Value> = short.iter().map(|id| json!([4, id])).collect();
+    let mut context = env.context.clone();
+    context.insert("button_validate_picking_ids".into(), json!(ids));
+    context.insert("default_show_transfers".into(), json!(ids.len() > 1));
+    context.insert("default_pick_ids".into(), json!(picks));
     json!({
         "name": "Create Backorder?", "type": "ir.actions.act_window", "view_mode": "form", "res_model": "stock.backorder.confirmation",
         "views": [[view, "form"]], "view_id": view, "target": "new",
-        "context": {"button_validate_picking_ids": ids, "default_show_transfers": ids.len() > 1, "default_pick_ids": picks},
+        "context": context,
     })
 }
 

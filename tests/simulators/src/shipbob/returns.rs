@@ -35,9 +35,16 @@ pub(super) fn state(r: &SbReturn) -> Value {
         "id": r.id.to_string(),
         "reference_id": r.reference_id,
         "order_number": r.order_number,
+        "order_reference_id": r.store_order_id,
         "status": r.status,
-        "lines": r.lines.iter().map(|(s, q)| json!({"sku": s, "quantity": q})).collect::<Vec<_>>(),
+        "restocked": if r.status == "Completed" { lines(r) } else { Vec::new() },
+        "lines": lines(r),
     })
+}
+
+fn lines(r: &SbReturn) -> Vec<Value> {
+    let line = |(sku, quantity): &(String, i64)| json!({"sku": sku, "quantity": quantity});
+    r.lines.iter().map(line).collect()
 }
 
 /// The return as the API and the webhooks show it.

@@ -64,6 +64,7 @@ pub fn place(world: &Arc<World>, spec: &OrderSpec, silent: bool) -> Placed {
     notify(world, "orders/create", &order, &body, silent);
     if order.paid_minor > 0 {
         notify(world, "orders/paid", &order, &body, silent);
+        crate::stripe::capture(world, order.id, &order.name(), order.paid_minor);
     }
     world.changed.notify_waiters();
     Placed {
@@ -110,6 +111,7 @@ pub fn pay(world: &Arc<World>, id: i64) -> Result<ShopOrder, ShopError> {
         Ok(())
     })?;
     let body = render::order(&order);
+    crate::stripe::capture(world, order.id, &order.name(), order.paid_minor);
     notify(world, "orders/paid", &order, &body, false);
     notify(world, "orders/updated", &order, &body, false);
     Ok(order)

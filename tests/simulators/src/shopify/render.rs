@@ -457,11 +457,8 @@ fn adjustments(o: &ShopOrder, r: &ShopRefund) -> Value {
         return json!([]);
     }
     let sheet = Sheet(&o.currency);
-    let amount = if o.taxes_included {
-        r.shipping_minor - r.shipping_tax_minor
-    } else {
-        r.shipping_minor
-    };
+    // With the tax in it where prices contain tax, as `subtotal` of goods has it.
+    let amount = r.shipping_minor;
     json!([{
         "id": r.id + 2,
         "order_id": o.id,

@@ -13,6 +13,7 @@ use waybill_simulators::secrets::Secrets;
 use waybill_simulators::{Options, World, serve};
 
 pub(crate) const SECRETS: &str = r#"{
+    "connection/odoo-main": {"api": {"key": "odoo_1"}},
     "connection/shopify-main": {"webhook_secrets": ["shpss_1"], "api": {"access_token": "shpat_1"}},
     "connection/stripe-main": {"webhook_secrets": ["whsec_stripe"], "api": {"secret_key": "sk_test_1"}},
     "connection/shipbob-main": {"webhook_secrets": ["whsec_c2hpcGJvYi1zZWNyZXQ="], "api": {"token": "sb_1"}},
@@ -76,9 +77,7 @@ pub(crate) async fn rig(mut options: Options) -> Rig {
     let base = format!("http://{}", socket.local_addr().unwrap());
     let served = Arc::clone(&world);
     tokio::spawn(async move {
-        serve(socket, served, None, std::future::pending())
-            .await
-            .unwrap();
+        serve(socket, served, std::future::pending()).await.unwrap();
     });
     Rig {
         world,
@@ -107,6 +106,17 @@ impl Rig {
             );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// Every webhook from index `from`.
+    pub(crate) fn hooks_from(&self, from: usize) -> Vec<Hook> {
+        self.hooks
+            .lock()
+            .unwrap()
+            .iter()
+            .skip(from)
+            .cloned()
+            .collect()
     }
 
     pub(crate) async fn shop_topic(&self, topic: &str, count: usize) -> Vec<Hook> {
