@@ -1,0 +1,178 @@
+//! Questions.
+
+use crate::views::{Cases, OrderView, Orders, Timeline};
+use crate::{Ports, Refused};
+use serde::Serialize;
+use std::collections::BTreeSet;
+use waybill_flow::ports::{CaseQuery, Clock, OrderStore, Queues};
+use waybill_lambda_kit::http::{Answer, Request};
+use waybill_lambda_kit::secrets::SecretSource;
+use waybill_model::case::{CaseClass, CaseId, CaseStatus};
+use waybill_model::id::{CorrelationId, ExternalId, RefKind, Reference};
+use waybill_model::ownership::Role;
+
+/// Most orders in one answer: a customer's e-mail address can have many.
+const MAX_ORDERS: usize = 50;
+/// Cases in one page, if the question does not say.
+const DEFAULT_CASES: usize = 50;
+/// Most cases in one page.
+const MAX_CASES: usize = 200;
+
+/// An answer of one of the views.
+pub(crate) fn answer(status: u16, view: &impl Serialize) -> Result<Answer, Refused> {
+    let body = serde_json::to_value(view).map_err(|e| Refused::Invalid {
+        code: "unwritable",
+        message: e.to_string(),
+        remedy: "report this: it is a fault of Waybill",
+    })?;
+    Ok(Answer::json(status, &body))
+}
+
+pub(crate) fn correlation(text: &str) -> Result<CorrelationId, Refused> {
+    CorrelationId::parse(text).map_err(|_| Refused::Invalid {
+        code: "invalid_correlation_id",
+        message: "the correlation id is no UUID".to_owned(),
+        remedy: "look the order up by `/ops/orders?number=…`",
+    })
+}
+
+/// Orders by number, e-mail address, tracking number, ticket or correlation id.
+pub(crate) async fn orders<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, Q, S, C>,
+    request: &Request,
+) -> Result<Answer, Refused> {
+    let mut views = Vec::new();
+    for id in find(ports, request).await?.into_iter().take(MAX_ORDERS) {
+        if let Some(stored) = ports.orders.load(id).await? {
+            let query = CaseQuery {
+                correlation: Some(id),
+                limit: MAX_CASES,
+                ..CaseQuery::default()
+            };
+            let (mut cases, _) = ports.orders.cases(&query).await?;
+            let known: BTreeSet<CaseId> = cases.iter().map(|c| c.id).collect();
+            let others = stored.state.cases.values();
+            cases.extend(others.filter(|c| !known.contains(&c.id)).cloned());
+            views.push(OrderView::new(id, &stored, cases));
+        }
+    }
+    if views.is_empty() {
+        return Err(Refused::NotFound("order"));
+    }
+    answer(200, &Orders { orders: views })
+}
+
+async fn find<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, Q, S, C>,
+    request: &Request,
+) -> Result<BTreeSet<CorrelationId>, Refused> {
+    let query = |name: &str| request.query.get(name).map(|v| v.trim());
+    let anywhere = |kind, id: &str| ExternalId::new(id).ok().map(|id| Reference::anywhere(kind, id));
+    if let Some(id) = query("correlation") {
+        return Ok(BTreeSet::from([correlation(id)?]));
+    }
+    let references: Vec<Option<Reference>> = if let Some(number) = query("number") {
+        // Whoever types a number leaves the sign in front of it out.
+        let with_sign = format!("#{number}");
+        let numbers = [number, with_sign.as_str()];
+        numbers
+            .into_iter()
+            .map(|n| anywhere(RefKind::OrderNumber, n))
+            .collect()
+    } else if let Some(email) = query("email") {
+        vec![Some(Reference::email(email))]
+    } else if let Some(number) = query("tracking") {
+        vec![anywhere(RefKind::TrackingNumber, number)]
+    } else if let Some(ticket) = query("ticket") {
+        let helpdesks = ports.connections.iter().filter(|c| c.has_role(Role::Helpdesk));
+        helpdesks
+            .map(|c| {
+                let id = ExternalId::new(ticket).ok()?;
+                Some(Reference::new(c.id.clone(), RefKind::Ticket, id))
+            })
+            .collect()
+    } else {
+        return Err(Refused::Invalid {
+            code: "nothing_asked",
+            message: "no query parameter says which order".to_owned(),
+            remedy: "give one of `number`, `email`, `tracking`, `ticket` or `correlation`",
+        });
+    };
+    let mut found = BTreeSet::new();
+    for reference in references.into_iter().flatten() {
+        found.extend(ports.orders.resolve(&reference).await?);
+    }
+    Ok(found)
+}
+
+/// An order's timeline.
+pub(crate) async fn timeline<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, Q, S, C>,
+    id: &str,
+) -> Result<Answer, Refused> {
+    let id = correlation(id)?;
+    let entries = ports.orders.timeline(id).await?;
+    if entries.is_empty() {
+        return Err(Refused::NotFound("order"));
+    }
+    let timeline = Timeline {
+        correlation_id: id,
+        entries: entries.into_iter().map(Into::into).collect(),
+    };
+    answer(200, &timeline)
+}
+
+/// A page of cases.
+pub(crate) async fn cases<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, Q, S, C>,
+    request: &Request,
+) -> Result<Answer, Refused> {
+    let query = &request.query;
+    let limit = match query.get("limit") {
+        None => DEFAULT_CASES,
+        Some(text) => text.parse().map_err(|_| invalid("limit", "a number from 1"))?,
+    };
+    let query = CaseQuery {
+        status: word::<CaseStatus>(query.get("status"), "status", "`open`, `resolved` or `ignored`")?,
+        class: word::<CaseClass>(
+            query.get("class"),
+            "class",
+            "`data`, `erp`, `fulfillment`, `finance`, `service` or `integration`",
+        )?,
+        correlation: query.get("order").map(|id| correlation(id)).transpose()?,
+        limit: limit.clamp(1, MAX_CASES),
+        cursor: query.get("cursor").cloned(),
+    };
+    let (cases, cursor) = ports.orders.cases(&query).await?;
+    answer(200, &Cases { cases, cursor })
+}
+
+/// A parameter that is one of a few words.
+fn word<T: serde::de::DeserializeOwned>(
+    text: Option<&String>,
+    name: &'static str,
+    words: &str,
+) -> Result<Option<T>, Refused> {
+    let parse = |text: &String| serde_json::from_value(serde_json::Value::String(text.clone()));
+    text.map(parse)
+        .transpose()
+        .map_err(|_| invalid(name, words))
+}
+
+fn invalid(name: &str, needed: &str) -> Refused {
+    Refused::Invalid {
+        code: "invalid_parameter",
+        message: format!("`{name}` has another value than {needed}"),
+        remedy: "correct the parameter, or leave it out",
+    }
+}
+
+/// One case.
+pub(crate) async fn case<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, Q, S, C>,
+    id: &str,
+) -> Result<Answer, Refused> {
+    let id = CaseId::parse(id).map_err(|_| Refused::NotFound("case"))?;
+    let case = ports.orders.case(id).await?;
+    answer(200, &case.ok_or(Refused::NotFound("case"))?)
+}

@@ -1,0 +1,227 @@
+//! What is answered. No names, addresses or e-mail addresses: whoever needs them asks the channel
+//! or Odoo by the ids that are here.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use waybill_flow::axes;
+use waybill_flow::ports::{Stored, TimelineEntry};
+use waybill_flow::state::Effect;
+use waybill_model::case::Case;
+use waybill_model::event::{Finding, Outcome};
+use waybill_model::id::{CorrelationId, EffectKey, OrderNumber, Reference, TrackingNumber};
+use waybill_model::money::Money;
+use waybill_model::time::Instant;
+
+/// Orders that were found.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Orders {
+    /// One for most questions; several for an e-mail address.
+    pub(crate) orders: Vec<OrderView>,
+}
+
+/// One order.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct OrderView {
+    /// Its id everywhere in Waybill.
+    pub(crate) correlation_id: CorrelationId,
+    /// The number that the customer sees; absent before the channel told the order.
+    pub(crate) number: Option<OrderNumber>,
+    /// The connection it came through.
+    pub(crate) channel: Option<String>,
+    /// When the customer ordered.
+    pub(crate) placed_at: Option<Instant>,
+    /// A test order.
+    pub(crate) test: bool,
+    /// Total with tax.
+    pub(crate) total: Option<Money>,
+    /// Where it stands: `order`, `payment`, `fulfillment`, `return`, as words.
+    pub(crate) axes: BTreeMap<String, String>,
+    /// Parcels.
+    pub(crate) parcels: Vec<ParcelView>,
+    /// What blocks it.
+    pub(crate) findings: Vec<Finding>,
+    /// Codes of findings that an operator let pass.
+    pub(crate) waived: Vec<String>,
+    /// What Waybill asked for.
+    pub(crate) effects: Vec<EffectView>,
+    /// Ids at outside systems.
+    pub(crate) references: Vec<Reference>,
+    /// Exceptions, open and closed.
+    pub(crate) cases: Vec<Case>,
+    /// Counts changes.
+    pub(crate) revision: u64,
+}
+
+/// One parcel.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ParcelView {
+    /// The shipment at the warehouse.
+    pub(crate) shipment: String,
+    /// The carrier's number, once known.
+    pub(crate) tracking_number: Option<TrackingNumber>,
+    /// The carrier.
+    pub(crate) carrier: Option<String>,
+    /// Page where the customer can follow it.
+    pub(crate) url: Option<String>,
+    /// Where the carrier says it is.
+    pub(crate) status: Option<String>,
+}
+
+/// One effect.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct EffectView {
+    /// Its name: what `retry` takes.
+    pub(crate) effect: EffectKey,
+    /// The command's type.
+    pub(crate) command: String,
+    /// When it was issued last.
+    pub(crate) issued_at: Instant,
+    /// How often it was issued.
+    pub(crate) attempt: u32,
+    /// How it ended; absent while it runs.
+    pub(crate) outcome: Option<Outcome>,
+}
+
+/// An order's timeline.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Timeline {
+    /// The order.
+    pub(crate) correlation_id: CorrelationId,
+    /// Oldest first.
+    pub(crate) entries: Vec<EntryView>,
+}
+
+/// One line of the timeline.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct EntryView {
+    /// Id of the event.
+    pub(crate) id: String,
+    /// When it happened.
+    pub(crate) at: Instant,
+    /// When Waybill applied it.
+    pub(crate) recorded_at: Instant,
+    /// The event's type.
+    pub(crate) kind: String,
+    /// The connection that told it, or `waybill`.
+    pub(crate) source: String,
+    /// One line for a person.
+    pub(crate) summary: String,
+    /// Types of the commands that it caused.
+    pub(crate) commands: Vec<String>,
+    /// Whether it changed anything.
+    pub(crate) changed: bool,
+}
+
+/// A page of cases.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Cases {
+    /// Oldest first.
+    pub(crate) cases: Vec<Case>,
+    /// Give it as `cursor` for the next page; absent on the last.
+    pub(crate) cursor: Option<String>,
+}
+
+/// An action was taken on.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Accepted {
+    /// Ids of the events or receipts that were put on a queue.
+    pub(crate) ids: Vec<String>,
+    /// Archived bodies that cannot be replayed.
+    pub(crate) skipped: usize,
+}
+
+/// Body of `retry`.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RetryBody {
+    /// Name of the rejected effect.
+    pub(crate) effect: EffectKey,
+}
+
+/// Body of `waive`.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WaiveBody {
+    /// Code of the finding.
+    pub(crate) code: waybill_model::id::Code,
+}
+
+/// Body of `close`.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CloseBody {
+    /// `resolved` or `ignored`.
+    pub(crate) status: waybill_model::case::CaseStatus,
+}
+
+impl OrderView {
+    /// The order as an operator sees it. `cases` are those of the store: its state's and others'.
+    pub(crate) fn new(id: CorrelationId, stored: &Stored, cases: Vec<Case>) -> Self {
+        let state = &stored.state;
+        let facts = &state.facts;
+        let order = facts.order.as_ref();
+        let parcels = facts.shipments.values().flat_map(|shipment| {
+            shipment.parcels.iter().map(|parcel| {
+                let number = parcel.tracking_number.clone();
+                let told = number.as_ref().and_then(|n| facts.tracking.get(n));
+                ParcelView {
+                    shipment: shipment.id.to_string(),
+                    carrier: parcel.carrier.clone(),
+                    url: parcel.url.clone(),
+                    status: told.map(|t| word(&t.status)),
+                    tracking_number: number,
+                }
+            })
+        });
+        Self {
+            correlation_id: id,
+            number: order.map(|o| o.number.clone()),
+            channel: order.map(|o| o.channel.to_string()),
+            placed_at: order.map(|o| o.placed_at),
+            test: order.is_some_and(|o| o.test),
+            total: order.map(|o| Money::new(o.totals.total, o.currency)),
+            axes: axes(state).to_map(),
+            parcels: parcels.collect(),
+            findings: facts.findings.clone(),
+            waived: facts.waived.keys().map(ToString::to_string).collect(),
+            effects: state.effects.iter().map(effect_view).collect(),
+            references: state.references.iter().cloned().collect(),
+            cases,
+            revision: stored.revision,
+        }
+    }
+}
+
+fn effect_view((key, effect): (&EffectKey, &Effect)) -> EffectView {
+    EffectView {
+        effect: key.clone(),
+        command: effect.command.as_str().to_owned(),
+        issued_at: effect.issued_at,
+        attempt: effect.attempt,
+        outcome: effect.outcome.clone(),
+    }
+}
+
+/// The word that a value has on the wire.
+fn word(value: &impl Serialize) -> String {
+    serde_json::to_value(value)
+        .ok()
+        .and_then(|v| v.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}
+
+impl From<TimelineEntry> for EntryView {
+    fn from(entry: TimelineEntry) -> Self {
+        Self {
+            id: entry.id.to_string(),
+            at: entry.at,
+            recorded_at: entry.recorded_at,
+            kind: entry.kind,
+            source: entry.source,
+            summary: entry.summary,
+            commands: entry.commands,
+            changed: entry.changed,
+        }
+    }
+}
