@@ -199,6 +199,7 @@ fn expectations(value: &Value) -> Vec<Expected> {
                     .collect()
             }),
             released: o.get("released").and_then(Value::as_bool),
+            shop_told: o.get("shop_told").and_then(Value::as_bool).unwrap_or(true),
         })
         .collect()
 }

@@ -3,7 +3,7 @@
 
 use crate::Stop;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Access to one database.
 #[derive(Debug)]
@@ -154,11 +154,22 @@ impl OdooReader {
             .enumerate()
             .flat_map(|(at, r)| ids(r, "picking_ids").into_iter().map(move |p| (p, at)))
             .collect();
+        let receipts: BTreeSet<i64> = self
+            .search_read(
+                "stock.picking",
+                json!([["id", "in", pickings]]),
+                &["picking_type_code"],
+            )
+            .await?
+            .iter()
+            .filter(|p| text(p, "picking_type_code") == "incoming")
+            .filter_map(|p| p.get("id")?.as_i64())
+            .collect();
         let moves = self
             .search_read(
                 "stock.move",
                 json!([["picking_id", "in", pickings], ["state", "=", "done"]]),
-                &["product_id", "quantity", "picking_id", "picking_code"],
+                &["product_id", "quantity", "picking_id"],
             )
             .await?;
         let products: Vec<i64> = moves.iter().filter_map(|m| id(m, "product_id")).collect();
@@ -177,11 +188,7 @@ impl OdooReader {
             else {
                 continue;
             };
-            let sign = if text(row, "picking_code") == "incoming" {
-                -1
-            } else {
-                1
-            };
+            let sign = if receipts.contains(&picking) { -1 } else { 1 };
             let units = row.get("quantity").map(cents).unwrap_or_default() / 100;
             let sku = skus.get(&product).cloned().unwrap_or_default();
             if let Some(order) = owner.get(&picking).and_then(|at| orders.get_mut(*at)) {

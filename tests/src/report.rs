@@ -4,7 +4,6 @@ use crate::Stop;
 use crate::invariants::Check;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use waybill_flow::axes::axes;
 use waybill_flow::ports::{OrderStore, TimelineEntry};
 use waybill_model::case::{Case, CaseStatus};
@@ -109,6 +108,11 @@ fn first<'a>(timeline: &'a [TimelineEntry], summary: &str) -> Option<&'a Timelin
     timeline.iter().filter(fits).min_by_key(|e| e.recorded_at)
 }
 
+fn add(out: &mut String, line: &str) {
+    out.push_str(line);
+    out.push('\n');
+}
+
 /// Orders by stage.
 #[must_use]
 pub fn stages(rows: &[Row], unknown: usize) -> String {
@@ -140,8 +144,7 @@ pub fn stages(rows: &[Row], unknown: usize) -> String {
 
 fn line(out: &mut String, cells: &[&str; 5]) {
     let [a, b, c, d, e] = cells;
-    // Writing to a String cannot fail.
-    drop(writeln!(out, "  {a:>6}  {b:<18}{c:<20}{d:<20}{e}"));
+    add(out, &format!("  {a:>6}  {b:<18}{c:<20}{d:<20}{e}"));
 }
 
 /// Open cases, each kind once with its remedy.
@@ -166,14 +169,12 @@ pub fn cases(rows: &[Row]) -> String {
         } else {
             String::new()
         };
-        drop(writeln!(
-            out,
-            "  {code} ({}): {}{more}",
-            orders.len(),
-            shown.join(" ")
-        ));
-        drop(writeln!(out, "      what: {}", case.detail));
-        drop(writeln!(out, "      do:   {}", case.remedy));
+        add(
+            &mut out,
+            &format!("  {code} ({}): {}{more}", orders.len(), shown.join(" ")),
+        );
+        add(&mut out, &format!("      what: {}", case.detail));
+        add(&mut out, &format!("      do:   {}", case.remedy));
     }
     out
 }
@@ -186,24 +187,20 @@ pub fn latencies(rows: &[Row]) -> String {
         steps.entry(name).or_default().push(*ms);
     }
     let mut out = String::from("Latency by step, in milliseconds\n");
-    drop(writeln!(
-        out,
-        "  {:<44}{:>7}{:>9}{:>9}",
-        "", "orders", "p50", "p95"
-    ));
+    add(
+        &mut out,
+        &format!("  {:<44}{:>7}{:>9}{:>9}", "", "orders", "p50", "p95"),
+    );
     for (name, mut ms) in steps {
         ms.sort_unstable();
         let at = |percent: usize| {
             let index = (ms.len().saturating_sub(1)) * percent / 100;
             ms.get(index).copied().unwrap_or_default()
         };
-        drop(writeln!(
-            out,
-            "  {name:<44}{:>7}{:>9}{:>9}",
-            ms.len(),
-            at(50),
-            at(95)
-        ));
+        add(
+            &mut out,
+            &format!("  {name:<44}{:>7}{:>9}{:>9}", ms.len(), at(50), at(95)),
+        );
     }
     out
 }
@@ -230,7 +227,7 @@ pub fn faults(faults: &Value) -> String {
             } else {
                 name.clone()
             };
-            drop(writeln!(out, "  {label:<24}{shown}"));
+            add(&mut out, &format!("  {label:<24}{shown}"));
         }
     }
     out
@@ -246,17 +243,16 @@ pub fn invariants(checks: &[Check]) -> String {
         } else {
             "FAIL"
         };
-        drop(writeln!(
-            out,
-            "  {mark} {} ({} looked at)",
-            check.name, check.looked_at
-        ));
+        add(
+            &mut out,
+            &format!("  {mark} {} ({} looked at)", check.name, check.looked_at),
+        );
         for violation in check.violations.iter().take(10) {
-            drop(writeln!(out, "         {violation}"));
+            add(&mut out, &format!("         {violation}"));
         }
         let more = check.violations.len().saturating_sub(10);
         if more > 0 {
-            drop(writeln!(out, "         and {more} more"));
+            add(&mut out, &format!("         and {more} more"));
         }
     }
     out

@@ -87,6 +87,7 @@ fn invoice_line(env: &mut Env<'_>, invoice: i64, line: i64, quantity: f64) -> Re
     if env.version() == Version::V19 && product != 0 && !own.starts_with(&shown) {
         vals.insert("name".into(), Value::from(format!("{shown}\n{own}")));
     }
+    vals.insert("account_id".into(), json!(1));
     vals.insert("quantity".into(), json!(quantity));
     vals.insert("tax_ids".into(), json!(env.db.ids("sale.order.line", line, compute::tax_field(env.version()))));
     vals.insert("sale_line_ids".into(), json!([line]));

@@ -50,6 +50,7 @@ pub(super) fn display_name(db: &Db, version: Version, model: &str, id: i64) -> S
             let first = if version == Version::V19 && product != 0 { display_name(db, version, "product.product", product) } else { own };
             format!("{} - {first} ({})", db.text("sale.order", order, "name"), db.text("res.partner", partner, "name"))
         }
+        "account.account" => format!("{} {name}", db.text(model, id, "code")),
         "product.pricelist" => {
             let currency = db.id_in(model, id, "currency_id");
             format!("{name} ({})", db.text("res.currency", currency, "name"))
@@ -276,12 +277,12 @@ fn product(db: &Db, id: i64, name: &str, context: &Map<String, Value>) -> Option
     }
     let root = stock_root(db, context);
     let quants = || db.ids("product.product", id, "__quants").into_iter().filter(|quant| within(db, db.id_in("stock.quant", *quant, "location_id"), root));
-    let on_hand: f64 = quants().map(|quant| db.num("stock.quant", quant, "quantity")).sum();
+    let on_hand = quants().map(|quant| db.num("stock.quant", quant, "quantity")).fold(0.0, |sum, one| sum + one);
     if name == "qty_available" {
         return Some(json!(on_hand));
     }
     if name == "free_qty" {
-        let reserved: f64 = quants().map(|quant| db.num("stock.quant", quant, "reserved_quantity")).sum();
+        let reserved = quants().map(|quant| db.num("stock.quant", quant, "reserved_quantity")).fold(0.0, |sum, one| sum + one);
         return Some(json!(on_hand - reserved));
     }
     let (mut incoming, mut outgoing) = (0.0, 0.0);
@@ -338,7 +339,10 @@ fn quant(db: &Db, id: i64, name: &str) -> Option<Value> {
     Some(match name {
         "available_quantity" => json!(number("quantity") - number("reserved_quantity")),
         "inventory_quantity_auto_apply" => json!(number("quantity")),
-        "inventory_diff_quantity" => json!(number("inventory_quantity") - number("quantity")),
+        "inventory_diff_quantity" if db.flag("stock.quant", id, "inventory_quantity_set") => {
+            json!(number("inventory_quantity") - number("quantity"))
+        }
+        "inventory_diff_quantity" => json!(0.0),
         "warehouse_id" => db.get("stock.location", db.id_in("stock.quant", id, "location_id"), "warehouse_id").clone(),
         _ => return None,
     })

@@ -64,7 +64,7 @@ pub(super) fn convert(
     log: &mut Vec<Value>,
 ) -> Result<Converted, Fault> {
     let xid = record.raw("id").filter(|value| truthy(value)).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-    let db_id = db_id(env, model, record, index, info, log);
+    let db_id = db_id(env, model, record, index, info, log)?;
     let mut vals = Vals::new();
     for (name, cell) in &record.cells {
         if REFERENCES.contains(&name.as_str()) {
@@ -93,23 +93,25 @@ pub(super) fn convert(
     Ok(Converted { xid, db_id, vals })
 }
 
-fn db_id(env: &Env<'_>, model: &str, record: &Extracted, index: usize, info: &Map<String, Value>, log: &mut Vec<Value>) -> Option<i64> {
-    let cell = record.raw(".id")?;
+fn db_id(env: &Env<'_>, model: &str, record: &Extracted, index: usize, info: &Map<String, Value>, log: &mut Vec<Value>) -> Result<Option<i64>, Fault> {
+    let Some(cell) = record.raw(".id") else { return Ok(None) };
     if env.version() == Version::V19 && !truthy(cell) {
-        return None;
+        return Ok(None);
     }
-    let id = integer(cell);
-    if let Some(id) = id.filter(|id| env.db.exists(model, *id)) {
-        return Some(id);
+    let Some(id) = integer(cell) else {
+        // Odoo searches for it as it stands, and PostgreSQL refuses.
+        return Err(Fault::new(Class::InvalidText, format!("invalid input syntax for type integer: \"{}\"\n", shown(cell))));
+    };
+    if env.db.exists(model, id) {
+        return Ok(Some(id));
     }
-    let shown = id.map_or_else(|| cell.as_str().unwrap_or("").to_owned(), |id| id.to_string());
     let mut message = info.clone();
     message.insert("type".into(), Value::from("error"));
     message.insert("record".into(), Value::from(index));
     message.insert("field".into(), Value::from(".id"));
-    message.insert("message".into(), Value::from(format!("Unknown database identifier '{shown}'")));
+    message.insert("message".into(), Value::from(format!("Unknown database identifier '{id}'")));
     log.push(Value::Object(message));
-    None
+    Ok(None)
 }
 
 fn integer(cell: &Value) -> Option<i64> {

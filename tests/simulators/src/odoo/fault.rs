@@ -22,6 +22,8 @@ pub(super) enum Class {
     Unauthorized,
     Serialization,
     Operational,
+    InvalidText,
+    Assertion,
     /// A NOT NULL column was left empty: `(model, field, label of the model, label of the field)`.
     NotNull(String, String, String, String),
     /// The simulator holds no such thing, though a real Odoo may: never a success by default.
@@ -82,6 +84,8 @@ impl Fault {
             Class::Unauthorized => "werkzeug.exceptions.Unauthorized",
             Class::Serialization => "psycopg2.errors.SerializationFailure",
             Class::Operational => "psycopg2.OperationalError",
+            Class::InvalidText => "psycopg2.errors.InvalidTextRepresentation",
+            Class::Assertion => "builtins.AssertionError",
             Class::NotSimulated => "waybill.simulator.NotSimulated",
         }
     }
@@ -95,7 +99,15 @@ impl Fault {
             Class::BadRequest => 400,
             Class::Unauthorized => 401,
             Class::NotSimulated => 501,
-            Class::Key | Class::Value | Class::Type | Class::Attribute | Class::Index | Class::Serialization | Class::Operational => 500,
+            Class::Key
+            | Class::Value
+            | Class::Type
+            | Class::Attribute
+            | Class::Index
+            | Class::Serialization
+            | Class::Operational
+            | Class::InvalidText
+            | Class::Assertion => 500,
         }
     }
 

@@ -37,6 +37,9 @@ pub(super) fn full_xid(env: &Env<'_>, xid: &str) -> String {
 pub(super) fn load(env: &mut Env<'_>, model: &str, fields: &[String], data: &[Vec<Value>]) -> Result<Value, Fault> {
     let paths: Vec<Vec<String>> = fields.iter().map(|field| path(field)).collect();
     check_columns(env, model, &paths)?;
+    if data.iter().any(|row| row.len() < paths.len()) {
+        return Err(Fault::new(Class::Index, "list index out of range"));
+    }
     let rows: Vec<&[Value]> = data.iter().map(Vec::as_slice).collect();
     let mut loader = Loader { mark: env.db.mark(), batch: Vec::new(), ids: Vec::new(), messages: Vec::new() };
     for (record, extracted) in extract(&env.world.schema, model, &paths, &rows).into_iter().enumerate() {
@@ -164,7 +167,7 @@ fn message(env: &Env<'_>, root: &str, info: &Map<String, Value>, fault: &Fault) 
                  set\n- delete: another model requires the record being deleted, you can archive it instead\n"
             )
         }
-        (Class::Value | Class::Key | Class::Type | Class::Attribute, _) => {
+        (Class::Value | Class::Key | Class::Type | Class::Attribute | Class::Assertion, _) => {
             message.insert("moreinfo".into(), Value::from("Resolve other errors first"));
             format!("Unknown error during import: <class '{}'>: {}", fault.name().trim_start_matches("builtins."), fault.message)
         }

@@ -75,6 +75,9 @@ fn create_partner(env: &mut Env<'_>, vals: Vals) -> Result<i64, Fault> {
 
 fn create_order(env: &mut Env<'_>, mut vals: Vals) -> Result<i64, Fault> {
     let partner = vals.get("partner_id").and_then(Value::as_i64).unwrap_or(0);
+    if vals.get("date_order").is_some_and(|date| !truthy(date)) {
+        return Err(Fault::new(Class::Assertion, "Datetime instance expected"));
+    }
     // The number is drawn before anything can fail, and is not given back.
     let number = env.db.next_in("sale.order");
     vals.entry("name".into()).or_insert_with(|| Value::from(format!("S{number:05}")));

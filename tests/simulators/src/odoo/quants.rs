@@ -94,7 +94,7 @@ fn adjust(env: &mut Env<'_>, id: i64, counted: f64) -> Result<(), Fault> {
     let product = env.db.id_in("stock.quant", id, "product_id");
     let location = env.db.id_in("stock.quant", id, "location_id");
     let difference = counted - env.db.num("stock.quant", id, "quantity");
-    let loss = env.db.find("stock.location", "usage", &Value::from("inventory")).unwrap_or(0);
+    let loss = env.db.find("stock.location", "name", &Value::from("Inventory adjustment")).unwrap_or(0);
     transfer(env, product, loss, location, difference)?;
     env.db.set("stock.quant", id, "inventory_quantity", json!(0.0));
     env.db.set("stock.quant", id, "inventory_quantity_set", json!(false));

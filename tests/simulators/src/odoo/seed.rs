@@ -83,6 +83,7 @@ impl Seeder<'_> {
                 ],
             );
         }
+        self.put("account.account", &[("name", json!("Product Sales")), ("code", json!("400000")), ("account_type", json!("income"))]);
         let sales = if self.config.version == Version::V17 { "Customer Invoices" } else { "Sales" };
         for (xid, name, code, kind) in
             [("journal_sale", sales, "INV", "sale"), ("journal_bank", "Bank", "BNK1", "bank"), ("journal_cash", "Cash", "CSH1", "cash")]
@@ -109,7 +110,9 @@ impl Seeder<'_> {
         self.name("stock.stock_location_customers", "stock.location", customers);
         let suppliers = self.location("Vendors", &full("Partners", "Vendors"), "supplier", partners);
         self.name("stock.stock_location_suppliers", "stock.location", suppliers);
+        let scrap = self.location("Scrap", &full("Virtual Locations", "Scrap"), "inventory", 0);
         self.location("Inventory adjustment", &full("Virtual Locations", "Inventory adjustment"), "inventory", 0);
+        self.name(&format!("{}.loc_scrap", self.config.module), "stock.location", scrap);
         let mut stocks = Vec::new();
         for seed in self.config.warehouses.clone() {
             let view = self.location(&seed.code, &seed.code, "view", 0);
@@ -144,6 +147,10 @@ impl Seeder<'_> {
                 self.db.set("stock.warehouse", warehouse, field, json!(kind));
             }
             self.db.set("stock.location", stock, "warehouse_id", json!(warehouse));
+            if stocks.is_empty() {
+                let quarantine = self.location("Quarantine", &format!("{}/Quarantine", seed.code), "internal", view);
+                self.name(&format!("{}.loc_quarantine", self.config.module), "stock.location", quarantine);
+            }
             stocks.push(stock);
         }
         stocks

@@ -34,6 +34,7 @@ pub(super) fn create_delivery(env: &mut Env<'_>, order: i64) -> Result<i64, Faul
     vals.insert("carrier_id".into(), env.db.get("sale.order", order, "carrier_id").clone());
     vals.insert("move_type".into(), env.db.get("sale.order", order, "picking_policy").clone());
     vals.insert("scheduled_date".into(), env.now_text());
+    vals.insert("date_deadline".into(), env.now_text());
     vals.insert("company_id".into(), json!(env.company()));
     orm::insert(env, "stock.picking", vals)
 }
@@ -52,6 +53,7 @@ pub(super) fn create_move(env: &mut Env<'_>, picking: i64, product: i64, quantit
     vals.insert("to_refund".into(), json!(env.version() == Version::V19 && line.is_some()));
     vals.insert("state".into(), Value::from("confirmed"));
     vals.insert("date".into(), env.now_text());
+    vals.insert("date_deadline".into(), env.db.get("stock.picking", picking, "date_deadline").clone());
     vals.insert("company_id".into(), json!(env.company()));
     orm::insert(env, "stock.move", vals)
 }
@@ -294,11 +296,8 @@ fn action_done(env: &mut Env<'_>, picking: i64, drop_rest: bool) -> Result<(), F
             continue;
         }
         let rest = env.db.num("stock.move", id, "product_uom_qty") - quantity;
-        if rest > 0.0 {
-            let split = split(env, id, rest)?;
-            if drop_rest {
-                cancel_moves(env, &[split])?;
-            }
+        if rest > 0.0 && !drop_rest {
+            split(env, id, rest)?;
         }
         release(env, id)?;
         shift(env, id, quantity)?;
@@ -311,7 +310,7 @@ fn action_done(env: &mut Env<'_>, picking: i64, drop_rest: bool) -> Result<(), F
     backorder(env, picking)
 }
 
-fn split(env: &mut Env<'_>, id: i64, rest: f64) -> Result<i64, Fault> {
+fn split(env: &mut Env<'_>, id: i64, rest: f64) -> Result<(), Fault> {
     let picking = env.db.id_in("stock.move", id, "picking_id");
     let product = env.db.id_in("stock.move", id, "product_id");
     let line = env.db.id_in("stock.move", id, "sale_line_id");
@@ -322,7 +321,7 @@ fn split(env: &mut Env<'_>, id: i64, rest: f64) -> Result<i64, Fault> {
         let value = env.db.get("stock.move", id, field).clone();
         env.db.set("stock.move", new, field, value);
     }
-    Ok(new)
+    Ok(())
 }
 
 fn backorder(env: &mut Env<'_>, picking: i64) -> Result<(), Fault> {
