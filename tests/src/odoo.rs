@@ -219,28 +219,37 @@ impl OdooReader {
                 &["move_type", "state", "amount_total", "reversed_entry_id"],
             )
             .await?;
-        // A credit note of an invoice counts; an invoice that reverses a credit note undoes it.
-        let kinds: BTreeMap<i64, String> = notes
+        let credits: Vec<i64> = notes
             .iter()
-            .filter_map(|n| Some((n.get("id")?.as_i64()?, text(n, "move_type"))))
+            .filter(|n| text(n, "move_type") == "out_refund")
+            .filter_map(|n| n.get("id")?.as_i64())
+            .collect();
+        let undone = self
+            .search_read(
+                "account.move",
+                json!([
+                    ["reversed_entry_id", "in", credits],
+                    ["state", "=", "posted"]
+                ]),
+                &["reversed_entry_id"],
+            )
+            .await?;
+        let undone: BTreeSet<i64> = undone
+            .iter()
+            .filter_map(|n| id(n, "reversed_entry_id"))
             .collect();
         for note in notes.iter().filter(|n| text(n, "state") == "posted") {
             let own = note.get("id").and_then(Value::as_i64).unwrap_or_default();
             let reverses = id(note, "reversed_entry_id");
             let amount = note.get("amount_total").map(cents).unwrap_or_default();
-            let of_note = reverses
-                .and_then(|r| kinds.get(&r))
-                .is_some_and(|k| k == "out_refund");
-            let signed = match text(note, "move_type").as_str() {
-                "out_refund" => amount,
-                "out_invoice" if of_note => -amount,
-                _ => continue,
-            };
+            if text(note, "move_type") != "out_refund" || undone.contains(&own) {
+                continue;
+            }
             let place = owner
                 .get(&own)
                 .or_else(|| reverses.and_then(|r| owner.get(&r)));
             if let Some(order) = place.and_then(|at| orders.get_mut(*at)) {
-                order.credited += signed;
+                order.credited += amount;
             }
         }
         Ok(())
