@@ -1,1 +1,38 @@
-//! System tests: template facts, contracts, end to end on the local AWS.
+//! System tests: the demo and the end-to-end run on the local AWS, and the checks of the template.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`stack`] | where the deployed stack is, and calls to it from outside |
+//! | [`simulators`] | the control API of the simulators |
+//! | [`odoo`] | what an Odoo holds, read without Waybill's own code |
+
+//! | [`invariants`] | what must be true at the end, checked against what the outside holds |
+//! | [`report`] | what a person sees |
+
+pub mod day;
+pub mod demo;
+pub mod invariants;
+pub mod odoo;
+pub mod probes;
+pub mod report;
+pub mod simulators;
+pub mod stack;
+
+/// Anything that stops a run: a message for a person.
+#[derive(Debug)]
+pub struct Stop(pub String);
+
+impl std::fmt::Display for Stop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Stop {}
+
+impl Stop {
+    /// What was being done, and why it did not work.
+    pub fn new(doing: impl std::fmt::Display, error: impl std::fmt::Display) -> Self {
+        Self(format!("{doing}: {error}"))
+    }
+}

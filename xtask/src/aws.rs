@@ -217,14 +217,19 @@ impl Background {
 
     /// Whether the process id is still our supervisor's and was not given to some other process.
     fn is_ours(&self, project: &Project) -> bool {
-        let line = std::fs::read(
-            Path::new("/proc")
-                .join(self.pid.to_string())
-                .join("cmdline"),
-        )
-        .unwrap_or_default();
+        let path = Path::new("/proc")
+            .join(self.pid.to_string())
+            .join("cmdline");
         let script = project.at("infra/local/supervise.py");
-        String::from_utf8_lossy(&line).contains(&*script.to_string_lossy())
+        // A process that has just started has no command line for a moment; one that ended has none for good.
+        for _ in 0..20 {
+            let line = std::fs::read(&path).unwrap_or_default();
+            if !line.is_empty() {
+                return String::from_utf8_lossy(&line).contains(&*script.to_string_lossy());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        false
     }
 }
 

@@ -1,5 +1,5 @@
 //! `cargo xtask build`: the functions as they are shipped, small and fast, in `.aws-sam/build`, from where
-//! `sam deploy --config-env ENV` takes them.
+//! `cargo xtask sam deploy --config-env ENV` takes them.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -22,7 +22,7 @@ pub(crate) struct Args {
 pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode, Failure> {
     let start = Instant::now();
     let tools = Tools::install(project)?;
-    Tools::install_for_cross_builds(project)?;
+    Tools::install_for_cross_builds(project, &args.arch)?;
     println!(
         "building for {}; the first time takes some ten minutes",
         args.arch
@@ -38,7 +38,7 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode, Failure> {
     }
     print_sizes(project, &project.at(".aws-sam/build"))?;
     println!(
-        "built in {:.0} s; deploy with `sam deploy --config-env dev`",
+        "built in {:.0} s; deploy with `cargo xtask sam deploy --config-env dev`",
         start.elapsed().as_secs_f32()
     );
     Ok(ExitCode::SUCCESS)

@@ -1,10 +1,10 @@
-//! Subcommands that need the product's crates run in `waybill-tools`, a binary of `waybill-tests`.
+//! Subcommands that need the product's crates: `waybill-tools`, a binary of `waybill-tests`, and examples of single crates.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::failure::Failure;
-use crate::process::Task;
+use crate::process::{Task, exit_code};
 use crate::project::{Project, host_target};
 
 /// Arguments handed on as they are.
@@ -16,32 +16,24 @@ pub(crate) struct Args {
     rest: Vec<OsString>,
 }
 
-/// Builds `waybill-tools` and runs its subcommand `name`; its exit status becomes ours.
+/// Builds and runs the tool `name`; its exit status becomes ours.
 pub(crate) fn run(project: &Project, name: &str, args: &Args) -> Result<ExitCode, Failure> {
-    let status = task(project, name)?
-        .args(&args.rest)
-        .in_users_folder()
-        .status(project)?;
-    Ok(status
-        .code()
-        .and_then(|code| u8::try_from(code).ok())
-        .map_or(ExitCode::FAILURE, ExitCode::from))
+    let task = task(project, name)?.args(&args.rest).in_users_folder();
+    task.status(project).map(exit_code)
 }
 
-/// The command that builds and runs `waybill-tools NAME`.
+/// The command that builds and runs the tool NAME: an example of the one crate that it needs, or a subcommand of
+/// `waybill-tools`.
 pub(crate) fn task(project: &Project, name: &str) -> Result<Task, Failure> {
     let target = host_target()?;
-    let cargo = [
-        "run",
-        "--quiet",
-        "--locked",
-        "--target",
-        target,
-        "-p",
-        "waybill-tests",
-        "--bin",
-        "waybill-tools",
-        "--",
-    ];
-    Ok(Task::new(project, "cargo").args(cargo).arg(name))
+    let cargo = ["run", "--quiet", "--locked", "--target", target];
+    let task = Task::new(project, "cargo").args(cargo);
+    let example = |package: &str| ["-p", package, "--example", name, "--"].map(str::to_owned);
+    Ok(match name {
+        "vectors" | "parse" => task.args(example("waybill-partners")),
+        "schemas" => task.args(example("waybill-model")),
+        _ => task
+            .args(["-p", "waybill-tests", "--bin", "waybill-tools", "--"])
+            .arg(name),
+    })
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::aws::Overrides;
 use crate::failure::Failure;
+use crate::process::exit_code;
 use crate::project::Project;
 use crate::world::World;
 
@@ -41,9 +42,5 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode, Failure> {
             .read_line(&mut line)
             .map_err(|e| Failure::new(format!("cannot read the terminal: {e}")))?;
     }
-    Ok(if status.success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(exit_code(status))
 }

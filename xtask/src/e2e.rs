@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::aws::Overrides;
 use crate::failure::Failure;
+use crate::process::exit_code;
 use crate::project::Project;
 use crate::world::World;
 
@@ -26,9 +27,5 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode, Failure> {
         format!("--seed={}", args.seed),
     ];
     let status = world.run(project, "e2e", &arguments)?;
-    Ok(if status.success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(exit_code(status))
 }

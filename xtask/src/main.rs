@@ -17,6 +17,7 @@ mod failure;
 mod http;
 mod process;
 mod project;
+mod sam;
 mod test;
 mod tools;
 mod world;
@@ -47,6 +48,8 @@ enum Command {
     Aws(aws::Args),
     /// Build the functions as they are shipped
     Build(build::Args),
+    /// Run the pinned SAM CLI, for deploying to AWS
+    Sam(sam::Args),
     /// Run every check of the project
     Test(test::Args),
     /// Play a retailer's day on the local AWS and check what came of it
@@ -78,6 +81,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Tools(args) => tools::run(&project, &args),
         Command::Aws(args) => aws::run(&project, &args),
         Command::Build(args) => build::run(&project, &args),
+        Command::Sam(args) => sam::run(&project, &args),
         Command::Test(args) => test::run(&project, &args),
         Command::Demo(args) => demo::run(&project, &args),
         Command::E2e(args) => e2e::run(&project, &args),

@@ -7,7 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
@@ -121,6 +121,26 @@ impl Task {
         Ok(self.spawn(&mut command)?.id())
     }
 
+    /// Becomes the program: for one that asks its user questions. Returns only where it cannot start.
+    pub(crate) fn exec(&self) -> Failure {
+        let mut command = Command::new(&self.program);
+        self.set_environment(command.args(&self.args));
+        let error = command.exec();
+        Failure::new(format!("cannot start `{}`: {error}", self.line()))
+    }
+
+    fn set_environment(&self, command: &mut Command) {
+        if self.only_given_env {
+            command.env_clear();
+        }
+        command
+            .envs(self.env.iter().cloned())
+            .current_dir(&self.folder);
+        for name in &self.without_env {
+            command.env_remove(name);
+        }
+    }
+
     fn supervisor(
         &self,
         project: &Project,
@@ -136,17 +156,9 @@ impl Task {
             command.arg("--detached");
         }
         command.arg("--").arg(&self.program).args(&self.args);
-        if self.only_given_env {
-            command.env_clear();
-        }
-        for name in &self.without_env {
-            command.env_remove(name);
-        }
+        self.set_environment(&mut command);
         // A group of its own: Ctrl-C reaches us alone, and the supervisor ends its program in order.
-        command
-            .envs(self.env.iter().cloned())
-            .current_dir(&self.folder)
-            .process_group(0);
+        command.process_group(0);
         Ok(command)
     }
 
@@ -254,6 +266,12 @@ pub(crate) fn terminate(pid: u32) -> Result<bool, Failure> {
         "process `{pid}` did not end within {} s",
         STOP_LIMIT.as_secs()
     )))
+}
+
+/// Another program's status as ours.
+pub(crate) fn exit_code(status: ExitStatus) -> ExitCode {
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    code.map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 /// The last lines of a log.

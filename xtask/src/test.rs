@@ -28,10 +28,14 @@ struct Step {
 /// Runs `cargo xtask test`. Its last line is `N passed, N failed`, where each test case and each other step counts as one.
 pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode, Failure> {
     let start = Instant::now();
-    let tools = timed("tools", || {
-        Tools::install(project)?;
-        Tools::install_for_tests(project)
-    })?;
+    Tools::install(project)?;
+    let tools = Tools::install_for_tests(project)?;
+    println!(
+        "{:<14}{:<6} {:>7.1} s",
+        "tools",
+        "ok",
+        start.elapsed().as_secs_f32()
+    );
     let mut passed = 0_u64;
     for step in steps(project, &tools, args)? {
         let log = project.log(&format!("test-{}", step.name))?;

@@ -24,7 +24,7 @@ const DENY_PIN: &str = "0.20.2";
 /// Arguments of `cargo xtask tools`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Also install the linker for building functions for another architecture than this machine's
+    /// Also install what building for AWS (arm64) needs
     #[arg(long)]
     cross: bool,
 }
@@ -43,7 +43,7 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode, Failure> {
     Tools::install(project)?;
     Tools::install_for_tests(project)?;
     if args.cross {
-        Tools::install_for_cross_builds(project)?;
+        Tools::install_for_cross_builds(project, "arm64")?;
     }
     println!(
         "tools ready in {} ({:.1} s)",
@@ -101,18 +101,18 @@ impl Tools {
         Ok(tools)
     }
 
-    /// Installs zig, which links for the other architecture, and rustc's libraries for it.
-    pub(crate) fn install_for_cross_builds(project: &Project) -> Result<(), Failure> {
+    /// Installs zig, which links for Lambda's Amazon Linux, and rustc's libraries for the architecture.
+    pub(crate) fn install_for_cross_builds(
+        project: &Project,
+        architecture: &str,
+    ) -> Result<(), Failure> {
         Environment::new(project, "sam").install(&["cross"])?;
-        let targets = [
-            "target",
-            "add",
-            "aarch64-unknown-linux-gnu",
-            "x86_64-unknown-linux-gnu",
-        ];
-        Task::new(project, "rustup")
-            .args(targets)
-            .run_logged(project, &project.log("install-targets")?)
+        let target = match architecture {
+            "arm64" => "aarch64-unknown-linux-gnu",
+            _ => "x86_64-unknown-linux-gnu",
+        };
+        let rustup = Task::new(project, "rustup").args(["target", "add", target]);
+        rustup.run_logged(project, &project.log("install-target")?)
     }
 
     /// `sam`, with cargo-lambda on its PATH and without telemetry. It sees no credentials and no configuration of this

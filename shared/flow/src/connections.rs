@@ -146,15 +146,4 @@ impl Connections {
     pub fn channel(&self, id: &ConnectionId) -> Option<&ChannelSettings> {
         self.get(id)?.channel.as_ref()
     }
-
-    /// Points connections at other base URLs: simulators and tests. Unknown ids are ignored.
-    #[must_use]
-    pub fn with_base_urls(mut self, base_urls: &BTreeMap<ConnectionId, String>) -> Self {
-        for (id, url) in base_urls {
-            if let Some(connection) = self.by_id.get_mut(id) {
-                connection.base_url = url.trim_end_matches('/').to_owned();
-            }
-        }
-        self
-    }
 }

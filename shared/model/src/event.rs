@@ -81,7 +81,8 @@ impl Event {
 pub struct OrderObserved {
     /// The snapshot.
     pub order: Order,
-    /// What blocks it; empty for a clean order.
+    /// What blocks it; empty for a clean order, and absent where a partner tells it.
+    #[serde(default)]
     pub findings: Vec<Finding>,
 }
 

@@ -14,6 +14,7 @@
 //! | [`event`], [`command`], [`envelope`] | what travels on the queues |
 //! | [`failure`] | the four classes of failure |
 //! | [`ownership`] | which system may change which field |
+//! | [`schema`] | JSON Schemas of all this |
 
 pub mod case;
 pub mod command;
@@ -29,6 +30,7 @@ pub mod party;
 pub mod payment;
 pub mod quantity;
 pub mod returns;
+pub mod schema;
 pub mod shipment;
 pub mod stock;
 mod text;

@@ -9,12 +9,18 @@
 #![expect(
     clippy::print_stdout,
     clippy::expect_used,
-    clippy::panic,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a tool for a person at a terminal"
 )]
 
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Response, Uri};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant as Clock;
 use waybill_flow::connections::Connections;
 use waybill_flow::ports::{ConnectionSecrets, Erp, ErpCommand, InfraError, Secret, Secrets};
@@ -34,7 +40,7 @@ id = "odoo"
 partner = "odoo"
 base_url = "URL"
 [connections.settings]
-quarantine_location = "shop.loc_stock"
+quarantine_location = "stock.stock_location_suppliers"
 [connections.erp]
 database = "DATABASE"
 login = "LOGIN"
@@ -242,8 +248,9 @@ async fn main() {
     } else {
         "adjust"
     };
+    let (proxy, url) = start_proxy(&args[1]).await;
     let text = CONNECTIONS
-        .replace("URL", &args[1])
+        .replace("URL", &url)
         .replace("DATABASE", &args[2])
         .replace("LOGIN", &args[3])
         .replace("PROTOCOL", &args[5])
@@ -290,10 +297,188 @@ async fn main() {
     if part("stock") {
         stock(&trial).await;
     }
+    if args.iter().any(|a| a == "cut") {
+        cut(&trial, &proxy).await;
+    }
     println!("\n{} surprise(s)", trial.surprises.get());
     if trial.surprises.get() > 0 {
         std::process::exit(1);
     }
+}
+
+/// Loses the answer of the first, the second, … call of every command kind, and runs it again.
+async fn cut(t: &Trial, proxy: &Proxy) {
+    for kind in [
+        "create",
+        "deliver",
+        "cancel",
+        "return",
+        "credit",
+        "credit-part",
+        "undo",
+        "amend",
+        "stock",
+    ] {
+        println!("\n== answers lost: {kind}");
+        for call in 1..=40 {
+            proxy.cut_at.store(0, Ordering::SeqCst);
+            let name = format!("{kind}-{call}");
+            let Some(command) = prepare(t, kind, &name).await else {
+                println!("    [SURPRISE] {name} could not be prepared");
+                t.surprises.set(t.surprises.get() + 1);
+                break;
+            };
+            let batch = [command];
+            proxy.count.store(0, Ordering::SeqCst);
+            proxy.cut_at.store(call, Ordering::SeqCst);
+            let first = t.odoo.write(&t.erp, &batch).await;
+            let happened = proxy.count.load(Ordering::SeqCst) >= call;
+            proxy.cut_at.store(0, Ordering::SeqCst);
+            let again = t.odoo.write(&t.erp, &batch).await;
+            let third = t.odoo.write(&t.erp, &batch).await;
+            let good = matches!(again.first(), Some(Ok(_))) && again == third;
+            if !good {
+                t.surprises.set(t.surprises.get() + 1);
+            }
+            let shown: Vec<String> = [&first, &again, &third]
+                .iter()
+                .flat_map(|o| o.iter().map(|o| show(o).1))
+                .collect();
+            let flag = if good { "ok" } else { "SURPRISE" };
+            println!("    [{flag}] call {call}: {}", shown.join(" | "));
+            if !happened {
+                break;
+            }
+        }
+    }
+}
+
+/// Makes what a command of this kind needs, and the command.
+async fn prepare(t: &Trial, kind: &str, name: &str) -> Option<ErpCommand> {
+    let order = t.order(
+        name,
+        &[
+            ("SKU-0001", 2, 2, "10.00", "0", "0.1", "2.00"),
+            ("SKU-0002", 3, 3, "9.99", "1.00", "0.1", "2.90"),
+        ],
+        Some(("7.50", "0.1", "0.75")),
+        "62.12",
+        false,
+    );
+    if kind == "create" {
+        return Some(t.create(&order));
+    }
+    let done = |outcomes: Vec<Result<Vec<Reference>, Failure>>| {
+        outcomes.iter().all(Result::is_ok).then_some(())
+    };
+    if kind != "stock" {
+        done(t.odoo.write(&t.erp, &[t.create(&order)]).await)?;
+    }
+    let erp = t.erp.clone();
+    let deliver = Command::RegisterDelivery(t.data(serde_json::json!({ "shipment": {
+        "warehouse": "three-pl", "id": format!("S-{name}"), "fulfillment_order": null,
+        "status": "shipped", "shipped_at": null, "version": 1,
+        "lines": [{"line_id": null, "sku": "SKU-0001", "quantity": "2"},
+            {"line_id": null, "sku": "SKU-0002", "quantity": "2"}],
+        "parcels": [{"tracking_number": "T", "carrier": null, "url": null}]
+    }})));
+    let credit = |amount: &str, lines: serde_json::Value| {
+        Command::CreateCreditNote(t.data(serde_json::json!({
+            "refund_id": format!("F-{name}"), "amount": {"amount": amount, "currency": "USD"},
+            "lines": lines, "shipping": "0"
+        })))
+    };
+    let one = serde_json::json!([{"line_id": "L1", "sku": "SKU-0002", "quantity": "1",
+        "amount": "10.62", "restock": false}]);
+    let command = match kind {
+        "deliver" => deliver,
+        "cancel" => Command::CancelSaleOrder(CancelSaleOrder { erp }),
+        "return" => {
+            done(t.odoo.write(&t.erp, &[t.command(&order, deliver)]).await)?;
+            Command::ReceiveReturn(t.data(serde_json::json!({ "returned": {
+                "id": format!("R-{name}"), "source": "three-pl", "status": "completed",
+                "version": 1, "lines": [
+                    {"line_id": null, "sku": "SKU-0001", "quantity": "1", "disposition": "restock"},
+                    {"line_id": null, "sku": "SKU-0002", "quantity": "1", "disposition": "quarantine"}]
+            }})))
+        }
+        "credit" => credit("62.12", serde_json::json!([])),
+        "credit-part" => credit("10.62", one),
+        "undo" => {
+            let whole = t.command(&order, credit("10.62", one));
+            done(t.odoo.write(&t.erp, &[whole]).await)?;
+            Command::ReverseCreditNote(
+                t.data(serde_json::json!({"refund_id": format!("F-{name}")})),
+            )
+        }
+        "amend" => {
+            let mut order = order.clone();
+            order.lines[0].current_quantity = "1".to_owned().try_into().expect("valid");
+            let mut extra = order.lines[0].clone();
+            extra.id = "L9".parse().expect("valid");
+            extra.sku = Some("SKU-0005".parse().expect("valid"));
+            order.lines.push(extra);
+            if let Some(shipping) = &mut order.shipping {
+                shipping.street = Some(format!("{name} Road"));
+            }
+            Command::AmendSaleOrder(CreateSaleOrder { erp, order })
+        }
+        "stock" => Command::SetStock(t.data(serde_json::json!({ "levels": [
+            {"location": "three-pl", "sku": "SKU-0011", "kind": "on_hand", "quantity": "41",
+                "at": "2026-01-31T10:00:00Z"}]
+        }))),
+        other => panic!("no kind `{other}`"),
+    };
+    Some(t.command(&order, command))
+}
+
+/// Passes calls on, and loses the answer of one.
+struct Proxy {
+    target: String,
+    count: AtomicU32,
+    cut_at: AtomicU32,
+    http: reqwest::Client,
+}
+
+async fn pass(
+    State(proxy): State<Arc<Proxy>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: String,
+) -> Response<Body> {
+    let mut request = proxy.http.post(format!("{}{uri}", proxy.target)).body(body);
+    for name in ["authorization", "x-odoo-database", "content-type"] {
+        if let Some(value) = headers.get(name) {
+            request = request.header(name, value);
+        }
+    }
+    let answer = request.send().await.expect("odoo answers");
+    let status = answer.status();
+    let bytes = answer.bytes().await.expect("odoo answers");
+    if proxy.count.fetch_add(1, Ordering::SeqCst) + 1 == proxy.cut_at.load(Ordering::SeqCst) {
+        let cut = std::io::Error::other("cut");
+        let stream = futures::stream::iter([Err::<bytes::Bytes, _>(cut)]);
+        return Response::new(Body::from_stream(stream));
+    }
+    let mut response = Response::new(Body::from(bytes));
+    *response.status_mut() = status;
+    response
+}
+
+async fn start_proxy(target: &str) -> (Arc<Proxy>, String) {
+    let proxy = Arc::new(Proxy {
+        target: target.to_owned(),
+        count: AtomicU32::new(0),
+        cut_at: AtomicU32::new(0),
+        http: reqwest::Client::new(),
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port is free");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    let app = Router::new().fallback(pass).with_state(proxy.clone());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    (proxy, url)
 }
 
 async fn orders(t: &Trial) {

@@ -23,6 +23,8 @@ mod client;
 mod error;
 mod map;
 mod read;
+#[cfg(test)]
+mod transcripts;
 mod wire;
 mod write;
 

@@ -4,6 +4,7 @@ pub(crate) mod ids;
 pub(crate) mod order;
 pub(crate) mod partner;
 pub(crate) mod price;
+pub(crate) mod rows;
 pub(crate) mod tax;
 
 use rust_decimal::Decimal;

@@ -1,38 +1,39 @@
-//! Adapter of `canonical`.
+//! Adapter of *canonical*: a partner that speaks our own JSON Schemas (`infra/schemas`), signed by
+//! Standard Webhooks both ways. A channel, a warehouse, or both.
+//!
+//! **They tell us** facts by `POST` to the connection's webhook:
+//!
+//! ```json
+//! {"type": "waybill.shipment.observed", "correlationid": "…", "data": {"warehouse": "north", …}}
+//! ```
+//!
+//! `type` and `data` are an event of the canonical model. Beside them are read, all optional:
+//! `id` and `time` (RFC 3339) as in CloudEvents, `dataschema` (`waybill/v1`), `correlationid` (for
+//! warehouses: the one that the command carried) and `orderid` (for channels: their own order id,
+//! needed for what is no order itself). Other attributes are ignored.
+//!
+//! **We tell them** commands by `POST {base_url}/waybill/commands`: a CloudEvent with the command
+//! as `type` and `data`. `webhook-id` is the idempotency key: the same command has the same id
+//! however often it is sent, and must be carried out once.
+//!
+//! | answer | meaning |
+//! |---|---|
+//! | 2xx | done; the body may be `{"references": [{"kind": "fulfillment_order", "id": "…"}]}` |
+//! | 409 | done before; the body as above |
+//! | 422 `{"code", "detail", "remedy"}` | refused for good: a case |
+//! | 429, or 503 with `Retry-After` | not now; nothing was done |
+//! | other 4xx | refused for good |
+//! | other 5xx, or none | not known; it is sent again under the same id |
+//!
+//! Secrets: `webhook_secrets` verify what comes in; `api.signing_secret` signs what goes out, or
+//! the first of `webhook_secrets` where it is absent. Both have the form `whsec_…`.
 
-use crate::client::{Call, unsupported};
-use crate::webhook::{Parsed, Refusal, Unreadable, Verified, WebhookRequest};
-use waybill_flow::connections::Connection;
-use waybill_flow::ports::ConnectionSecrets;
-use waybill_model::command::Command;
-use waybill_model::delivery::Delivery;
-use waybill_model::failure::Failure;
-use waybill_model::id::Reference;
+mod client;
+mod error;
+mod map;
+mod verify;
+mod wire;
 
-/// Checks the signature.
-///
-/// # Errors
-/// Why it is refused.
-pub fn verify(
-    _connection: &Connection,
-    _request: &WebhookRequest<'_>,
-    _secrets: &ConnectionSecrets,
-) -> Result<Verified, Refusal> {
-    Err(Refusal::NoWebhooks)
-}
-
-/// Reads a delivery.
-///
-/// # Errors
-/// Where and why it cannot be read.
-pub fn parse(_connection: &Connection, _delivery: &Delivery) -> Result<Parsed, Unreadable> {
-    Err(Unreadable::new("not_built", "this adapter is not built"))
-}
-
-/// Carries out a command.
-///
-/// # Errors
-/// As classed from the answer's body.
-pub async fn execute(_call: Call<'_>, command: &Command) -> Result<Vec<Reference>, Failure> {
-    Err(unsupported("canonical", command))
-}
+pub use client::execute;
+pub use map::parse;
+pub use verify::verify;

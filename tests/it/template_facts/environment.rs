@@ -1,53 +1,54 @@
-//! Environment variables: the template's and the code's are the same. Routes, schedules and binaries exist.
+//! Environment variables: each function's in the template are those that its code reads. Routes, schedules and binaries exist.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use waybill_lambda_kit::env;
 
 use super::{assert_bites, assert_holds};
 use crate::project;
 use crate::template::Template;
 
 /// Variables that the runtime, the SDK and the log filter read, not our code.
-const READ_BY_LIBRARIES: [&str; 2] = ["AWS_ENDPOINT_URL", "RUST_LOG"];
+const READ_BY_LIBRARIES: [&str; 2] = [env::AWS_ENDPOINT_URL, env::LOG];
 
-/// Names in the one file that has them: string literals that look like a variable of ours.
-fn names_in_code() -> BTreeSet<String> {
-    let source = project::read("shared/lambda-kit/src/env.rs");
-    let code: Vec<&str> = source
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .collect();
-    let literals = code.join("\n");
-    let ours = literals
-        .split('"')
-        .filter(|text| text.starts_with("WAYBILL_"));
-    ours.map(str::to_owned).collect()
-}
-
-fn names_in_template(template: &Template) -> BTreeSet<String> {
-    let global = template.0["Globals"]["Function"]["Environment"]["Variables"]
-        .as_object()
-        .into_iter()
-        .flatten();
-    let own = template
-        .functions()
-        .flat_map(|function| function.variables());
-    let names = global.chain(own).map(|(name, _)| name.clone());
-    names
-        .filter(|name| !READ_BY_LIBRARIES.contains(&name.as_str()))
+fn names<'a>(variables: impl Iterator<Item = &'a String>) -> BTreeSet<&'a str> {
+    variables
+        .map(String::as_str)
+        .filter(|name| !READ_BY_LIBRARIES.contains(name))
         .collect()
 }
 
 fn variable_faults(template: &Template) -> Vec<String> {
-    let (code, template) = (names_in_code(), names_in_template(template));
-    let unread = template
-        .difference(&code)
-        .map(|name| format!("{name} is set, but no code reads it"));
-    let unset = code
-        .difference(&template)
-        .map(|name| format!("{name} is read, but the template does not set it"));
-    unread.chain(unset).collect()
+    let global = template.0["Globals"]["Function"]["Environment"]["Variables"].as_object();
+    let mut faults = Vec::new();
+    for function in template.functions() {
+        let binary = function.body["Metadata"]["BuildProperties"]["Binary"]
+            .as_str()
+            .unwrap_or("");
+        let Some((_, read)) = env::FUNCTIONS.iter().find(|(name, _)| *name == binary) else {
+            faults.push(format!("the code names no variables for {}", function.id));
+            continue;
+        };
+        let read: BTreeSet<&str> = read.iter().copied().collect();
+        let own = function.variables().map(|(name, _)| name);
+        let set = names(
+            global
+                .into_iter()
+                .flatten()
+                .map(|(name, _)| name)
+                .chain(own),
+        );
+        let unread = set
+            .difference(&read)
+            .map(|name| format!("{} sets {name}, which it never reads", function.id));
+        faults.extend(unread);
+        let unset = read
+            .difference(&set)
+            .map(|name| format!("{} reads {name}, which is not set", function.id));
+        faults.extend(unset);
+    }
+    faults
 }
 
 fn binary_faults(template: &Template) -> Vec<String> {
@@ -73,19 +74,22 @@ fn binary_faults(template: &Template) -> Vec<String> {
 fn every_variable_of_the_template_is_read_and_every_one_read_is_set() {
     assert_holds(variable_faults);
     let template = Template::of_the_project();
+    let own = "/Resources/OdooWriterFunction/Properties/Environment/Variables";
     let mut more = template.clone();
-    more.0["Globals"]["Function"]["Environment"]["Variables"]["WAYBILL_EXTRA"] = json!("x");
+    more.0.pointer_mut(own).unwrap()["WAYBILL_EXTRA"] = json!("x");
     assert_bites(
         variable_faults,
         &more,
-        "WAYBILL_EXTRA is set, but no code reads it",
+        "OdooWriterFunction sets WAYBILL_EXTRA, which it never reads",
     );
-    let stage = template.without("/Globals/Function/Environment/Variables/WAYBILL_STAGE");
+    let less = template.without(&format!("{own}/WAYBILL_ERP_QUEUE_URL"));
     assert_bites(
         variable_faults,
-        &stage,
-        "WAYBILL_STAGE is read, but the template does not set it",
+        &less,
+        "OdooWriterFunction reads WAYBILL_ERP_QUEUE_URL, which is not set",
     );
+    let stage = template.without("/Globals/Function/Environment/Variables/WAYBILL_STAGE");
+    assert_eq!(variable_faults(&stage).len(), 8);
 }
 
 #[test]

@@ -60,7 +60,8 @@ pub trait EffectStore: Send + Sync {
     ) -> impl Future<Output = Result<(), InfraError>> + Send;
 
     /// Gives the claim back, if `owner` still holds it: nothing was done (`in_doubt` false) or
-    /// it is not known (`in_doubt` true).
+    /// it is not known (`in_doubt` true). Doubt is sticky: doing nothing in an attempt that was
+    /// granted in doubt does not clear the attempts before it.
     ///
     /// # Errors
     /// The store failed; the lease runs out by itself.

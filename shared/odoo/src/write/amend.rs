@@ -2,24 +2,26 @@
 
 use super::cancel::already_shipped;
 use super::confirm::cancelled;
-use super::credit::ensure_invoiced;
+use super::invoices::ensure_invoiced;
 use super::load::{Record, load_each};
 use super::orders::look_up;
 use super::resolve::{Effort, Found, not_in_erp, resolve};
-use super::transfer::pickings;
+use super::transfer::{Picking, moves, pickings};
 use super::{Outcome, Writer, references};
 use crate::client::{Api, LoadMode};
 use crate::error::{OdooError, rejected};
 use crate::map::order::{Line, Wanted, plan};
-use crate::map::partner::PARTNER_COLUMNS;
+use crate::map::partner::{PARTNER_COLUMNS, Partners};
 use crate::map::{cell, number};
 use crate::wire::{Number, Text, ToOne};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::json;
+use std::collections::BTreeMap;
 use waybill_model::failure::Failure;
 use waybill_model::id::RefKind;
 use waybill_model::order::{Order, OrderPayment};
+use waybill_model::time::Instant;
 
 /// A line as Odoo holds it.
 #[derive(Debug, Clone, Deserialize)]
@@ -30,6 +32,8 @@ struct LineRow {
     product_uom_qty: Number,
     price_unit: Number,
     discount: Number,
+    /// Days from order to delivery.
+    customer_lead: Number,
 }
 
 /// What is to be changed.
@@ -83,6 +87,7 @@ async fn bring_to_now(writer: Writer<'_>, order: &Order, invoice_first: bool) ->
         "product_uom_qty",
         "price_unit",
         "discount",
+        "customer_lead",
     ];
     let domain = json!([["order_id", "=", row.id], ["display_type", "=", false]]);
     let present: Vec<LineRow> = api
@@ -91,18 +96,34 @@ async fn bring_to_now(writer: Writer<'_>, order: &Order, invoice_first: bool) ->
         .map_err(fail)?;
     let invoiced = !row.invoice_ids.is_empty();
     let changes = compare(&present, &plan.lines, invoiced);
+    let transfers = if row.state.as_str() == "sale" {
+        pickings(api, &[row.id]).await.map_err(fail)?
+    } else {
+        Vec::new()
+    };
     if changes != Changes::default() {
-        refuse_if_shipped(api, row, &what).await?;
-        if row.state.as_str() == "sale" && changes.reduces && invoice_first {
+        refuse(row, &transfers, &what)?;
+        if changes.reduces && invoice_first && row.state.as_str() == "sale" {
             ensure_invoiced(api, correlation).await?;
         }
+        let date = confirmed_date(api, row, &transfers, &present)
+            .await
+            .map_err(fail)?;
+        set_date(api, row.id, row.date_order.as_str(), &date).await?;
         write_lines(api, row.id, &changes).await?;
+        let kept = if api.settings.keep_order_date {
+            order.placed_at.to_naive_utc()
+        } else {
+            row.date_order.as_str().to_owned()
+        };
+        set_date(api, row.id, &date, &kept).await?;
     }
-    move_address(api, row.id, &plan.partners).await?;
+    move_address(api, row, &plan.partners, &transfers).await?;
     Ok(references(api, RefKind::SaleOrder, &[row.id]))
 }
 
-async fn refuse_if_shipped(api: &Api<'_>, row: &Found, what: &str) -> Result<(), Failure> {
+/// Why lines cannot change any more.
+fn refuse(row: &Found, transfers: &[Picking], what: &str) -> Result<(), Failure> {
     if row.locked {
         return Err(rejected(
             "order_locked",
@@ -110,13 +131,59 @@ async fn refuse_if_shipped(api: &Api<'_>, row: &Found, what: &str) -> Result<(),
             "unlock it in Odoo, then retry",
         ));
     }
-    let pickings = pickings(api, &[row.id])
-        .await
-        .map_err(|e| e.failure(api.erp))?;
-    match pickings.iter().find(|p| p.is_done() && p.is_outgoing()) {
+    match transfers.iter().find(|p| p.is_done() && p.is_outgoing()) {
         Some(done) => Err(already_shipped(done.name.as_str())),
         None => Ok(()),
     }
+}
+
+/// The date that the order had when it was confirmed, as its delivery still knows it.
+///
+/// Odoo makes a change of quantity a move with the deadline that follows from the order's date,
+/// and merges it into the open delivery only where the deadlines are equal. Where the shop's date
+/// was written back, they are not, and a lower quantity would become a *return* of goods that
+/// never left. So quantities are changed under the confirmed date.
+async fn confirmed_date(
+    api: &Api<'_>,
+    row: &Found,
+    transfers: &[Picking],
+    lines: &[LineRow],
+) -> Result<String, OdooError> {
+    let now = || row.date_order.as_str().to_owned();
+    let open: Vec<i64> = transfers
+        .iter()
+        .filter(|p| p.is_open() && p.is_outgoing())
+        .map(|p| p.id)
+        .collect();
+    // A promised date is the deadline, whatever the order's date is.
+    if open.is_empty() || row.commitment_date.0.is_some() {
+        return Ok(now());
+    }
+    let items = moves(api, &open).await?;
+    let date = items.iter().filter(|m| m.is_open()).find_map(|item| {
+        let line = lines.iter().find(|l| Some(l.id) == item.sale_line_id.0)?;
+        let deadline = from_naive_utc(item.date_deadline.as_str())?;
+        let lead_ms = line.customer_lead.0.checked_mul(Decimal::from(DAY_MS))?;
+        let lead_ms: i64 = lead_ms.trunc().try_into().ok()?;
+        Some(deadline.plus_ms(lead_ms.checked_neg()?).to_naive_utc())
+    });
+    Ok(date.unwrap_or_else(now))
+}
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// Odoo's naive UTC.
+fn from_naive_utc(text: &str) -> Option<Instant> {
+    let (date, time) = text.split_once(' ')?;
+    Instant::parse(&format!("{date}T{time}Z")).ok()
+}
+
+async fn set_date(api: &Api<'_>, order: i64, present: &str, date: &str) -> Result<(), Failure> {
+    if present == date {
+        return Ok(());
+    }
+    let record = vec![vec![cell(order.to_string()), cell(date)]];
+    load_all(api, "sale.order", &[".id", "date_order"], &[record]).await
 }
 
 /// Matches lines by product, first those with the same price. What is wanted no more goes to
@@ -231,35 +298,56 @@ async fn load_all(
     Ok(())
 }
 
-/// A changed address is a record of its own: make it, and let the order point to it.
+/// A changed address is a record of its own: make it, and let the order and its open deliveries
+/// point to it. Odoo only leaves a note on the deliveries, and does so even where nothing changed.
 async fn move_address(
     api: &Api<'_>,
-    order: i64,
-    partners: &crate::map::partner::Partners,
+    row: &Found,
+    partners: &Partners,
+    transfers: &[Picking],
 ) -> Result<(), Failure> {
     let rows: Vec<Record> = partners
         .rows
         .iter()
         .map(|(_, cells)| vec![cells.clone()])
         .collect();
-    let results = load_each(
-        api,
-        "res.partner",
-        &PARTNER_COLUMNS,
-        &rows,
-        LoadMode::InsertOnly,
-    )
-    .await;
-    for result in results {
-        result.map_err(|refusal| refusal.failure(api.erp))?;
+    let fields = &PARTNER_COLUMNS;
+    let results = load_each(api, "res.partner", fields, &rows, LoadMode::InsertOnly).await;
+    let mut ids: BTreeMap<&str, i64> = BTreeMap::new();
+    for ((external_id, _), result) in partners.rows.iter().zip(results) {
+        let id = result.map_err(|refusal| refusal.failure(api.erp))?;
+        ids.insert(external_id, id);
     }
-    let record = vec![vec![
-        cell(order.to_string()),
-        cell(&partners.invoice),
-        cell(&partners.shipping),
-    ]];
-    let fields = [".id", "partner_invoice_id/id", "partner_shipping_id/id"];
-    load_all(api, "sale.order", &fields, &[record]).await
+    let invoice = ids.get(partners.invoice.as_str()).copied();
+    let shipping = ids.get(partners.shipping.as_str()).copied();
+    if invoice != row.partner_invoice_id.0 {
+        let record = vec![vec![cell(row.id.to_string()), cell(&partners.invoice)]];
+        load_all(
+            api,
+            "sale.order",
+            &[".id", "partner_invoice_id/id"],
+            &[record],
+        )
+        .await?;
+    }
+    if shipping == row.partner_shipping_id.0 {
+        return Ok(());
+    }
+    let records: Vec<Record> = transfers
+        .iter()
+        .filter(|p| p.is_open() && p.is_outgoing())
+        .map(|p| vec![vec![cell(p.id.to_string()), cell(&partners.shipping)]])
+        .collect();
+    load_all(api, "stock.picking", &[".id", "partner_id/id"], &records).await?;
+    // Last: a repeat looks here.
+    let record = vec![vec![cell(row.id.to_string()), cell(&partners.shipping)]];
+    load_all(
+        api,
+        "sale.order",
+        &[".id", "partner_shipping_id/id"],
+        &[record],
+    )
+    .await
 }
 
 #[cfg(test)]
@@ -269,7 +357,7 @@ mod tests {
     fn row(id: i64, product: i64, quantity: f64, unit: f64) -> LineRow {
         serde_json::from_value(json!({
             "id": id, "product_id": [product, "P"], "name": "P", "product_uom_qty": quantity,
-            "price_unit": unit, "discount": 0.0
+            "price_unit": unit, "discount": 0.0, "customer_lead": 0.0
         }))
         .unwrap()
     }

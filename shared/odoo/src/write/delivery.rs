@@ -270,9 +270,10 @@ fn allocate(world: &World, pickings: &[&Picking], wanted: &BTreeMap<i64, Decimal
     let mut left = wanted.clone();
     let mut allocation = Allocation::default();
     for picking in pickings {
-        let open = world.moves.iter().filter(|m| {
-            m.picking_id.0 == Some(picking.id) && !matches!(m.state.as_str(), "done" | "cancel")
-        });
+        let open = world
+            .moves
+            .iter()
+            .filter(|m| m.picking_id.0 == Some(picking.id) && m.is_open());
         let mut moves = Vec::new();
         for item in open {
             let demand = item.product_uom_qty.rounded(4);

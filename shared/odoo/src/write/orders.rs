@@ -1,7 +1,7 @@
 //! New orders: four calls for a batch, whatever its size.
 //!
-//! 1. partners, 2. orders with lines (insert-only), 3. states and totals, 4. confirm. Every step is
-//! nothing for finished work, so the whole is run again after any failure.
+//! Partners, orders with lines (insert-only), states and totals, confirm. Every step is nothing for
+//! finished work, so the whole is run again after any failure.
 
 use super::confirm::{cancelled, confirm};
 use super::load::{Record, Refusal, load_each};
@@ -10,9 +10,10 @@ use super::{Outcome, Writer, references};
 use crate::catalog::{Catalog, Memory};
 use crate::client::{Api, LoadMode};
 use crate::error::{OdooError, readable, rejected, transient};
-use crate::map::order::{Columns, OrderPlan, Wanted, plan, skus};
+use crate::map::order::{OrderPlan, Wanted, plan, skus};
 use crate::map::partner::{PARTNER_COLUMNS, regions};
-use crate::wire::{Number, Text, ToOne};
+use crate::map::rows::Columns;
+use crate::wire::{Number, Text};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -31,22 +32,21 @@ pub(crate) struct OrderRow {
     pub(crate) date_order: Text,
 }
 
-/// Code of a currency, out of its link's name.
+/// Code of a currency, out of its link `[1, "EUR"]`; empty for `false`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum CurrencyName {
-    /// `[1, "EUR"]`
-    Link(i64, String),
-    /// `false`
-    Nothing(ToOne),
+#[serde(from = "serde_json::Value")]
+pub(crate) struct CurrencyName(String);
+
+impl From<serde_json::Value> for CurrencyName {
+    fn from(link: serde_json::Value) -> Self {
+        let name = link.get(1).and_then(serde_json::Value::as_str);
+        Self(name.unwrap_or_default().to_owned())
+    }
 }
 
 impl CurrencyName {
     pub(crate) fn code(&self) -> &str {
-        match self {
-            Self::Link(_, code) => code,
-            Self::Nothing(_) => "",
-        }
+        &self.0
     }
 }
 

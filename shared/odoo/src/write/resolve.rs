@@ -6,6 +6,7 @@
 //! orders. What was not found that way (somebody edited the source document) is asked for by
 //! external id, one call each.
 
+use super::orders::CurrencyName;
 use crate::client::Api;
 use crate::error::{FaultKind, OdooError, rejected};
 use crate::map::ids::{Ids, order_origin};
@@ -15,8 +16,6 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use waybill_model::failure::Failure;
 use waybill_model::id::CorrelationId;
-
-use super::orders::CurrencyName;
 
 /// A sale order that was found.
 #[derive(Debug, Clone, Deserialize)]
@@ -30,20 +29,25 @@ pub(crate) struct Found {
     pub(crate) currency_id: CurrencyName,
     #[serde(default)]
     pub(crate) invoice_ids: Vec<i64>,
+    pub(crate) date_order: Text,
     #[serde(default)]
-    pub(crate) order_line: Vec<i64>,
+    pub(crate) commitment_date: Text,
     #[serde(default)]
-    pub(crate) partner_id: ToOne,
+    pub(crate) partner_invoice_id: ToOne,
+    #[serde(default)]
+    pub(crate) partner_shipping_id: ToOne,
 }
 
-const FIELDS: [&str; 8] = [
+const FIELDS: [&str; 10] = [
     "name",
     "state",
     "amount_total",
     "currency_id",
     "invoice_ids",
-    "order_line",
-    "partner_id",
+    "date_order",
+    "commitment_date",
+    "partner_invoice_id",
+    "partner_shipping_id",
     "locked",
 ];
 

@@ -32,6 +32,13 @@ struct Part {
     destination: Option<String>,
 }
 
+/// Goods of one delivered move that come back.
+struct Coming {
+    item: i64,
+    product: i64,
+    quantity: Decimal,
+}
+
 /// Most rounds of looking and doing for one part: a return of an order with more deliveries than
 /// that goes on with the next attempt.
 const MAX_ROUNDS: usize = 12;
@@ -229,11 +236,7 @@ impl World {
     }
 
     /// The first delivery that goods can come back from, with moves and quantities.
-    fn returnable(
-        &self,
-        left: &Goods,
-        place: &str,
-    ) -> Result<(i64, Vec<(i64, i64, Decimal)>), Failure> {
+    fn returnable(&self, left: &Goods, place: &str) -> Result<(i64, Vec<Coming>), Failure> {
         for picking in self
             .pickings
             .iter()
@@ -252,7 +255,11 @@ impl World {
                 let taken = free.min(*left);
                 if taken > Decimal::ZERO {
                     *left -= taken;
-                    lines.push((item.id, product, taken));
+                    lines.push(Coming {
+                        item: item.id,
+                        product,
+                        quantity: taken,
+                    });
                 }
             }
             if !lines.is_empty() {
@@ -286,18 +293,14 @@ impl World {
 
 /// Makes the receipt. Its quantities are given: 17 fills the wizard with everything delivered, 19
 /// with nothing.
-async fn make_receipt(
-    api: &Api<'_>,
-    picking: i64,
-    lines: &[(i64, i64, Decimal)],
-) -> Result<(), OdooError> {
+async fn make_receipt(api: &Api<'_>, picking: i64, lines: &[Coming]) -> Result<(), OdooError> {
     let lines: Vec<Value> = lines
         .iter()
-        .map(|(item, product, quantity)| {
+        .map(|line| {
             json!([0, 0, {
-                "move_id": item,
-                "product_id": product,
-                "quantity": float(*quantity),
+                "move_id": line.item,
+                "product_id": line.product,
+                "quantity": float(line.quantity),
             }])
         })
         .collect();

@@ -33,6 +33,15 @@ pub(crate) struct Move {
     pub(crate) quantity: Number,
     pub(crate) state: Text,
     pub(crate) origin_returned_move_id: ToOne,
+    pub(crate) date_deadline: Text,
+    #[serde(default)]
+    pub(crate) sale_line_id: ToOne,
+}
+
+impl Move {
+    pub(crate) fn is_open(&self) -> bool {
+        !matches!(self.state.as_str(), "done" | "cancel")
+    }
 }
 
 /// What is to be booked on one transfer: every open move of it, with how many were moved.
@@ -83,6 +92,8 @@ pub(crate) async fn moves(api: &Api<'_>, pickings: &[i64]) -> Result<Vec<Move>, 
         "quantity",
         "state",
         "origin_returned_move_id",
+        "date_deadline",
+        "sale_line_id",
     ];
     api.search_read(
         "stock.move",

@@ -3,10 +3,12 @@
 use super::error::ShipbobError;
 use super::map::{is_cancelled, is_underway};
 use super::wire::{
-    AddProduct, CancelAnswer, CreateOrder, Order, OrderList, Recipient, RecipientAddress,
+    AddProduct, CancelAnswer, CreateOrder, Financials, Order, OrderList, Recipient,
+    RecipientAddress,
 };
 use crate::client::{Call, unsupported};
 use crate::exchange::{Access, Answer, send};
+use rust_decimal::prelude::ToPrimitive;
 use std::collections::BTreeMap;
 use waybill_flow::connections::WarehouseSettings;
 use waybill_flow::ports::Attempt;
@@ -130,19 +132,23 @@ async fn create(
         return accepted(api, &order);
     }
     let request = api.request(http::Method::POST, "/order").json(&body);
-    match api.send(request, Access::Write).await {
-        Ok(answer) => {
-            let order: Order = answer
-                .json()
-                .ok_or_else(|| unreadable(&answer, Access::Write))?;
-            accepted(api, &order)
-        }
+    let answer = send(request, Access::Write)
+        .await
+        .map_err(ShipbobError::Transport)?;
+    if answer.is_success() {
+        let order: Order = answer
+            .json()
+            .ok_or_else(|| unreadable(&answer, Access::Write))?;
+        return accepted(api, &order);
+    }
+    let skus: Vec<&str> = products.keys().copied().collect();
+    match ShipbobError::of_create(&answer, &skus) {
         // An earlier attempt of ours made it: the reference is ours alone.
-        Err(ShipbobError::DuplicateReference) => match api.find(&command.reference).await? {
+        ShipbobError::DuplicateReference => match api.find(&command.reference).await? {
             Some(order) => accepted(api, &order),
             None => Err(ShipbobError::DuplicateReference),
         },
-        Err(error) => Err(error),
+        error => Err(error),
     }
 }
 
@@ -321,7 +327,15 @@ fn order_body<'a>(
                 quantity: *units,
             })
             .collect(),
+        financials: financials(command),
     })
+}
+
+/// ShipBob takes the value in dollars; in another currency it is better left out than wrong.
+fn financials(command: &CreateFulfillmentOrder) -> Option<Financials> {
+    let value = command.value;
+    let total_price = value.amount.decimal().to_f64()?;
+    (value.currency.as_str() == "USD" && total_price > 0.0).then_some(Financials { total_price })
 }
 
 fn address(to: &Address) -> Result<RecipientAddress<'_>, ShipbobError> {

@@ -43,12 +43,14 @@ pub enum ShipbobError {
     #[error("an order with this reference exists")]
     DuplicateReference,
     /// ShipBob does not accept what was sent.
-    #[error("the order was refused with status {status}; it names {}", listed(.fields))]
+    #[error("the order was refused with status {status}; it names {}", listed(.fields, .skus))]
     Refused {
         /// 400 or 422.
         status: u16,
         /// The fields that it names.
         fields: Vec<String>,
+        /// The SKUs of the order that it names.
+        skus: Vec<String>,
         /// Whether it speaks of a product that it does not know.
         unknown_sku: bool,
     },
@@ -81,6 +83,24 @@ pub enum ShipbobError {
 }
 
 impl ShipbobError {
+    /// Classes an answer to create an order with these SKUs, in this order. ShipBob names a product
+    /// by its reference or by its place.
+    #[must_use]
+    pub fn of_create(answer: &Answer, ordered: &[&str]) -> Self {
+        let mut error = Self::of(answer, Access::Write);
+        if let Self::Refused { skus, .. } = &mut error {
+            let text = answer.text();
+            let named = |(place, sku): &(usize, &&str)| {
+                text.contains(**sku)
+                    || text.contains(&format!("products[{place}]"))
+                    || text.contains(&format!("Products[{place}]"))
+            };
+            let found = ordered.iter().enumerate().filter(named);
+            *skus = found.take(10).map(|(_, sku)| (*sku).to_owned()).collect();
+        }
+        error
+    }
+
     /// Classes an answer that is no success.
     #[must_use]
     pub fn of(answer: &Answer, access: Access) -> Self {
@@ -158,12 +178,12 @@ impl From<ShipbobError> for Failure {
     }
 }
 
-fn listed(fields: &[String]) -> String {
-    if fields.is_empty() {
-        "no field".to_owned()
-    } else {
-        format!("`{}`", fields.join("`, `"))
+fn listed(fields: &[String], skus: &[String]) -> String {
+    if fields.is_empty() && skus.is_empty() {
+        return "no field".to_owned();
     }
+    let all: Vec<&str> = fields.iter().chain(skus).map(String::as_str).collect();
+    format!("`{}`", all.join("`, `"))
 }
 
 /// Words by which ShipBob's messages name what is wrong. Only these are repeated: the messages
@@ -228,6 +248,7 @@ fn refused(status: u16, answer: &Answer) -> ShipbobError {
     ShipbobError::Refused {
         status,
         fields,
+        skus: Vec::new(),
         unknown_sku,
     }
 }

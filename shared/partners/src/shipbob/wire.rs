@@ -141,6 +141,14 @@ pub(super) struct CreateOrder<'a> {
     pub(super) shipping_method: &'a str,
     pub(super) recipient: Recipient<'a>,
     pub(super) products: Vec<AddProduct<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) financials: Option<Financials>,
+}
+
+/// In US dollars only, and as a JSON number.
+#[derive(Serialize)]
+pub(super) struct Financials {
+    pub(super) total_price: f64,
 }
 
 #[derive(Serialize)]

@@ -52,7 +52,7 @@ fn trigger(connection: &Connection, delivery: &Delivery) -> Result<Parsed, Unrea
         external_id: body.external_id.as_deref(),
         status: body.status.as_deref(),
         status_path: "status",
-        at: instant(body.updated_at.as_deref()).or_else(|| instant(signed_at)),
+        at: to_the_second(instant(body.updated_at.as_deref()), instant(signed_at)),
     };
     let fact = fact(connection, &told)?;
     let Event::TicketObserved(ticket) = &fact.event else {
@@ -66,6 +66,17 @@ fn trigger(connection: &Connection, delivery: &Delivery) -> Result<Parsed, Unrea
         dedupe_id,
         facts: vec![fact],
     })
+}
+
+/// Triggers write minutes only. The call follows the change at once, so that its own signed instant
+/// is the better one if it lies in that minute.
+fn to_the_second(updated: Option<Instant>, signed: Option<Instant>) -> Option<Instant> {
+    match (updated, signed) {
+        (Some(updated), Some(signed)) if (0..60_000).contains(&signed.ms_since(updated)) => {
+            Some(signed)
+        }
+        (updated, signed) => updated.or(signed),
+    }
 }
 
 fn event(connection: &Connection, delivery: &Delivery) -> Result<Parsed, Unreadable> {

@@ -1,6 +1,6 @@
 //! Whatever a partner sends, reading it ends in facts, a reason to ignore it, or a refusal.
 
-use crate::support::{connection, delivery, fixture};
+use crate::support::{connection, delivery, fixture, verify};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
@@ -140,5 +140,26 @@ proptest! {
         }
         body.truncate(cut.index(body.len()) + 1);
         check(partner, topic, &body);
+    }
+
+    #[test]
+    fn made_up_signatures_never_pass(
+        values in prop::collection::vec("[ -~]{0,90}", 4),
+        shaped in "(t=[0-9]{1,20},)?v1=[0-9a-f]{0,70}|v1,[A-Za-z0-9+/=]{0,50}|hmac-sha256-hex=[0-9a-f]{64}",
+        body in prop::collection::vec(any::<u8>(), 0..40),
+        now_s in any::<i64>(),
+    ) {
+        let headers = [
+            ("stripe-signature", shaped.as_str()),
+            ("x-hmac-signature", shaped.as_str()),
+            ("webhook-signature", shaped.as_str()),
+            ("webhook-id", values[0].as_str()),
+            ("webhook-timestamp", values[1].as_str()),
+            ("x-zendesk-webhook-signature", values[2].as_str()),
+            ("x-zendesk-webhook-signature-timestamp", values[3].as_str()),
+        ];
+        for (partner, _, _) in CASES {
+            prop_assert!(verify(partner, &["whsec_c2VjcmV0"], &headers, &body, now_s).is_err());
+        }
     }
 }

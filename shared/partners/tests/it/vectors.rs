@@ -65,3 +65,8 @@ fn easypost_vectors_get_their_verdict() {
 fn zendesk_vectors_get_their_verdict() {
     run("zendesk.json", PartnerKind::Zendesk, 5);
 }
+
+#[test]
+fn shopify_vectors_get_their_verdict() {
+    run("shopify.json", PartnerKind::Shopify, 6);
+}

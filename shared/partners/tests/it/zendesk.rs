@@ -1,8 +1,8 @@
 //! Zendesk.
 
 use crate::support::{
-    Server, connection, correlation, delivery, execute, failure, id, ignored_code, names, only,
-    parse, reply, verify,
+    Server, connection, correlation, delivery, execute, failure, fixture, id, ignored_code, names,
+    only, parse, reply, verify,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -66,6 +66,25 @@ fn our_triggers_template_is_read() {
     assert_eq!(waiting.id.as_str(), "35");
     assert_eq!(waiting.status, TicketStatus::Pending);
     assert_eq!(waiting.version.0, 1_772_625_600_000_000);
+}
+
+#[test]
+fn of_two_triggers_in_one_minute_the_later_call_is_newer() {
+    let zendesk = zendesk();
+    let version = |signed: &str| {
+        let mut delivery = delivery(&zendesk, None, &fixture("zendesk/trigger.json"));
+        let header = "x-zendesk-webhook-signature-timestamp".to_owned();
+        delivery.headers.insert(header, signed.to_owned());
+        let parsed = waybill_partners::parse(&zendesk, &delivery).unwrap();
+        let Parsed::Facts { facts, .. } = parsed else {
+            panic!("{parsed:?}")
+        };
+        facts[0].at.unwrap().to_string()
+    };
+    assert_eq!(version("2026-03-04T12:00:20Z"), "2026-03-04T12:00:20Z");
+    // Repeated much later, or by a clock that is behind: the minute of the change counts.
+    assert_eq!(version("2026-03-04T13:00:00Z"), "2026-03-04T12:00:00Z");
+    assert_eq!(version("2026-03-04T11:59:59Z"), "2026-03-04T12:00:00Z");
 }
 
 #[test]

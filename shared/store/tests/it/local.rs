@@ -18,14 +18,14 @@ use waybill_testkit::conformance::Bench;
 const ENDPOINT_ENV: &str = "WAYBILL_TEST_ENDPOINT";
 
 /// A bench with what a test needs to look behind the port.
-pub struct Local<S> {
-    pub bench: Bench<S>,
-    pub client: Client,
-    pub table: String,
+pub(crate) struct Local<S> {
+    pub(crate) bench: Bench<S>,
+    pub(crate) client: Client,
+    pub(crate) table: String,
 }
 
 /// The orders adapter over an empty table.
-pub async fn orders() -> Local<DynamoOrders> {
+pub(crate) async fn orders() -> Local<DynamoOrders> {
     let client = client().await;
     let table = unique_name("orders");
     create_orders_table(&client, &table).await;
@@ -41,7 +41,7 @@ pub async fn orders() -> Local<DynamoOrders> {
 }
 
 /// The effects adapter over an empty table.
-pub async fn effects() -> Local<DynamoEffects> {
+pub(crate) async fn effects() -> Local<DynamoEffects> {
     let client = client().await;
     let table = unique_name("effects");
     let request = client.create_table().table_name(&table);

@@ -97,11 +97,17 @@ fn rich_state() -> OrderState {
             issued_at: start(),
             outcome: Some(outcome),
             attempt: 2,
-            retry_wanted: false,
+            retry_wanted: true,
         },
     );
     let open = case(Some(id), CaseClass::Data, "unknown_sku");
     state.cases.insert(open.id, open);
+    state
+        .references
+        .insert(reference("gate-main", RefKind::Payment, "pi_1"));
+    state.untracked.insert(external("SHP-7"));
+    state.written = Some("amendment".to_owned());
+    state.ticket.revision = 3;
     state
 }
 

@@ -171,7 +171,7 @@ fn parcels(sent: &Sent, path: &str) -> Result<Vec<Parcel>, Unreadable> {
     }])
 }
 
-/// What was ordered of the products that no other live shipment holds: then this one holds all.
+/// What was ordered of the products that no other live shipment holds.
 fn ordered(order: &Order, all: &[Sent], sent: &Sent) -> BTreeMap<String, i64> {
     let holders = |sku: &str| {
         all.iter()
@@ -193,51 +193,56 @@ fn ordered(order: &Order, all: &[Sent], sent: &Sent) -> BTreeMap<String, i64> {
     quantities
 }
 
+/// What was picked, but not more than was ordered where that is known: of a bundle that holds an
+/// item twice, twice as many are picked. A product of which nothing is said was shipped as ordered.
 fn lines(
     sent: &Sent,
-    quantities: &BTreeMap<String, i64>,
+    ordered: &BTreeMap<String, i64>,
     path: &str,
 ) -> Result<Vec<ShippedLine>, Unreadable> {
-    let mut lines: BTreeMap<Sku, Quantity> = BTreeMap::new();
+    let mut units: BTreeMap<(Sku, &str), Option<i64>> = BTreeMap::new();
     for (index, product) in sent.products.iter().enumerate() {
         let refuse =
             |why: String| Unreadable::new("invalid_value", format!("at `{path}[{index}]`: {why}"));
         let text = product_sku(product)
             .ok_or_else(|| refuse("neither `reference_id` nor `sku` is given".to_owned()))?;
         let sku = Sku::new(text).map_err(|e| refuse(e.to_string()))?;
-        let known = quantities.get(text).filter(|_| !lines.contains_key(&sku));
-        let units = match (known, quantities.contains_key(text)) {
-            (Some(units), _) => *units,
-            (None, true) => continue,
-            (None, false) => picked(&product.inventory_items),
-        };
-        let quantity = Quantity::from_units(units).map_err(|e| refuse(e.to_string()))?;
-        if !quantity.is_zero() {
-            let sum = lines.entry(sku).or_default();
-            *sum = sum.plus(quantity);
+        let sum = units.entry((sku, text)).or_default();
+        if let Some(picked) = picked(&product.inventory_items) {
+            *sum = Some(sum.unwrap_or(0).saturating_add(picked));
         }
     }
-    Ok(lines
-        .into_iter()
-        .map(|(sku, quantity)| ShippedLine {
-            line_id: None,
-            sku,
-            quantity,
-        })
-        .collect())
+    let mut lines = Vec::with_capacity(units.len());
+    for ((sku, text), picked) in units {
+        let units = match (picked, ordered.get(text)) {
+            (Some(picked), Some(ordered)) => picked.min(*ordered),
+            (picked, ordered) => picked.or(ordered.copied()).unwrap_or(0),
+        };
+        let quantity = Quantity::from_units(units)
+            .map_err(|e| Unreadable::new("invalid_value", format!("at `{path}`: {e}")))?;
+        if !quantity.is_zero() {
+            lines.push(ShippedLine {
+                line_id: None,
+                sku,
+                quantity,
+            });
+        }
+    }
+    Ok(lines)
 }
 
 /// Lots of one item add up. A bundle has several items; its count is that of its scarcest item,
-/// which is right where the bundle holds one of it.
-fn picked(items: &[InventoryItem]) -> i64 {
+/// which is right where the bundle holds one of it. None if no item has a quantity.
+fn picked(items: &[InventoryItem]) -> Option<i64> {
     let mut by_item: BTreeMap<Option<String>, i64> = BTreeMap::new();
     for item in items {
-        let sum = by_item
-            .entry(item.id.as_ref().map(crate::reading::AnyId::text))
-            .or_default();
-        *sum = sum.saturating_add(item.quantity.unwrap_or(0));
+        if let Some(quantity) = item.quantity {
+            let id = item.id.as_ref().map(crate::reading::AnyId::text);
+            let sum = by_item.entry(id).or_default();
+            *sum = sum.saturating_add(quantity);
+        }
     }
-    by_item.into_values().min().unwrap_or(0)
+    by_item.into_values().min()
 }
 
 /// We order by `reference_id`, and give the SKU there.

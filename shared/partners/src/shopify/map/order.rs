@@ -36,7 +36,14 @@ pub(super) fn order(connection: &Connection, wire: &WireOrder) -> Result<Order, 
     let currency = money::currency("currency", code)?;
     let purse = Purse { currency };
     let taxes_included = wire.taxes_included.unwrap_or(false);
-    let items = wire.line_items.as_deref().unwrap_or_default();
+    // A subscription can leave fields out; an order without its lines would be taken for an
+    // emptied one.
+    let items = wire.line_items.as_deref().ok_or_else(|| {
+        Unreadable::new(
+            "missing_lines",
+            "at `line_items`: it is missing; let the webhook subscription send every field",
+        )
+    })?;
     if items.len() > MAX_LINES {
         return Err(Unreadable::new(
             "too_many_lines",

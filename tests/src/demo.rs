@@ -1,0 +1,205 @@
+//! `demo` and `e2e`: a day, and what became of every order.
+
+use crate::Stop;
+use crate::day::Day;
+use crate::invariants::{Expected, Outside, check};
+use crate::odoo::OdooReader;
+use crate::report::{self, Row};
+use crate::simulators::Simulators;
+use crate::stack::{QUEUES, Stack};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use waybill_flow::ports::Clock;
+use waybill_model::time::Instant;
+use waybill_store::{DynamoOrders, Retention};
+
+/// Arguments of a day.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// Orders that are placed.
+    #[arg(long, default_value_t = 200)]
+    pub orders: u32,
+    /// Seed of the day and of its faults.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Base URL of a real Odoo in the simulator's place.
+    #[arg(long)]
+    pub odoo: Option<String>,
+    /// Its database.
+    #[arg(long, default_value = "waybill")]
+    pub odoo_db: String,
+    /// Login of the integration user.
+    #[arg(long, default_value = "integration")]
+    pub odoo_user: String,
+    /// File that holds its API key.
+    #[arg(long)]
+    pub odoo_key_file: Option<PathBuf>,
+}
+
+struct WallClock;
+
+impl Clock for WallClock {
+    fn now(&self) -> Instant {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let ms = since.map(|d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
+        Instant::from_epoch_ms(ms.unwrap_or_default())
+    }
+}
+
+fn say(text: &str) {
+    // A closed terminal must not end the run: its exit status is what counts.
+    drop(writeln!(std::io::stdout(), "{text}"));
+}
+
+/// Plays the day and reports; true if every invariant holds.
+///
+/// # Errors
+/// The stack or a simulator cannot be asked, or the day does not settle.
+pub async fn run(
+    options: &Options,
+    probing: bool,
+    stack: PathBuf,
+    simulators: PathBuf,
+) -> Result<bool, Stop> {
+    let stack = Stack::read(&stack)?;
+    let simulators = Simulators::read(&simulators)?;
+    let sdk = stack.sdk().await;
+    let mut fine = true;
+    if probing {
+        let probes = crate::probes::run(&stack, &simulators).await?;
+        say(&report::invariants(&probes));
+        fine = probes.iter().all(|c| c.violations.is_empty());
+    }
+    let sqs = aws_sdk_sqs::Client::new(&sdk);
+    let day = Day {
+        stack: &stack,
+        simulators: &simulators,
+        sqs: sqs.clone(),
+    };
+    let seconds = day.play(options.orders, options.seed).await?;
+    let orders = DynamoOrders::new(
+        aws_sdk_dynamodb::Client::new(&sdk),
+        stack.output("OrdersTableName")?,
+        Arc::new(WallClock),
+        Retention::default(),
+    );
+    let expected = expectations(&simulators.get("expectations").await?);
+    let mut rows = Vec::new();
+    for e in &expected {
+        if let Some(correlation) = e.correlation() {
+            rows.extend(report::row(&orders, correlation, &e.number, &e.kind).await?);
+        }
+    }
+    let outside = Outside {
+        state: simulators.get("state").await?,
+        odoo: odoo(options, &simulators).await?.orders().await?,
+        dead: dead_letters(&stack, &sqs).await?,
+        cases: rows.iter().map(|r| (r.number.clone(), codes(r))).collect(),
+        unexplained: unexplained(&rows),
+        expected,
+    };
+    let checks = check(&outside);
+    let unknown = outside.expected.len().saturating_sub(rows.len());
+    say(&format!(
+        "\nThe day took {seconds} s for {} orders (seed {}).\n",
+        options.orders, options.seed
+    ));
+    say(&report::stages(&rows, unknown));
+    say(&report::cases(&rows));
+    say(&report::latencies(&rows));
+    say(&report::faults(&simulators.get("faults").await?));
+    say(&report::invariants(&checks));
+    fine &= checks.iter().all(|c| c.violations.is_empty());
+    say(if fine {
+        "All invariants hold."
+    } else {
+        "Some invariants do NOT hold."
+    });
+    Ok(fine)
+}
+
+fn codes(row: &Row) -> Vec<String> {
+    row.cases.iter().map(|c| c.code.to_string()).collect()
+}
+
+fn unexplained(rows: &[Row]) -> Vec<String> {
+    rows.iter()
+        .flat_map(|r| &r.cases)
+        .filter(|c| c.detail.trim().is_empty() || c.remedy.trim().is_empty())
+        .map(|c| format!("case {} has no detail or no remedy", c.code))
+        .collect()
+}
+
+async fn dead_letters(
+    stack: &Stack,
+    sqs: &aws_sdk_sqs::Client,
+) -> Result<BTreeMap<String, u64>, Stop> {
+    let mut dead = BTreeMap::new();
+    for queue in QUEUES {
+        let (waiting, working) = stack.depth(sqs, &format!("{queue}DlqUrl")).await?;
+        dead.insert(format!("{queue}Dlq"), waiting + working);
+    }
+    Ok(dead)
+}
+
+async fn odoo(options: &Options, simulators: &Simulators) -> Result<OdooReader, Stop> {
+    match &options.odoo {
+        Some(url) => {
+            let file = options
+                .odoo_key_file
+                .as_ref()
+                .ok_or_else(|| Stop::new("reading Odoo", "--odoo needs --odoo-key-file"))?;
+            let key = std::fs::read_to_string(file)
+                .map_err(|e| Stop::new(format!("reading `{}`", file.display()), e))?;
+            OdooReader::open(url, &options.odoo_db, &options.odoo_user, key.trim()).await
+        }
+        None => {
+            let url = simulators
+                .connections
+                .get("odoo-main")
+                .map(String::as_str)
+                .unwrap_or_default();
+            let access = simulators.get("odoo-access").await?;
+            let field = |name: &str| {
+                access
+                    .get(name)
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+                    .to_owned()
+            };
+            OdooReader::open(url, &field("database"), &field("login"), &field("key")).await
+        }
+    }
+}
+
+fn expectations(value: &Value) -> Vec<Expected> {
+    let text = |v: &Value, f: &str| {
+        v.get(f)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let orders = value.get("orders").and_then(Value::as_array);
+    orders
+        .into_iter()
+        .flatten()
+        .map(|o| Expected {
+            id: text(o, "id"),
+            number: text(o, "number"),
+            kind: text(o, "kind"),
+            odoo: text(o, "odoo"),
+            cases: o.get("cases").and_then(Value::as_array).map(|codes| {
+                codes
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .map(str::to_owned)
+                    .collect()
+            }),
+            released: o.get("released").and_then(Value::as_bool),
+            shop_told: o.get("shop_told").and_then(Value::as_bool).unwrap_or(true),
+        })
+        .collect()
+}
