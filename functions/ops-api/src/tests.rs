@@ -136,7 +136,10 @@ async fn an_agent_may_ask_and_not_act() {
     let body = serde_json::json!({"effect": "sale_order.create"});
     let path = format!("/ops/orders/{id}/retry");
     let (status, answer) = world.call(READER, "POST", &path, none(), body).await;
-    assert_eq!((status, &answer["error"]["code"]), (403, &"forbidden".into()));
+    assert_eq!(
+        (status, &answer["error"]["code"]),
+        (403, &"forbidden".into())
+    );
     assert!(world.queues.is_empty());
 }
 
@@ -150,7 +153,10 @@ async fn an_order_is_found_by_its_number_with_or_without_the_sign() {
             .await;
         assert_eq!(status, 200, "{answer}");
         assert_eq!(answer["orders"][0]["correlation_id"], id.to_string());
-        assert_eq!(answer["orders"][0]["effects"][0]["outcome"]["code"], "unknown_sku");
+        assert_eq!(
+            answer["orders"][0]["effects"][0]["outcome"]["code"],
+            "unknown_sku"
+        );
         assert!(answer["orders"][0]["axes"]["order"].is_string());
         let text = answer.to_string();
         assert!(!text.contains('@'), "no e-mail address is in the answer");
@@ -166,7 +172,9 @@ async fn an_order_is_found_by_its_number_with_or_without_the_sign() {
 async fn the_timeline_of_an_order_is_told() {
     let world = World::new();
     let id = world.order().await;
-    let (status, answer) = world.get(&format!("/ops/orders/{id}/timeline"), none()).await;
+    let (status, answer) = world
+        .get(&format!("/ops/orders/{id}/timeline"), none())
+        .await;
     assert_eq!(status, 200);
     assert_eq!(answer["entries"].as_array().unwrap().len(), 1);
 }
@@ -227,7 +235,11 @@ async fn a_replay_hands_in_the_same_bytes_marked_as_a_replay() {
         body: b"order".to_vec(),
     };
     let raw = delivery::encode(&delivery).unwrap();
-    world.orders.archive(&archived(Some(id), raw)).await.unwrap();
+    world
+        .orders
+        .archive(&archived(Some(id), raw))
+        .await
+        .unwrap();
     for path in [
         format!("/ops/orders/{id}/replay"),
         "/ops/receipts/receipt-1/replay".to_owned(),
@@ -238,7 +250,10 @@ async fn a_replay_hands_in_the_same_bytes_marked_as_a_replay() {
     let sent = world.queues.sent(Queue::Inbound);
     assert_eq!(sent.len(), 2);
     let replayed = delivery::decode(&sent[0].body).unwrap();
-    assert_eq!((replayed.origin, replayed.body), (Origin::Replay, delivery.body));
+    assert_eq!(
+        (replayed.origin, replayed.body),
+        (Origin::Replay, delivery.body)
+    );
 }
 
 #[tokio::test]
@@ -261,7 +276,9 @@ async fn a_case_of_no_order_is_listed_and_closed() {
     assert_eq!(status, 200);
     assert_eq!(answer["cases"][0]["code"], "unreadable_json");
     let path = format!("/ops/cases/{}/close", case.id);
-    let (status, _) = world.post(&path, serde_json::json!({"status": "ignored"})).await;
+    let (status, _) = world
+        .post(&path, serde_json::json!({"status": "ignored"}))
+        .await;
     assert_eq!(status, 200);
     let kept = world.orders.case(case.id).await.unwrap().unwrap();
     assert_eq!(kept.status, CaseStatus::Ignored);

@@ -305,3 +305,24 @@ async fn a_thin_webhook_is_read_from_what_the_partner_holds_now() {
     assert!(world.take(&message("shop-main", "thin")).await);
     assert_eq!(world.events().len(), 1);
 }
+
+/// The shipped event, read by the real adapter.
+#[test]
+fn the_shipped_order_is_read_and_nothing_blocks_it() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let read = |path: &str| std::fs::read_to_string(format!("{root}/{path}")).unwrap();
+    let connections = Connections::parse(&read("infra/connections/local.toml")).unwrap();
+    let event: serde_json::Value =
+        serde_json::from_str(&read("functions/validator/events/shopify-order.json")).unwrap();
+    let delivery = delivery::decode(event["Records"][0]["body"].as_str().unwrap()).unwrap();
+    let connection = connections.get(&delivery.connection).unwrap();
+    let parsed = waybill_partners::parse(connection, &delivery).unwrap();
+    let Parsed::Facts { mut facts, .. } = parsed else {
+        panic!("{parsed:?}");
+    };
+    let refined = rules::refine(connection, facts.remove(0).event);
+    let Event::OrderObserved(observed) = refined else {
+        panic!("{refined:?}");
+    };
+    assert_eq!(observed.findings, []);
+}

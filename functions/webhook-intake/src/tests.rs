@@ -201,3 +201,21 @@ async fn what_could_not_be_kept_is_not_acknowledged() {
     assert_eq!(world.call(signed()).await.0, 503);
     assert!(world.queues.is_empty());
 }
+
+/// The shipped events with the local connections and secrets.
+#[tokio::test]
+async fn the_shipped_events_are_accepted_and_refused_as_they_are_named() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let read = |path: &str| std::fs::read_to_string(format!("{root}/{path}")).unwrap();
+    let secrets: serde_json::Value =
+        serde_json::from_str(&read("infra/local/secrets.json")).unwrap();
+    let key = secrets["connection/shopify-main"]["webhook_secrets"][0].as_str();
+    let mut world = World::new();
+    world.connections = Connections::parse(&read("infra/connections/local.toml")).unwrap();
+    *world.keys.stored.lock().unwrap() = Some(key.unwrap().to_owned().leak());
+    for (name, expected) in [("shopify-order", 202), ("wrongly-signed", 401)] {
+        let event = read(&format!("functions/webhook-intake/events/{name}.json"));
+        let (status, answer) = world.call(serde_json::from_str(&event).unwrap()).await;
+        assert_eq!(status, expected, "{name}: {answer}");
+    }
+}
