@@ -5,7 +5,6 @@ use futures::future::join_all;
 use std::collections::BTreeMap;
 use waybill_flow::ports::{Clock, EffectStore, Erp, ErpCommand, OrderStore, Queues};
 use waybill_lambda_kit::batch::{Handled, Record};
-use waybill_lambda_kit::ended::Ended;
 use waybill_lambda_kit::execute::{Begun, Held, Task, about};
 use waybill_lambda_kit::telemetry::About;
 use waybill_model::command::Command;
@@ -20,9 +19,9 @@ type Written = Result<Vec<Reference>, Failure>;
 /// A record on its way.
 enum Step {
     /// To be written.
-    Write { task: Task, held: Option<Held> },
+    Write { task: Box<Task>, held: Option<Held> },
     /// Finished without writing.
-    Ended { ended: Ended, about: About },
+    Ended(Box<Handled>),
 }
 
 impl<O: OrderStore, E: EffectStore, Q: Queues, R: Erp, C: Clock> Ports<'_, O, E, Q, R, C> {
@@ -61,10 +60,9 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, R: Erp, C: Clock> Ports<'_, O, E,
     async fn begin(&self, record: &Record) -> Step {
         let executor = self.executor();
         let task = match executor.read(record).await {
-            Ok(task) => task,
+            Ok(task) => Box::new(task),
             Err(ended) => {
-                let about = About::default();
-                return Step::Ended { ended, about };
+                return Step::Ended(Box::new(ended.into()));
             }
         };
         if !needs_claim(&task.envelope.body) {
@@ -75,10 +73,10 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, R: Erp, C: Clock> Ports<'_, O, E,
                 task,
                 held: Some(held),
             },
-            Begun::Ended(ended) => Step::Ended {
+            Begun::Ended(ended) => Step::Ended(Box::new(Handled {
                 ended,
                 about: about_erp(&task),
-            },
+            })),
         }
     }
 
@@ -111,7 +109,7 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, R: Erp, C: Clock> Ports<'_, O, E,
         written: &BTreeMap<MessageId, Written>,
     ) -> Handled {
         let (task, held) = match step {
-            Step::Ended { ended, about } => return Handled { ended, about },
+            Step::Ended(handled) => return *handled,
             Step::Write { task, held } => (task, held),
         };
         let result = match written.get(&task.envelope.id) {

@@ -1,4 +1,8 @@
 //! The events that functions ship for `sam local` are what the functions read.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a fixture that is not there must fail the test"
+)]
 
 use aws_lambda_events::event::sqs::SqsEvent;
 use std::path::PathBuf;
