@@ -20,9 +20,9 @@ type Written = Result<Vec<Reference>, Failure>;
 /// A record on its way.
 enum Step {
     /// To be written.
-    Write { task: Task, held: Option<Held> },
+    Write { task: Box<Task>, held: Option<Held> },
     /// Finished without writing.
-    Ended { ended: Ended, about: About },
+    Ended { ended: Ended, about: Box<About> },
 }
 
 impl<O: OrderStore, E: EffectStore, Q: Queues, R: Erp, C: Clock> Ports<'_, O, E, Q, R, C> {
@@ -63,21 +63,24 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, R: Erp, C: Clock> Ports<'_, O, E,
         let task = match executor.read(record).await {
             Ok(task) => task,
             Err(ended) => {
-                let about = About::default();
+                let about = Box::default();
                 return Step::Ended { ended, about };
             }
         };
         if !needs_claim(&task.envelope.body) {
-            return Step::Write { task, held: None };
+            return Step::Write {
+                task: Box::new(task),
+                held: None,
+            };
         }
         match executor.begin(record, &task).await {
             Begun::Run(held) => Step::Write {
-                task,
+                task: Box::new(task),
                 held: Some(held),
             },
             Begun::Ended(ended) => Step::Ended {
                 ended,
-                about: about_erp(&task),
+                about: Box::new(about_erp(&task)),
             },
         }
     }
@@ -111,7 +114,12 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, R: Erp, C: Clock> Ports<'_, O, E,
         written: &BTreeMap<MessageId, Written>,
     ) -> Handled {
         let (task, held) = match step {
-            Step::Ended { ended, about } => return Handled { ended, about },
+            Step::Ended { ended, about } => {
+                return Handled {
+                    ended,
+                    about: *about,
+                };
+            }
             Step::Write { task, held } => (task, held),
         };
         let result = match written.get(&task.envelope.id) {

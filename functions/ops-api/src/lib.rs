@@ -140,11 +140,22 @@ pub async fn handle<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
     };
     if let Err(Refused::Infra(error)) = &result {
         let ended = Ended::infra(error);
-        tracing::warn!(step = STEP, route, detail = ended.detail(), "a request failed");
+        tracing::warn!(
+            step = STEP,
+            route,
+            detail = ended.detail(),
+            "a request failed"
+        );
     }
     let now = ports.clock.now();
     let duration_ms = now.ms_since(started);
-    tracing::info!(step = STEP, route, status = answer.status_code, duration_ms, "request");
+    tracing::info!(
+        step = STEP,
+        route,
+        status = answer.status_code,
+        duration_ms,
+        "request"
+    );
     let mut counters = Counters::new(STEP);
     counters.add(&answer.status_code.to_string(), None);
     counters.write(now);
@@ -158,7 +169,9 @@ impl<O: OrderStore, Q: Queues, S: SecretSource, C: Clock> Ports<'_, O, Q, S, C> 
     async fn route(&self, request: &Request) -> Routed {
         let segments = request.segments();
         let ops = segments.iter().position(|s| *s == "ops");
-        let rest = ops.and_then(|at| segments.get(at + 1..)).unwrap_or_default();
+        let rest = ops
+            .and_then(|at| segments.get(at + 1..))
+            .unwrap_or_default();
         match (request.method.as_str(), rest) {
             ("GET", ["health"]) => ("health", Ok(self.health())),
             ("GET", ["openapi.json"]) => ("openapi", Ok(openapi::answer())),
@@ -170,7 +183,10 @@ impl<O: OrderStore, Q: Queues, S: SecretSource, C: Clock> Ports<'_, O, Q, S, C> 
 
     fn health(&self) -> Answer {
         let version = &self.connections.version;
-        Answer::json(200, &serde_json::json!({"ok": true, "connections_version": version}))
+        Answer::json(
+            200,
+            &serde_json::json!({"ok": true, "connections_version": version}),
+        )
     }
 
     async fn read(&self, request: &Request, rest: &[&str]) -> Routed {
@@ -230,6 +246,3 @@ fn audit(operator: &Operator, action: &str, rest: &[&str], result: &Result<Answe
         target: "audit", step = STEP, operator = %operator.id, action, subject, status, "audit"
     );
 }
-
-#[cfg(test)]
-mod tests;

@@ -35,15 +35,13 @@ struct Route {
 /// The document: what `infra/schemas/openapi.json` has to be.
 #[must_use]
 pub fn document() -> Value {
-    let settings = SchemaSettings::draft2020_12()
-        .with(|s| s.definitions_path = "/components/schemas".into());
+    let settings =
+        SchemaSettings::draft2020_12().with(|s| s.definitions_path = "/components/schemas".into());
     let mut generator = settings.into_generator();
     let routes = routes(&mut generator);
     let mut paths = serde_json::Map::new();
     for route in routes {
-        let path = paths
-            .entry(route.path)
-            .or_insert_with(|| json!({}));
+        let path = paths.entry(route.path).or_insert_with(|| json!({}));
         if let Some(path) = path.as_object_mut() {
             path.insert(route.method.to_owned(), operation(&route));
         }
@@ -96,19 +94,74 @@ fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
         ..get(path, summary, &[], json!({"type": "object"}))
     };
     vec![
-        get("/ops/orders", "Orders with their context, by one of the parameters", FIND, schema::<Orders>(generator)),
-        get("/ops/orders/{correlation}/timeline", "What happened to an order, oldest first", ORDER, schema::<Timeline>(generator)),
-        get("/ops/cases", "Exceptions, oldest first; the open ones if no status is given", LIST, schema::<Cases>(generator)),
-        get("/ops/cases/{id}", "One exception", CASE, schema::<Case>(generator)),
-        post("/ops/orders/{correlation}/retry", "Issue a rejected effect again", ORDER,
-            Some(schema::<RetryBody>(generator)), "202", accepted.clone()),
-        post("/ops/orders/{correlation}/waive", "Let an order pass although something was found", ORDER,
-            Some(schema::<WaiveBody>(generator)), "202", accepted.clone()),
-        post("/ops/orders/{correlation}/replay", "Run everything archived of an order again", ORDER, None, "202", accepted.clone()),
-        post("/ops/receipts/{receipt}/replay", "Run one delivery again, quarantined ones too", RECEIPT, None, "202", accepted),
-        post("/ops/cases/{id}/close", "Close an exception that belongs to no order's state", CASE,
-            Some(schema::<CloseBody>(generator)), "200", schema::<Case>(generator)),
-        open("/ops/health", "Whether the function answers; needs no token"),
+        get(
+            "/ops/orders",
+            "Orders with their context, by one of the parameters",
+            FIND,
+            schema::<Orders>(generator),
+        ),
+        get(
+            "/ops/orders/{correlation}/timeline",
+            "What happened to an order, oldest first",
+            ORDER,
+            schema::<Timeline>(generator),
+        ),
+        get(
+            "/ops/cases",
+            "Exceptions, oldest first; the open ones if no status is given",
+            LIST,
+            schema::<Cases>(generator),
+        ),
+        get(
+            "/ops/cases/{id}",
+            "One exception",
+            CASE,
+            schema::<Case>(generator),
+        ),
+        post(
+            "/ops/orders/{correlation}/retry",
+            "Issue a rejected effect again",
+            ORDER,
+            Some(schema::<RetryBody>(generator)),
+            "202",
+            accepted.clone(),
+        ),
+        post(
+            "/ops/orders/{correlation}/waive",
+            "Let an order pass although something was found",
+            ORDER,
+            Some(schema::<WaiveBody>(generator)),
+            "202",
+            accepted.clone(),
+        ),
+        post(
+            "/ops/orders/{correlation}/replay",
+            "Run everything archived of an order again",
+            ORDER,
+            None,
+            "202",
+            accepted.clone(),
+        ),
+        post(
+            "/ops/receipts/{receipt}/replay",
+            "Run one delivery again, quarantined ones too",
+            RECEIPT,
+            None,
+            "202",
+            accepted,
+        ),
+        post(
+            "/ops/cases/{id}/close",
+            "Close an exception that belongs to no order's state",
+            CASE,
+            Some(schema::<CloseBody>(generator)),
+            "200",
+            schema::<Case>(generator),
+        ),
+        open(
+            "/ops/health",
+            "Whether the function answers; needs no token",
+        ),
         open("/ops/openapi.json", "This document; needs no token"),
     ]
 }
@@ -117,7 +170,10 @@ const ORDER: &[(&str, &str)] = &[("correlation", "The order's correlation id")];
 const CASE: &[(&str, &str)] = &[("id", "The case's id")];
 const RECEIPT: &[(&str, &str)] = &[("receipt", "The id in the acknowledgement of the webhook")];
 const FIND: &[(&str, &str)] = &[
-    ("number", "The number that the customer sees, with or without `#`"),
+    (
+        "number",
+        "The number that the customer sees, with or without `#`",
+    ),
     ("email", "The customer's e-mail address"),
     ("tracking", "A tracking number"),
     ("ticket", "The id of a helpdesk's ticket"),
@@ -125,7 +181,10 @@ const FIND: &[(&str, &str)] = &[
 ];
 const LIST: &[(&str, &str)] = &[
     ("status", "`open`, `resolved` or `ignored`"),
-    ("class", "`data`, `erp`, `fulfillment`, `finance`, `service` or `integration`"),
+    (
+        "class",
+        "`data`, `erp`, `fulfillment`, `finance`, `service` or `integration`",
+    ),
     ("order", "The order's correlation id"),
     ("limit", "1 to 200; 50 if absent"),
     ("cursor", "Of the page before"),
@@ -160,7 +219,8 @@ fn operation(route: &Route) -> Value {
     });
     if let Some(fields) = operation.as_object_mut() {
         if let Some(body) = &route.body {
-            let content = json!({"required": true, "content": {"application/json": {"schema": body}}});
+            let content =
+                json!({"required": true, "content": {"application/json": {"schema": body}}});
             fields.insert("requestBody".to_owned(), content);
         }
         if !route.scope.is_empty() {

@@ -67,7 +67,11 @@ async fn find<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
     request: &Request,
 ) -> Result<BTreeSet<CorrelationId>, Refused> {
     let query = |name: &str| request.query.get(name).map(|v| v.trim());
-    let anywhere = |kind, id: &str| ExternalId::new(id).ok().map(|id| Reference::anywhere(kind, id));
+    let anywhere = |kind, id: &str| {
+        ExternalId::new(id)
+            .ok()
+            .map(|id| Reference::anywhere(kind, id))
+    };
     if let Some(id) = query("correlation") {
         return Ok(BTreeSet::from([correlation(id)?]));
     }
@@ -84,7 +88,10 @@ async fn find<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
     } else if let Some(number) = query("tracking") {
         vec![anywhere(RefKind::TrackingNumber, number)]
     } else if let Some(ticket) = query("ticket") {
-        let helpdesks = ports.connections.iter().filter(|c| c.has_role(Role::Helpdesk));
+        let helpdesks = ports
+            .connections
+            .iter()
+            .filter(|c| c.has_role(Role::Helpdesk));
         helpdesks
             .map(|c| {
                 let id = ExternalId::new(ticket).ok()?;
@@ -130,10 +137,16 @@ pub(crate) async fn cases<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
     let query = &request.query;
     let limit = match query.get("limit") {
         None => DEFAULT_CASES,
-        Some(text) => text.parse().map_err(|_| invalid("limit", "a number from 1"))?,
+        Some(text) => text
+            .parse()
+            .map_err(|_| invalid("limit", "a number from 1"))?,
     };
     let query = CaseQuery {
-        status: word::<CaseStatus>(query.get("status"), "status", "`open`, `resolved` or `ignored`")?,
+        status: word::<CaseStatus>(
+            query.get("status"),
+            "status",
+            "`open`, `resolved` or `ignored`",
+        )?,
         class: word::<CaseClass>(
             query.get("class"),
             "class",
