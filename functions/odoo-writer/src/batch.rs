@@ -5,6 +5,7 @@ use futures::future::join_all;
 use std::collections::BTreeMap;
 use waybill_flow::ports::{Clock, EffectStore, Erp, ErpCommand, OrderStore, Queues};
 use waybill_lambda_kit::batch::{Handled, Record};
+use waybill_lambda_kit::ended::Ended;
 use waybill_lambda_kit::execute::{Begun, Held, Task, about};
 use waybill_lambda_kit::telemetry::About;
 use waybill_model::command::Command;
@@ -21,7 +22,7 @@ enum Step {
     /// To be written.
     Write { task: Box<Task>, held: Option<Held> },
     /// Finished without writing.
-    Ended(Box<Handled>),
+    Ended { ended: Ended, about: Box<About> },
 }
 
 impl<O: OrderStore, E: EffectStore, Q: Queues, R: Erp, C: Clock> Ports<'_, O, E, Q, R, C> {
@@ -60,23 +61,27 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, R: Erp, C: Clock> Ports<'_, O, E,
     async fn begin(&self, record: &Record) -> Step {
         let executor = self.executor();
         let task = match executor.read(record).await {
-            Ok(task) => Box::new(task),
+            Ok(task) => task,
             Err(ended) => {
-                return Step::Ended(Box::new(ended.into()));
+                let about = Box::default();
+                return Step::Ended { ended, about };
             }
         };
         if !needs_claim(&task.envelope.body) {
-            return Step::Write { task, held: None };
+            return Step::Write {
+                task: Box::new(task),
+                held: None,
+            };
         }
         match executor.begin(record, &task).await {
             Begun::Run(held) => Step::Write {
-                task,
+                task: Box::new(task),
                 held: Some(held),
             },
-            Begun::Ended(ended) => Step::Ended(Box::new(Handled {
+            Begun::Ended(ended) => Step::Ended {
                 ended,
-                about: about_erp(&task),
-            })),
+                about: Box::new(about_erp(&task)),
+            },
         }
     }
 
@@ -109,7 +114,12 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, R: Erp, C: Clock> Ports<'_, O, E,
         written: &BTreeMap<MessageId, Written>,
     ) -> Handled {
         let (task, held) = match step {
-            Step::Ended(handled) => return *handled,
+            Step::Ended { ended, about } => {
+                return Handled {
+                    ended,
+                    about: *about,
+                };
+            }
             Step::Write { task, held } => (task, held),
         };
         let result = match written.get(&task.envelope.id) {

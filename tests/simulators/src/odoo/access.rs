@@ -48,17 +48,39 @@ pub(super) struct Rights {
 
 impl Rights {
     pub(super) fn of(version: Version) -> Self {
-        let mut rights = Self { groups: BTreeMap::new(), grants: Vec::new(), version };
+        let mut rights = Self {
+            groups: BTreeMap::new(),
+            grants: Vec::new(),
+            version,
+        };
         for line in include_str!("access.txt").lines() {
             let parts: Vec<&str> = line.split('|').collect();
             match parts.as_slice() {
                 ["g", id, name_17, name_19, implies] => {
-                    let name = if version == Version::V17 { name_17 } else { name_19 };
-                    let implies = implies.split(',').filter(|text| !text.is_empty()).map(str::to_owned).collect();
-                    rights.groups.insert((*id).to_owned(), Group { name: (*name).to_owned(), implies });
+                    let name = if version == Version::V17 {
+                        name_17
+                    } else {
+                        name_19
+                    };
+                    let implies = implies
+                        .split(',')
+                        .filter(|text| !text.is_empty())
+                        .map(str::to_owned)
+                        .collect();
+                    rights.groups.insert(
+                        (*id).to_owned(),
+                        Group {
+                            name: (*name).to_owned(),
+                            implies,
+                        },
+                    );
                 }
                 ["a", model, group, letters, versions] if versions.contains(version.digits()) => {
-                    rights.grants.push(((*model).to_owned(), (*group).to_owned(), (*letters).to_owned()));
+                    rights.grants.push((
+                        (*model).to_owned(),
+                        (*group).to_owned(),
+                        (*letters).to_owned(),
+                    ));
                 }
                 _ => {}
             }
@@ -72,7 +94,13 @@ impl Rights {
         let mut all = BTreeSet::new();
         while let Some(group) = open.pop() {
             if let Some(known) = self.groups.get(&group) {
-                open.extend(known.implies.iter().filter(|next| !all.contains(*next)).cloned());
+                open.extend(
+                    known
+                        .implies
+                        .iter()
+                        .filter(|next| !all.contains(*next))
+                        .cloned(),
+                );
             }
             all.insert(group);
         }
@@ -82,7 +110,9 @@ impl Rights {
     pub(super) fn allows(&self, groups: &BTreeSet<String>, model: &str, right: Right) -> bool {
         let ruled = self.grants.iter().any(|(of, _, _)| of == model);
         !ruled
-            || self.grants.iter().any(|(of, group, letters)| of == model && letters.contains(right.letter()) && groups.contains(group))
+            || self.grants.iter().any(|(of, group, letters)| {
+                of == model && letters.contains(right.letter()) && groups.contains(group)
+            })
     }
 
     /// Odoo's refusal, naming the groups that would be let in.
@@ -96,11 +126,21 @@ impl Rights {
             .collect();
         // 19 lists the groups of a privilege (`Sales/...`) before those without one.
         let version = self.version;
-        names.sort_by_key(|name| (version == Version::V19 && (!name.contains('/') || name.contains(" / ")), *name));
+        names.sort_by_key(|name| {
+            (
+                version == Version::V19 && (!name.contains('/') || name.contains(" / ")),
+                *name,
+            )
+        });
         names.dedup();
-        let head = format!("You are not allowed to {} '{label}' ({model}) records.", right.verb());
+        let head = format!(
+            "You are not allowed to {} '{label}' ({model}) records.",
+            right.verb()
+        );
         if names.is_empty() {
-            return format!("{head}\n\nNo group currently allows this operation.\n\nContact your administrator to request access if necessary.");
+            return format!(
+                "{head}\n\nNo group currently allows this operation.\n\nContact your administrator to request access if necessary."
+            );
         }
         let list: Vec<String> = names.iter().map(|name| format!("\t- {name}")).collect();
         format!(
@@ -123,10 +163,16 @@ mod tests {
     #[test]
     fn contacts_on_19_need_more_than_stock_and_billing() {
         let rights = Rights::of(Version::V19);
-        let groups = rights.expand(&["stock.group_stock_user".into(), "account.group_account_invoice".into()]);
+        let groups = rights.expand(&[
+            "stock.group_stock_user".into(),
+            "account.group_account_invoice".into(),
+        ]);
         assert!(!rights.allows(&groups, "res.partner", Right::Create));
         let text = rights.refusal("Contact", "res.partner", Right::Create);
-        assert!(text.starts_with("You are not allowed to create 'Contact' (res.partner) records."), "{text}");
+        assert!(
+            text.starts_with("You are not allowed to create 'Contact' (res.partner) records."),
+            "{text}"
+        );
         assert!(text.contains("\t- Contact/Creation\n"), "{text}");
     }
 }

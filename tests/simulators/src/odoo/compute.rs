@@ -7,7 +7,14 @@ use super::env::{World, cents, link};
 use super::tax::{self, Line, Totals};
 
 /// The value of one field, computed or stored, in raw form.
-pub(super) fn field(db: &Db, world: &World, model: &str, id: i64, name: &str, context: &Map<String, Value>) -> Value {
+pub(super) fn field(
+    db: &Db,
+    world: &World,
+    model: &str,
+    id: i64,
+    name: &str,
+    context: &Map<String, Value>,
+) -> Value {
     if name == "id" {
         return Value::from(id);
     }
@@ -47,8 +54,16 @@ pub(super) fn display_name(db: &Db, version: Version, model: &str, id: i64) -> S
             let partner = db.id_in("sale.order", order, "partner_id");
             let product = db.id_in(model, id, "product_id");
             let own = name.lines().next().unwrap_or("").to_owned();
-            let first = if version == Version::V19 && product != 0 { display_name(db, version, "product.product", product) } else { own };
-            format!("{} - {first} ({})", db.text("sale.order", order, "name"), db.text("res.partner", partner, "name"))
+            let first = if version == Version::V19 && product != 0 {
+                display_name(db, version, "product.product", product)
+            } else {
+                own
+            };
+            format!(
+                "{} - {first} ({})",
+                db.text("sale.order", order, "name"),
+                db.text("res.partner", partner, "name")
+            )
         }
         "account.account" => format!("{} {name}", db.text(model, id, "code")),
         "product.pricelist" => {
@@ -64,7 +79,11 @@ pub(super) fn display_name(db: &Db, version: Version, model: &str, id: i64) -> S
             format!("{}: {name}", db.text("stock.warehouse", warehouse, "name"))
         }
         "account.move" => {
-            let kind = if db.text(model, id, "move_type") == "out_refund" { "Credit Note" } else { "Invoice" };
+            let kind = if db.text(model, id, "move_type") == "out_refund" {
+                "Credit Note"
+            } else {
+                "Invoice"
+            };
             let head = match (name, db.text(model, id, "state")) {
                 ("" | "/", _) if version == Version::V19 => format!("Draft {kind}"),
                 ("" | "/", _) => format!("Draft {kind} (* {id})"),
@@ -78,10 +97,22 @@ pub(super) fn display_name(db: &Db, version: Version, model: &str, id: i64) -> S
         }
         "stock.move" => {
             let place = |field: &str| db.text("stock.location", db.id_in(model, id, field), "name");
-            let code = db.text("product.product", db.id_in(model, id, "product_id"), "default_code");
+            let code = db.text(
+                "product.product",
+                db.id_in(model, id, "product_id"),
+                "default_code",
+            );
             let origin = db.text(model, id, "origin");
-            let head = if origin.is_empty() { code.to_owned() } else { format!("{origin}/{code}") };
-            format!("{head}: {}>{}", place("location_id"), place("location_dest_id"))
+            let head = if origin.is_empty() {
+                code.to_owned()
+            } else {
+                format!("{origin}/{code}")
+            };
+            format!(
+                "{head}: {}>{}",
+                place("location_id"),
+                place("location_dest_id")
+            )
         }
         "stock.quant" => {
             let product = db.id_in(model, id, "product_id");
@@ -104,7 +135,11 @@ fn line_of(db: &Db, model: &str, id: i64, quantity: &str, taxes: &str) -> Line {
         price: db.num(model, id, "price_unit"),
         quantity: db.num(model, id, quantity),
         discount: db.num(model, id, "discount"),
-        taxes: db.ids(model, id, taxes).into_iter().map(|tax| tax::tax(db, tax)).collect(),
+        taxes: db
+            .ids(model, id, taxes)
+            .into_iter()
+            .map(|tax| tax::tax(db, tax))
+            .collect(),
     }
 }
 
@@ -134,8 +169,14 @@ fn order(db: &Db, world: &World, id: i64, name: &str) -> Option<Value> {
         "invoice_ids" => json!(order_invoices(db, id)),
         "invoice_count" => json!(order_invoices(db, id).len()),
         "amount_invoiced" => {
-            let posted = order_invoices(db, id).into_iter().filter(|invoice| db.text("account.move", *invoice, "state") == "posted");
-            json!(cents(posted.map(|invoice| sign(db, invoice) * invoice_totals(db, world, invoice).total).sum()))
+            let posted = order_invoices(db, id)
+                .into_iter()
+                .filter(|invoice| db.text("account.move", *invoice, "state") == "posted");
+            json!(cents(
+                posted
+                    .map(|invoice| sign(db, invoice) * invoice_totals(db, world, invoice).total)
+                    .sum()
+            ))
         }
         "invoice_status" => Value::from(invoice_status(db, id)),
         "delivery_count" => json!(db.ids("sale.order", id, "picking_ids").len()),
@@ -164,7 +205,11 @@ fn invoice_status(db: &Db, id: i64) -> &'static str {
     let lines = db.ids("sale.order", id, "order_line");
     if lines.iter().any(|line| to_invoice(db, *line) != 0.0) {
         "to invoice"
-    } else if !lines.is_empty() && lines.iter().all(|line| invoiced(db, *line) >= db.num("sale.order.line", *line, "product_uom_qty")) {
+    } else if !lines.is_empty()
+        && lines
+            .iter()
+            .all(|line| invoiced(db, *line) >= db.num("sale.order.line", *line, "product_uom_qty"))
+    {
         "invoiced"
     } else {
         "no"
@@ -172,8 +217,12 @@ fn invoice_status(db: &Db, id: i64) -> &'static str {
 }
 
 fn delivery_status(db: &Db, id: i64) -> Value {
-    let states: Vec<String> =
-        db.ids("sale.order", id, "picking_ids").into_iter().map(|picking| picking_state(db, picking)).filter(|state| state != "cancel").collect();
+    let states: Vec<String> = db
+        .ids("sale.order", id, "picking_ids")
+        .into_iter()
+        .map(|picking| picking_state(db, picking))
+        .filter(|state| state != "cancel")
+        .collect();
     let done = states.iter().filter(|state| *state == "done").count();
     if states.is_empty() {
         Value::Bool(false)
@@ -193,7 +242,11 @@ pub(super) fn delivered(db: &Db, line: i64) -> f64 {
         .filter(|id| db.text("stock.move", *id, "state") == "done")
         .map(|id| {
             let quantity = db.num("stock.move", id, "quantity");
-            let outgoing = db.text("stock.location", db.id_in("stock.move", id, "location_dest_id"), "usage") == "customer";
+            let outgoing = db.text(
+                "stock.location",
+                db.id_in("stock.move", id, "location_dest_id"),
+                "usage",
+            ) == "customer";
             match (outgoing, db.flag("stock.move", id, "to_refund")) {
                 (true, _) => quantity,
                 (false, true) => -quantity,
@@ -206,7 +259,12 @@ pub(super) fn delivered(db: &Db, line: i64) -> f64 {
 pub(super) fn invoiced(db: &Db, line: i64) -> f64 {
     db.ids("sale.order.line", line, "__invoice_lines")
         .into_iter()
-        .map(|id| (db.id_in("account.move.line", id, "move_id"), db.num("account.move.line", id, "quantity")))
+        .map(|id| {
+            (
+                db.id_in("account.move.line", id, "move_id"),
+                db.num("account.move.line", id, "quantity"),
+            )
+        })
         .filter(|(invoice, _)| db.text("account.move", *invoice, "state") != "cancel")
         .map(|(invoice, quantity)| sign(db, invoice) * quantity)
         .fold(0.0, |sum, quantity| sum + quantity)
@@ -227,8 +285,19 @@ pub(super) fn to_invoice(db: &Db, line: i64) -> f64 {
 }
 
 fn order_line(db: &Db, world: &World, id: i64, name: &str) -> Option<Value> {
-    let totals =
-        || tax::totals(&[line_of(db, "sale.order.line", id, "product_uom_qty", tax_field(world.version))], world.config.rounding(), world.version);
+    let totals = || {
+        tax::totals(
+            &[line_of(
+                db,
+                "sale.order.line",
+                id,
+                "product_uom_qty",
+                tax_field(world.version),
+            )],
+            world.config.rounding(),
+            world.version,
+        )
+    };
     let order = db.id_in("sale.order.line", id, "order_id");
     Some(match name {
         "price_subtotal" => json!(totals().untaxed),
@@ -260,7 +329,13 @@ fn within(db: &Db, location: i64, root: i64) -> bool {
 }
 
 fn stock_root(db: &Db, context: &Map<String, Value>) -> i64 {
-    let id = |key: &str| context.get(key).and_then(|value| value.as_i64().or_else(|| value.get(0).and_then(Value::as_i64)));
+    let id = |key: &str| {
+        context.get(key).and_then(|value| {
+            value
+                .as_i64()
+                .or_else(|| value.get(0).and_then(Value::as_i64))
+        })
+    };
     if let Some(location) = id("location") {
         return location;
     }
@@ -272,22 +347,36 @@ fn product(db: &Db, id: i64, name: &str, context: &Map<String, Value>) -> Option
     if name == "lst_price" {
         return Some(json!(db.num("product.product", id, "list_price")));
     }
-    if !matches!(name, "qty_available" | "free_qty" | "virtual_available" | "incoming_qty" | "outgoing_qty") {
+    if !matches!(
+        name,
+        "qty_available" | "free_qty" | "virtual_available" | "incoming_qty" | "outgoing_qty"
+    ) {
         return None;
     }
     let root = stock_root(db, context);
-    let quants = || db.ids("product.product", id, "__quants").into_iter().filter(|quant| within(db, db.id_in("stock.quant", *quant, "location_id"), root));
-    let on_hand = quants().map(|quant| db.num("stock.quant", quant, "quantity")).fold(0.0, |sum, one| sum + one);
+    let quants = || {
+        db.ids("product.product", id, "__quants")
+            .into_iter()
+            .filter(|quant| within(db, db.id_in("stock.quant", *quant, "location_id"), root))
+    };
+    let on_hand = quants()
+        .map(|quant| db.num("stock.quant", quant, "quantity"))
+        .fold(0.0, |sum, one| sum + one);
     if name == "qty_available" {
         return Some(json!(on_hand));
     }
     if name == "free_qty" {
-        let reserved = quants().map(|quant| db.num("stock.quant", quant, "reserved_quantity")).fold(0.0, |sum, one| sum + one);
+        let reserved = quants()
+            .map(|quant| db.num("stock.quant", quant, "reserved_quantity"))
+            .fold(0.0, |sum, one| sum + one);
         return Some(json!(on_hand - reserved));
     }
     let (mut incoming, mut outgoing) = (0.0, 0.0);
     for id in db.ids("product.product", id, "__moves") {
-        if matches!(db.text("stock.move", id, "state"), "done" | "cancel" | "draft") {
+        if matches!(
+            db.text("stock.move", id, "state"),
+            "done" | "cancel" | "draft"
+        ) {
             continue;
         }
         let quantity = db.num("stock.move", id, "product_uom_qty");
@@ -307,7 +396,11 @@ fn product(db: &Db, id: i64, name: &str, context: &Map<String, Value>) -> Option
 }
 
 pub(super) fn picking_state(db: &Db, id: i64) -> String {
-    let states: Vec<&str> = db.ids("stock.picking", id, "move_ids").into_iter().map(|id| db.text("stock.move", id, "state")).collect();
+    let states: Vec<&str> = db
+        .ids("stock.picking", id, "move_ids")
+        .into_iter()
+        .map(|id| db.text("stock.move", id, "state"))
+        .collect();
     let live: Vec<&&str> = states.iter().filter(|state| **state != "cancel").collect();
     if states.is_empty() || live.iter().any(|state| **state == "draft") {
         "draft"
@@ -315,7 +408,10 @@ pub(super) fn picking_state(db: &Db, id: i64) -> String {
         "cancel"
     } else if live.iter().all(|state| **state == "done") {
         "done"
-    } else if live.iter().any(|state| matches!(**state, "assigned" | "partially_available")) {
+    } else if live
+        .iter()
+        .any(|state| matches!(**state, "assigned" | "partially_available"))
+    {
         "assigned"
     } else {
         "confirmed"
@@ -343,13 +439,23 @@ fn quant(db: &Db, id: i64, name: &str) -> Option<Value> {
             json!(number("inventory_quantity") - number("quantity"))
         }
         "inventory_diff_quantity" => json!(0.0),
-        "warehouse_id" => db.get("stock.location", db.id_in("stock.quant", id, "location_id"), "warehouse_id").clone(),
+        "warehouse_id" => db
+            .get(
+                "stock.location",
+                db.id_in("stock.quant", id, "location_id"),
+                "warehouse_id",
+            )
+            .clone(),
         _ => return None,
     })
 }
 
 fn sign(db: &Db, invoice: i64) -> f64 {
-    if db.text("account.move", invoice, "move_type") == "out_refund" { -1.0 } else { 1.0 }
+    if db.text("account.move", invoice, "move_type") == "out_refund" {
+        -1.0
+    } else {
+        1.0
+    }
 }
 
 pub(super) fn invoice_totals(db: &Db, world: &World, id: i64) -> Totals {
@@ -364,12 +470,18 @@ pub(super) fn invoice_totals(db: &Db, world: &World, id: i64) -> Totals {
 /// What is still open, from the totals and what was reconciled with it.
 pub(super) fn residual(db: &Db, world: &World, id: i64) -> f64 {
     let total = invoice_totals(db, world, id).total;
-    let settled: f64 = settlements(db, id).iter().filter_map(|item| item.get("amount").and_then(Value::as_f64)).sum();
+    let settled: f64 = settlements(db, id)
+        .iter()
+        .filter_map(|item| item.get("amount").and_then(Value::as_f64))
+        .sum();
     cents(total - settled)
 }
 
 fn settlements(db: &Db, id: i64) -> Vec<Value> {
-    db.get("account.move", id, "__settled").as_array().cloned().unwrap_or_default()
+    db.get("account.move", id, "__settled")
+        .as_array()
+        .cloned()
+        .unwrap_or_default()
 }
 
 fn payment_state(db: &Db, world: &World, id: i64) -> &'static str {
@@ -379,9 +491,14 @@ fn payment_state(db: &Db, world: &World, id: i64) -> &'static str {
     }
     let open = residual(db, world, id);
     if open == 0.0 && (!settled.is_empty() || invoice_totals(db, world, id).total == 0.0) {
-        let only_reversals = !settled.is_empty() && settled.iter().all(|item| item.get("move").is_some());
+        let only_reversals =
+            !settled.is_empty() && settled.iter().all(|item| item.get("move").is_some());
         let reversal = db.text("account.move", id, "move_type") == "out_refund";
-        if only_reversals && !reversal { "reversed" } else { "paid" }
+        if only_reversals && !reversal {
+            "reversed"
+        } else {
+            "paid"
+        }
     } else if settled.is_empty() {
         "not_paid"
     } else {
@@ -401,7 +518,11 @@ fn invoice(db: &Db, world: &World, id: i64, name: &str) -> Option<Value> {
 }
 
 fn invoice_line(db: &Db, world: &World, id: i64, name: &str) -> Option<Value> {
-    let totals = tax::totals(&[line_of(db, "account.move.line", id, "quantity", "tax_ids")], world.config.rounding(), world.version);
+    let totals = tax::totals(
+        &[line_of(db, "account.move.line", id, "quantity", "tax_ids")],
+        world.config.rounding(),
+        world.version,
+    );
     Some(match name {
         "price_subtotal" => json!(totals.untaxed),
         "price_total" => json!(totals.total),

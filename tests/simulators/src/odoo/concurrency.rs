@@ -31,7 +31,13 @@ impl InFlight {
         loop {
             let freed = self.freed.notified();
             if self.try_hold(&keys) {
-                return (Hold { owner: Arc::clone(self), keys }, waited);
+                return (
+                    Hold {
+                        owner: Arc::clone(self),
+                        keys,
+                    },
+                    waited,
+                );
             }
             waited = true;
             freed.await;
@@ -52,7 +58,11 @@ impl InFlight {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        let mut held = self.owner.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self
+            .owner
+            .held
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         for key in &self.keys {
             held.remove(key);
         }
@@ -66,7 +76,11 @@ pub(super) const LOST: &str = "__waybill_lost";
 
 /// Raises the serialization failure that PostgreSQL gives to the loser of two loads at its first write.
 pub(super) fn check_conflict(env: &Env<'_>) -> Result<(), Fault> {
-    if env.flag(LOST) { Err(Fault::serialization()) } else { Ok(()) }
+    if env.flag(LOST) {
+        Err(Fault::serialization())
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -49,7 +49,11 @@ pub struct OdooUser {
 
 impl fmt::Debug for OdooUser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OdooUser").field("login", &self.login).field("uid", &self.uid).field("groups", &self.groups).finish_non_exhaustive()
+        f.debug_struct("OdooUser")
+            .field("login", &self.login)
+            .field("uid", &self.uid)
+            .field("groups", &self.groups)
+            .finish_non_exhaustive()
     }
 }
 
@@ -70,12 +74,24 @@ pub struct ProductSeed {
 impl ProductSeed {
     /// Goods with 10 % tax and stock at the first warehouse.
     pub fn goods(sku: &str, price: f64, stock: f64) -> Self {
-        Self { sku: sku.to_owned(), name: format!("Article {sku}"), price, stock: Some(vec![stock]), taxes: vec!["tax_10".to_owned()] }
+        Self {
+            sku: sku.to_owned(),
+            name: format!("Article {sku}"),
+            price,
+            stock: Some(vec![stock]),
+            taxes: vec!["tax_10".to_owned()],
+        }
     }
 
     /// A service, as shipping or a discount.
     pub fn service(sku: &str, name: &str, price: f64, taxes: &[&str]) -> Self {
-        Self { sku: sku.to_owned(), name: name.to_owned(), price, stock: None, taxes: taxes.iter().map(|tax| (*tax).to_owned()).collect() }
+        Self {
+            sku: sku.to_owned(),
+            name: name.to_owned(),
+            price,
+            stock: None,
+            taxes: taxes.iter().map(|tax| (*tax).to_owned()).collect(),
+        }
     }
 }
 
@@ -160,9 +176,15 @@ pub fn connector_groups(version: Version) -> Vec<String> {
         Version::V17 => "stock.group_stock_manager",
         Version::V19 => "stock.group_stock_user",
     };
-    ["base.group_user", "base.group_partner_manager", "sales_team.group_sale_salesman_all_leads", "account.group_account_invoice", stock]
-        .map(str::to_owned)
-        .to_vec()
+    [
+        "base.group_user",
+        "base.group_partner_manager",
+        "sales_team.group_sale_salesman_all_leads",
+        "account.group_account_invoice",
+        stock,
+    ]
+    .map(str::to_owned)
+    .to_vec()
 }
 
 impl OdooConfig {
@@ -172,14 +194,36 @@ impl OdooConfig {
         let mut products: Vec<ProductSeed> = (1..=200)
             .map(|number| ProductSeed {
                 name: format!("Article {number:04}"),
-                ..ProductSeed::goods(&format!("SKU-{number:04}"), 10.0 + f64::from(number) * 0.5, 1_000_000.0)
+                ..ProductSeed::goods(
+                    &format!("SKU-{number:04}"),
+                    10.0 + f64::from(number) * 0.5,
+                    1_000_000.0,
+                )
             })
             .collect();
-        products.push(ProductSeed { name: "Scarce article".to_owned(), ..ProductSeed::goods("SKU-SCARCE", 25.0, 3.0) });
-        products.push(ProductSeed::service("SHIPPING", "Shipping", 7.5, &["tax_10"]));
-        products.push(ProductSeed::service("DISCOUNT", "Discount", 0.0, &["tax_10"]));
+        products.push(ProductSeed {
+            name: "Scarce article".to_owned(),
+            ..ProductSeed::goods("SKU-SCARCE", 25.0, 3.0)
+        });
+        products.push(ProductSeed::service(
+            "SHIPPING",
+            "Shipping",
+            7.5,
+            &["tax_10"],
+        ));
+        products.push(ProductSeed::service(
+            "DISCOUNT",
+            "Discount",
+            0.0,
+            &["tax_10"],
+        ));
         products.push(ProductSeed::service("GIFT-CARD", "Gift card", 0.0, &[]));
-        let tax = |xid: &str, name: &str, percent: f64, included: bool| TaxSeed { xid: xid.into(), name: name.into(), percent, included };
+        let tax = |xid: &str, name: &str, percent: f64, included: bool| TaxSeed {
+            xid: xid.into(),
+            name: name.into(),
+            percent,
+            included,
+        };
         Self {
             version,
             database: format!("odoo{}", version.digits()),
@@ -195,7 +239,10 @@ impl OdooConfig {
                 groups: connector_groups(version),
             }],
             products,
-            taxes: vec![tax("tax_10", "Sales 10%", 10.0, false), tax("tax_20_incl", "Sales 20% incl", 20.0, true)],
+            taxes: vec![
+                tax("tax_10", "Sales 10%", 10.0, false),
+                tax("tax_20_incl", "Sales 20% incl", 20.0, true),
+            ],
             warehouses: vec![WarehouseSeed {
                 xid: "wh".to_owned(),
                 location_xid: "loc_stock".to_owned(),

@@ -26,17 +26,28 @@ struct Refusal {
 
 impl Refusal {
     fn new(text: String) -> Self {
-        Self { text, info: Map::new(), bare: false }
+        Self {
+            text,
+            info: Map::new(),
+            bare: false,
+        }
     }
 
     fn bare(text: &str) -> Self {
-        Self { bare: true, ..Self::new(text.to_owned()) }
+        Self {
+            bare: true,
+            ..Self::new(text.to_owned())
+        }
     }
 
     fn with(text: String, moreinfo: Value) -> Self {
         let mut info = Map::new();
         info.insert("moreinfo".into(), moreinfo);
-        Self { text, info, bare: false }
+        Self {
+            text,
+            info,
+            bare: false,
+        }
     }
 }
 
@@ -63,14 +74,20 @@ pub(super) fn convert(
     info: &Map<String, Value>,
     log: &mut Vec<Value>,
 ) -> Result<Converted, Fault> {
-    let xid = record.raw("id").filter(|value| truthy(value)).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+    let xid = record.raw("id").filter(|value| truthy(value)).map(|value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
+    });
     let db_id = db_id(env, model, record, index, info, log)?;
     let mut vals = Vals::new();
     for (name, cell) in &record.cells {
         if REFERENCES.contains(&name.as_str()) {
             continue;
         }
-        let Some(field) = env.world.schema.field(model, name) else { continue };
+        let Some(field) = env.world.schema.field(model, name) else {
+            continue;
+        };
         match value(env, model, field, cell) {
             Ok(converted) => {
                 vals.insert(name.clone(), converted);
@@ -81,7 +98,10 @@ pub(super) fn convert(
                 message.insert("type".into(), Value::from("error"));
                 message.insert("record".into(), Value::from(index));
                 message.insert("field".into(), Value::from(name.as_str()));
-                message.insert("message".into(), Value::from(refusal.text.replace("%(field)s", &field.label)));
+                message.insert(
+                    "message".into(),
+                    Value::from(refusal.text.replace("%(field)s", &field.label)),
+                );
                 if !refusal.bare {
                     message.insert("field_name".into(), Value::from(field.label.as_str()));
                 }
@@ -93,14 +113,29 @@ pub(super) fn convert(
     Ok(Converted { xid, db_id, vals })
 }
 
-fn db_id(env: &Env<'_>, model: &str, record: &Extracted, index: usize, info: &Map<String, Value>, log: &mut Vec<Value>) -> Result<Option<i64>, Fault> {
-    let Some(cell) = record.raw(".id") else { return Ok(None) };
+fn db_id(
+    env: &Env<'_>,
+    model: &str,
+    record: &Extracted,
+    index: usize,
+    info: &Map<String, Value>,
+    log: &mut Vec<Value>,
+) -> Result<Option<i64>, Fault> {
+    let Some(cell) = record.raw(".id") else {
+        return Ok(None);
+    };
     if env.version() == Version::V19 && !truthy(cell) {
         return Ok(None);
     }
     let Some(id) = integer(cell) else {
         // Odoo searches for it as it stands, and PostgreSQL refuses.
-        return Err(Fault::new(Class::InvalidText, format!("invalid input syntax for type integer: \"{}\"\n", shown(cell))));
+        return Err(Fault::new(
+            Class::InvalidText,
+            format!(
+                "invalid input syntax for type integer: \"{}\"\n",
+                shown(cell)
+            ),
+        ));
     };
     if env.db.exists(model, id) {
         return Ok(Some(id));
@@ -109,7 +144,10 @@ fn db_id(env: &Env<'_>, model: &str, record: &Extracted, index: usize, info: &Ma
     message.insert("type".into(), Value::from("error"));
     message.insert("record".into(), Value::from(index));
     message.insert("field".into(), Value::from(".id"));
-    message.insert("message".into(), Value::from(format!("Unknown database identifier '{id}'")));
+    message.insert(
+        "message".into(),
+        Value::from(format!("Unknown database identifier '{id}'")),
+    );
     log.push(Value::Object(message));
     Ok(None)
 }
@@ -149,12 +187,22 @@ fn scalar(env: &Env<'_>, field: &Field, raw: &Value) -> Result<Value, Stop> {
             Value::Number(number) => json!(number.as_f64().unwrap_or(0.0)),
             _ => match text.trim().parse::<f64>() {
                 Ok(number) => json!(number),
-                Err(_) => return Err(Refusal::new(format!("'{text}' does not seem to be a number for field '%(field)s'")).into()),
+                Err(_) => {
+                    return Err(Refusal::new(format!(
+                        "'{text}' does not seem to be a number for field '%(field)s'"
+                    ))
+                    .into());
+                }
             },
         },
         Kind::Int => match integer(raw) {
             Some(number) => json!(number),
-            None => return Err(Refusal::new(format!("'{text}' does not seem to be an integer for field '%(field)s'")).into()),
+            None => {
+                return Err(Refusal::new(format!(
+                    "'{text}' does not seem to be an integer for field '%(field)s'"
+                ))
+                .into());
+            }
         },
         Kind::Bool => boolean(raw, &text)?,
         Kind::Selection(options) => selection(options, &text)?,
@@ -162,7 +210,11 @@ fn scalar(env: &Env<'_>, field: &Field, raw: &Value) -> Result<Value, Stop> {
             let day = text.get(..10).unwrap_or(&text);
             if day.parse::<jiff::civil::Date>().is_err() {
                 let hint = Value::from("Use the format '2012-12-31'");
-                return Err(Refusal::with(format!("'{text}' does not seem to be a valid date for field '%(field)s'"), hint).into());
+                return Err(Refusal::with(
+                    format!("'{text}' does not seem to be a valid date for field '%(field)s'"),
+                    hint,
+                )
+                .into());
             }
             Value::from(day)
         }
@@ -175,25 +227,39 @@ fn scalar(env: &Env<'_>, field: &Field, raw: &Value) -> Result<Value, Stop> {
 fn boolean(raw: &Value, text: &str) -> Result<Value, Stop> {
     if !raw.is_string() {
         let kind = if raw.is_boolean() { "bool" } else { "int" };
-        return Err(Stop::Raised(Fault::new(Class::Attribute, format!("'{kind}' object has no attribute 'lower'"))));
+        return Err(Stop::Raised(Fault::new(
+            Class::Attribute,
+            format!("'{kind}' object has no attribute 'lower'"),
+        )));
     }
     match text.to_lowercase().as_str() {
         "1" | "true" | "yes" => Ok(Value::Bool(true)),
         "" | "0" | "false" | "no" => Ok(Value::Bool(false)),
         _ => {
             let hint = Value::from("Use '1' for yes and '0' for no");
-            Err(Refusal::with(format!("Unknown value '{text}' for boolean field '%(field)s'"), hint).into())
+            Err(Refusal::with(
+                format!("Unknown value '{text}' for boolean field '%(field)s'"),
+                hint,
+            )
+            .into())
         }
     }
 }
 
 fn selection(options: &[(String, String)], text: &str) -> Result<Value, Stop> {
     let wanted = text.to_lowercase();
-    match options.iter().find(|(value, label)| value.to_lowercase() == wanted || label.to_lowercase() == wanted) {
+    match options
+        .iter()
+        .find(|(value, label)| value.to_lowercase() == wanted || label.to_lowercase() == wanted)
+    {
         Some((value, _)) => Ok(Value::from(value.as_str())),
         None => {
             let labels: Vec<&str> = options.iter().map(|(_, label)| label.as_str()).collect();
-            Err(Refusal::with(format!("Value '{text}' not found in selection field '%(field)s'"), json!(labels)).into())
+            Err(Refusal::with(
+                format!("Value '{text}' not found in selection field '%(field)s'"),
+                json!(labels),
+            )
+            .into())
         }
     }
 }
@@ -202,25 +268,49 @@ fn selection(options: &[(String, String)], text: &str) -> Result<Value, Stop> {
 fn datetime(env: &Env<'_>, text: &str) -> Result<Value, Stop> {
     let bad = || {
         let hint = Value::from("Use the format '2012-12-31 23:59:59'");
-        Stop::from(Refusal::with(format!("'{text}' does not seem to be a valid datetime for field '%(field)s'"), hint))
+        Stop::from(Refusal::with(
+            format!("'{text}' does not seem to be a valid datetime for field '%(field)s'"),
+            hint,
+        ))
     };
-    let full = if text.len() == 10 { format!("{text} 00:00:00") } else { text.to_owned() };
+    let full = if text.len() == 10 {
+        format!("{text} 00:00:00")
+    } else {
+        text.to_owned()
+    };
     let head = full.get(..19).ok_or_else(bad)?;
     let local = jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S", head).map_err(|_| bad())?;
     let user_zone = env.db.text("res.users", env.user.uid, "tz");
-    let zone = env.context.get("tz").and_then(Value::as_str).unwrap_or(user_zone);
+    let zone = env
+        .context
+        .get("tz")
+        .and_then(Value::as_str)
+        .unwrap_or(user_zone);
     if zone.is_empty() || zone == "UTC" {
         return Ok(Value::from(head));
     }
-    let zone = jiff::tz::TimeZone::get(zone)
-        .map_err(|_| Stop::Raised(Fault::new(Class::NotSimulated, format!("the simulator has no time zone data for `{zone}`"))))?;
-    let utc = zone.to_ambiguous_timestamp(local).compatible().map_err(|_| bad())?;
+    let zone = jiff::tz::TimeZone::get(zone).map_err(|_| {
+        Stop::Raised(Fault::new(
+            Class::NotSimulated,
+            format!("the simulator has no time zone data for `{zone}`"),
+        ))
+    })?;
+    let utc = zone
+        .to_ambiguous_timestamp(local)
+        .compatible()
+        .map_err(|_| bad())?;
     Ok(Value::from(utc.strftime("%Y-%m-%d %H:%M:%S").to_string()))
 }
 
 fn subfield(record: &Extracted) -> Result<(&str, &Value), Refusal> {
-    if record.cells.iter().any(|(name, _)| !REFERENCES.contains(&name.as_str())) {
-        return Err(Refusal::bare("Can not create Many-To-One records indirectly, import the field separately"));
+    if record
+        .cells
+        .iter()
+        .any(|(name, _)| !REFERENCES.contains(&name.as_str()))
+    {
+        return Err(Refusal::bare(
+            "Can not create Many-To-One records indirectly, import the field separately",
+        ));
     }
     match record.cells.as_slice() {
         [(name, Cell::Raw(value))] => Ok((name, value)),
@@ -229,14 +319,20 @@ fn subfield(record: &Extracted) -> Result<(&str, &Value), Refusal> {
 }
 
 fn many2one(env: &Env<'_>, field: &Field, subs: &[Extracted]) -> Result<Value, Stop> {
-    let Some(target) = field.kind.relation() else { return Ok(Value::Bool(false)) };
-    let Some(record) = subs.first() else { return Ok(Value::Bool(false)) };
+    let Some(target) = field.kind.relation() else {
+        return Ok(Value::Bool(false));
+    };
+    let Some(record) = subs.first() else {
+        return Ok(Value::Bool(false));
+    };
     let (by, cell) = subfield(record)?;
     Ok(resolve(env, target, by, cell)?.map_or(Value::Bool(false), Value::from))
 }
 
 fn many2many(env: &Env<'_>, _model: &str, target: &str, subs: &[Extracted]) -> Result<Value, Stop> {
-    let Some(record) = subs.first() else { return Ok(Value::Bool(false)) };
+    let Some(record) = subs.first() else {
+        return Ok(Value::Bool(false));
+    };
     let (by, cell) = subfield(record)?;
     let mut ids = Vec::new();
     for part in shown(cell).split(',') {
@@ -252,13 +348,22 @@ fn resolve(env: &Env<'_>, target: &str, by: &str, cell: &Value) -> Result<Option
     let text = shown(cell);
     let (kind, id) = match by {
         ".id" => {
-            if cell.is_string() && boolean(cell, &text).is_ok_and(|value| value == Value::Bool(false)) {
+            if cell.is_string()
+                && boolean(cell, &text).is_ok_and(|value| value == Value::Bool(false))
+            {
                 return Ok(None);
             }
             let Some(id) = integer(cell) else {
-                return Err(Refusal::with(format!("Invalid database id '{text}' for the field '%(field)s'"), possible(env, target, by)).into());
+                return Err(Refusal::with(
+                    format!("Invalid database id '{text}' for the field '%(field)s'"),
+                    possible(env, target, by),
+                )
+                .into());
             };
-            ("database id", Some(id).filter(|id| env.db.exists(target, *id)))
+            (
+                "database id",
+                Some(id).filter(|id| env.db.exists(target, *id)),
+            )
         }
         "id" => {
             match boolean(cell, &text) {
@@ -267,9 +372,15 @@ fn resolve(env: &Env<'_>, target: &str, by: &str, cell: &Value) -> Result<Option
                 _ => {}
             }
             let xid = import::full_xid(env, &text);
-            let row = env.db.xid(&xid).filter(|row| env.db.exists(&row.model, row.res_id));
+            let row = env
+                .db
+                .xid(&xid)
+                .filter(|row| env.db.exists(&row.model, row.res_id));
             if let Some(row) = row.filter(|row| row.model != target) {
-                let text = format!("Invalid external ID {xid}: expected model '{target}', found '{}'", row.model);
+                let text = format!(
+                    "Invalid external ID {xid}: expected model '{target}', found '{}'",
+                    row.model
+                );
                 return Err(Refusal::bare(&text).into());
             }
             ("external id", row.map(|row| row.res_id))
@@ -292,11 +403,20 @@ fn by_name(env: &Env<'_>, target: &str, text: &str) -> Option<i64> {
     {
         return Some(id);
     }
-    env.db.find(target, "name", &wanted).or_else(|| env.db.all(target).into_iter().find(|id| env.display(target, *id) == text))
+    env.db.find(target, "name", &wanted).or_else(|| {
+        env.db
+            .all(target)
+            .into_iter()
+            .find(|id| env.display(target, *id) == text)
+    })
 }
 
 fn possible(env: &Env<'_>, target: &str, by: &str) -> Value {
-    let list = if env.version() == Version::V17 { "tree,form" } else { "list,form" };
+    let list = if env.version() == Version::V17 {
+        "tree,form"
+    } else {
+        "list,form"
+    };
     let mut action = json!({
         "name": "Possible Values", "type": "ir.actions.act_window", "target": "new", "view_mode": list,
         "views": [[false, "list"], [false, "form"]], "context": {"create": false}, "help": "See all possible values",
@@ -321,10 +441,14 @@ fn one2many(env: &Env<'_>, child: &str, field: &Field, subs: &[Extracted]) -> Re
             if REFERENCES.contains(&name.as_str()) {
                 continue;
             }
-            let Some(inner) = env.world.schema.field(child, name) else { continue };
+            let Some(inner) = env.world.schema.field(child, name) else {
+                continue;
+            };
             let converted = value(env, child, inner, cell).map_err(|stop| match stop {
                 Stop::Refused(mut refusal) => {
-                    refusal.text = refusal.text.replace("%(field)s", &format!("%(field)s/{}", inner.label));
+                    refusal.text = refusal
+                        .text
+                        .replace("%(field)s", &format!("%(field)s/{}", inner.label));
                     Stop::Refused(refusal)
                 }
                 raised => raised,
@@ -352,7 +476,12 @@ enum Reference {
     New(Option<String>),
 }
 
-fn reference(env: &Env<'_>, child: &str, _field: &Field, record: &Extracted) -> Result<Reference, Stop> {
+fn reference(
+    env: &Env<'_>,
+    child: &str,
+    _field: &Field,
+    record: &Extracted,
+) -> Result<Reference, Stop> {
     let found: Vec<(&str, &Value)> = record
         .cells
         .iter()

@@ -27,8 +27,15 @@ struct Table {
 
 #[derive(Debug)]
 enum Undo {
-    Row { model: String, id: i64, before: Option<Arc<Record>> },
-    Xid { key: String, before: Option<XidRow> },
+    Row {
+        model: String,
+        id: i64,
+        before: Option<Arc<Record>>,
+    },
+    Xid {
+        key: String,
+        before: Option<XidRow>,
+    },
 }
 
 /// All records of one simulated database.
@@ -48,7 +55,10 @@ static NOTHING: Value = Value::Null;
 
 impl Db {
     pub(super) fn new(links: HashMap<(String, String), Vec<(String, String)>>) -> Self {
-        Self { links, ..Self::default() }
+        Self {
+            links,
+            ..Self::default()
+        }
     }
 
     pub(super) fn mark(&self) -> usize {
@@ -86,7 +96,11 @@ impl Db {
         table.last_id += 1;
         let id = table.last_id;
         table.rows.insert(id, Arc::new(Record::new()));
-        self.undo.push(Undo::Row { model: model.to_owned(), id, before: None });
+        self.undo.push(Undo::Row {
+            model: model.to_owned(),
+            id,
+            before: None,
+        });
         for (field, value) in record {
             self.set(model, id, &field, value);
         }
@@ -107,15 +121,29 @@ impl Db {
             return;
         }
         self.write_raw(model, id, field, value.clone());
-        let Some(mirrors) = self.links.get(&(model.to_owned(), field.to_owned())).cloned() else { return };
+        let Some(mirrors) = self
+            .links
+            .get(&(model.to_owned(), field.to_owned()))
+            .cloned()
+        else {
+            return;
+        };
         for (parent_model, parent_field) in mirrors {
             if let Some(old) = before.as_i64() {
-                let kept: Vec<Value> =
-                    self.ids(&parent_model, old, &parent_field).into_iter().filter(|child| *child != id).map(Value::from).collect();
+                let kept: Vec<Value> = self
+                    .ids(&parent_model, old, &parent_field)
+                    .into_iter()
+                    .filter(|child| *child != id)
+                    .map(Value::from)
+                    .collect();
                 self.write_raw(&parent_model, old, &parent_field, Value::Array(kept));
             }
             if let Some(new) = value.as_i64() {
-                let mut children: Vec<Value> = self.ids(&parent_model, new, &parent_field).into_iter().map(Value::from).collect();
+                let mut children: Vec<Value> = self
+                    .ids(&parent_model, new, &parent_field)
+                    .into_iter()
+                    .map(Value::from)
+                    .collect();
                 children.push(Value::from(id));
                 self.write_raw(&parent_model, new, &parent_field, Value::Array(children));
             }
@@ -123,18 +151,41 @@ impl Db {
     }
 
     fn write_raw(&mut self, model: &str, id: i64, field: &str, value: Value) {
-        let Some(row) = self.tables.get_mut(model).and_then(|table| table.rows.get_mut(&id)) else { return };
-        self.undo.push(Undo::Row { model: model.to_owned(), id, before: Some(Arc::clone(row)) });
+        let Some(row) = self
+            .tables
+            .get_mut(model)
+            .and_then(|table| table.rows.get_mut(&id))
+        else {
+            return;
+        };
+        self.undo.push(Undo::Row {
+            model: model.to_owned(),
+            id,
+            before: Some(Arc::clone(row)),
+        });
         Arc::make_mut(row).insert(field.to_owned(), value);
     }
 
     pub(super) fn remove(&mut self, model: &str, id: i64) {
-        let parents: Vec<String> = self.links.keys().filter(|(child, _)| child == model).map(|(_, field)| field.clone()).collect();
+        let parents: Vec<String> = self
+            .links
+            .keys()
+            .filter(|(child, _)| child == model)
+            .map(|(_, field)| field.clone())
+            .collect();
         for field in parents {
             self.set(model, id, &field, Value::Bool(false));
         }
-        if let Some(before) = self.tables.get_mut(model).and_then(|table| table.rows.remove(&id)) {
-            self.undo.push(Undo::Row { model: model.to_owned(), id, before: Some(before) });
+        if let Some(before) = self
+            .tables
+            .get_mut(model)
+            .and_then(|table| table.rows.remove(&id))
+        {
+            self.undo.push(Undo::Row {
+                model: model.to_owned(),
+                id,
+                before: Some(before),
+            });
         }
         for key in self.xids_of(model, id) {
             self.put_xid(&key, None);
@@ -146,15 +197,23 @@ impl Db {
     }
 
     pub(super) fn record(&self, model: &str, id: i64) -> Option<&Record> {
-        self.tables.get(model).and_then(|table| table.rows.get(&id)).map(AsRef::as_ref)
+        self.tables
+            .get(model)
+            .and_then(|table| table.rows.get(&id))
+            .map(AsRef::as_ref)
     }
 
     pub(super) fn all(&self, model: &str) -> Vec<i64> {
-        self.tables.get(model).map(|table| table.rows.keys().copied().collect()).unwrap_or_default()
+        self.tables
+            .get(model)
+            .map(|table| table.rows.keys().copied().collect())
+            .unwrap_or_default()
     }
 
     pub(super) fn get(&self, model: &str, id: i64, field: &str) -> &Value {
-        self.record(model, id).and_then(|record| record.get(field)).unwrap_or(&NOTHING)
+        self.record(model, id)
+            .and_then(|record| record.get(field))
+            .unwrap_or(&NOTHING)
     }
 
     pub(super) fn num(&self, model: &str, id: i64, field: &str) -> f64 {
@@ -181,7 +240,11 @@ impl Db {
     /// The first record whose `field` equals `value`.
     pub(super) fn find(&self, model: &str, field: &str, value: &Value) -> Option<i64> {
         let table = self.tables.get(model)?;
-        table.rows.iter().find(|(_, record)| record.get(field) == Some(value)).map(|(id, _)| *id)
+        table
+            .rows
+            .iter()
+            .find(|(_, record)| record.get(field) == Some(value))
+            .map(|(id, _)| *id)
     }
 
     pub(super) fn xid(&self, key: &str) -> Option<&XidRow> {
@@ -193,7 +256,10 @@ impl Db {
     }
 
     pub(super) fn xids_of(&self, model: &str, id: i64) -> Vec<String> {
-        self.by_record.get(&(model.to_owned(), id)).cloned().unwrap_or_default()
+        self.by_record
+            .get(&(model.to_owned(), id))
+            .cloned()
+            .unwrap_or_default()
     }
 
     pub(super) fn put_xid(&mut self, key: &str, row: Option<(&str, i64, bool)>) {
@@ -210,7 +276,10 @@ impl Db {
             res_id,
             noupdate,
         });
-        self.undo.push(Undo::Xid { key: key.to_owned(), before });
+        self.undo.push(Undo::Xid {
+            key: key.to_owned(),
+            before,
+        });
         self.place_xid(key.to_owned(), after);
     }
 
@@ -221,7 +290,10 @@ impl Db {
             keys.retain(|other| *other != key);
         }
         if let Some(row) = row {
-            self.by_record.entry((row.model.clone(), row.res_id)).or_default().push(key.clone());
+            self.by_record
+                .entry((row.model.clone(), row.res_id))
+                .or_default()
+                .push(key.clone());
             self.xids.insert(key, row);
         }
     }
@@ -229,5 +301,8 @@ impl Db {
 
 /// The ids in an x2many value.
 pub(super) fn id_list(value: &Value) -> Vec<i64> {
-    value.as_array().map(|items| items.iter().filter_map(Value::as_i64).collect()).unwrap_or_default()
+    value
+        .as_array()
+        .map(|items| items.iter().filter_map(Value::as_i64).collect())
+        .unwrap_or_default()
 }

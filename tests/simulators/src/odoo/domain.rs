@@ -31,15 +31,20 @@ fn narrowed(terms: &[Value]) -> Option<Vec<i64>> {
     if terms.iter().any(Value::is_string) {
         return None;
     }
-    terms.iter().filter_map(Value::as_array).find_map(|leaf| match leaf.as_slice() {
-        [field, op, value] if field == "id" && op == "in" => Some(id_list(value)),
-        [field, op, value] if field == "id" && op == "=" => value.as_i64().map(|id| vec![id]),
-        _ => None,
-    })
+    terms
+        .iter()
+        .filter_map(Value::as_array)
+        .find_map(|leaf| match leaf.as_slice() {
+            [field, op, value] if field == "id" && op == "in" => Some(id_list(value)),
+            [field, op, value] if field == "id" && op == "=" => value.as_i64().map(|id| vec![id]),
+            _ => None,
+        })
 }
 
 fn check_leaf(env: &Env<'_>, model: &str, leaf: &[Value]) -> Result<(), Fault> {
-    let Some(path) = leaf.first().and_then(Value::as_str) else { return Ok(()) };
+    let Some(path) = leaf.first().and_then(Value::as_str) else {
+        return Ok(());
+    };
     let mut current = model.to_owned();
     for name in path.split('.') {
         if name == "id" {
@@ -47,8 +52,18 @@ fn check_leaf(env: &Env<'_>, model: &str, leaf: &[Value]) -> Result<(), Fault> {
         }
         let Some(field) = env.world.schema.field(&current, name) else {
             let leaf: Vec<String> = leaf.iter().map(repr).collect();
-            let place = if env.version() == Version::V17 { "leaf" } else { "condition" };
-            return Err(Fault::new(Class::Value, format!("Invalid field {current}.{name} in {place} ({})", leaf.join(", "))));
+            let place = if env.version() == Version::V17 {
+                "leaf"
+            } else {
+                "condition"
+            };
+            return Err(Fault::new(
+                Class::Value,
+                format!(
+                    "Invalid field {current}.{name} in {place} ({})",
+                    leaf.join(", ")
+                ),
+            ));
         };
         if let Some(relation) = field.kind.relation() {
             relation.clone_into(&mut current);
@@ -67,7 +82,11 @@ fn matches(env: &Env<'_>, model: &str, id: i64, terms: &[Value]) -> Result<bool,
             }
             Value::String(op) => {
                 let (left, right) = (stack.pop().unwrap_or(true), stack.pop().unwrap_or(true));
-                stack.push(if op == "|" { left || right } else { left && right });
+                stack.push(if op == "|" {
+                    left || right
+                } else {
+                    left && right
+                });
             }
             Value::Array(leaf) => stack.push(leaf_matches(env, model, id, leaf)?),
             _ => {}
@@ -78,14 +97,29 @@ fn matches(env: &Env<'_>, model: &str, id: i64, terms: &[Value]) -> Result<bool,
 
 fn leaf_matches(env: &Env<'_>, model: &str, id: i64, leaf: &[Value]) -> Result<bool, Fault> {
     let [Value::String(path), Value::String(op), expected] = leaf else {
-        return Err(Fault::new(Class::Value, format!("Invalid leaf {}", repr(&Value::Array(leaf.to_vec())))));
+        return Err(Fault::new(
+            Class::Value,
+            format!("Invalid leaf {}", repr(&Value::Array(leaf.to_vec()))),
+        ));
     };
     if let Some((first, rest)) = path.split_once('.')
-        && let Some(relation) = env.world.schema.field(model, first).and_then(|field| field.kind.relation())
+        && let Some(relation) = env
+            .world
+            .schema
+            .field(model, first)
+            .and_then(|field| field.kind.relation())
     {
-        let inner = [Value::from(rest), Value::from(op.as_str()), expected.clone()];
+        let inner = [
+            Value::from(rest),
+            Value::from(op.as_str()),
+            expected.clone(),
+        ];
         let value = env.get(model, id, first);
-        let targets = if value.is_array() { id_list(&value) } else { value.as_i64().into_iter().collect() };
+        let targets = if value.is_array() {
+            id_list(&value)
+        } else {
+            value.as_i64().into_iter().collect()
+        };
         for target in targets {
             if leaf_matches(env, relation, target, &inner)? {
                 return Ok(true);
@@ -93,15 +127,27 @@ fn leaf_matches(env: &Env<'_>, model: &str, id: i64, leaf: &[Value]) -> Result<b
         }
         return Ok(false);
     }
-    let actual = if path == "id" { Value::from(id) } else { env.get(model, id, path) };
+    let actual = if path == "id" {
+        Value::from(id)
+    } else {
+        env.get(model, id, path)
+    };
     if op == "child_of" {
         return Ok(is_child(env, model, path, &actual, expected));
     }
-    let by_name = expected.is_string() || op.contains("like") || expected.as_array().is_some_and(|all| all.iter().any(Value::is_string));
-    let relation = env.world.schema.field(model, path).and_then(|field| match &field.kind {
-        Kind::Many2one(target) if by_name => Some(target.clone()),
-        _ => None,
-    });
+    let by_name = expected.is_string()
+        || op.contains("like")
+        || expected
+            .as_array()
+            .is_some_and(|all| all.iter().any(Value::is_string));
+    let relation = env
+        .world
+        .schema
+        .field(model, path)
+        .and_then(|field| match &field.kind {
+            Kind::Many2one(target) if by_name => Some(target.clone()),
+            _ => None,
+        });
     let actual = match (relation, actual.as_i64()) {
         (Some(target), Some(target_id)) => Value::from(env.display(&target, target_id)),
         _ => actual,
@@ -110,9 +156,22 @@ fn leaf_matches(env: &Env<'_>, model: &str, id: i64, leaf: &[Value]) -> Result<b
 }
 
 fn is_child(env: &Env<'_>, model: &str, path: &str, actual: &Value, expected: &Value) -> bool {
-    let roots = if expected.is_array() { id_list(expected) } else { expected.as_i64().into_iter().collect() };
-    let target = env.world.schema.field(model, path).and_then(|field| field.kind.relation()).unwrap_or(model);
-    let parent = if target == "stock.location" { "location_id" } else { "parent_id" };
+    let roots = if expected.is_array() {
+        id_list(expected)
+    } else {
+        expected.as_i64().into_iter().collect()
+    };
+    let target = env
+        .world
+        .schema
+        .field(model, path)
+        .and_then(|field| field.kind.relation())
+        .unwrap_or(model);
+    let parent = if target == "stock.location" {
+        "location_id"
+    } else {
+        "parent_id"
+    };
     let mut current = actual.as_i64().unwrap_or(0);
     while current != 0 {
         if roots.contains(&current) {
@@ -143,11 +202,23 @@ fn compare(actual: &Value, op: &str, expected: &Value) -> Result<bool, Fault> {
     Ok(match op {
         "=" => equal(actual, expected),
         "!=" | "<>" => !equal(actual, expected),
-        "in" => expected.as_array().map_or_else(|| equal(actual, expected), |all| all.iter().any(|one| equal(actual, one))),
-        "not in" => !expected.as_array().is_some_and(|all| all.iter().any(|one| equal(actual, one))),
-        "like" => text(actual).contains(&text(expected).replace('%', "")) && (truthy(actual) || !truthy(expected)),
-        "ilike" => text(actual).to_lowercase().contains(&text(expected).to_lowercase().replace('%', "")),
-        "not ilike" => !text(actual).to_lowercase().contains(&text(expected).to_lowercase()),
+        "in" => expected.as_array().map_or_else(
+            || equal(actual, expected),
+            |all| all.iter().any(|one| equal(actual, one)),
+        ),
+        "not in" => !expected
+            .as_array()
+            .is_some_and(|all| all.iter().any(|one| equal(actual, one))),
+        "like" => {
+            text(actual).contains(&text(expected).replace('%', ""))
+                && (truthy(actual) || !truthy(expected))
+        }
+        "ilike" => text(actual)
+            .to_lowercase()
+            .contains(&text(expected).to_lowercase().replace('%', "")),
+        "not ilike" => !text(actual)
+            .to_lowercase()
+            .contains(&text(expected).to_lowercase()),
         "not like" => !text(actual).contains(&text(expected)),
         "=like" => pattern(&text(actual), &text(expected)),
         "=ilike" => pattern(&text(actual).to_lowercase(), &text(expected).to_lowercase()),
@@ -197,7 +268,9 @@ fn pattern(text: &str, like: &str) -> bool {
     let last = parts.len().saturating_sub(1);
     for (index, part) in parts.iter().enumerate() {
         if index == 0 {
-            let Some(after) = rest.strip_prefix(part) else { return false };
+            let Some(after) = rest.strip_prefix(part) else {
+                return false;
+            };
             rest = after;
             if last == 0 && !rest.is_empty() {
                 return false;
@@ -219,14 +292,24 @@ mod tests {
 
     #[test]
     fn like_patterns_anchor_where_no_percent_stands() {
-        assert!(pattern("SKU-0001", "SKU-%") && pattern("SKU-0001", "%0001") && pattern("SKU-0001", "SKU-0001"));
+        assert!(
+            pattern("SKU-0001", "SKU-%")
+                && pattern("SKU-0001", "%0001")
+                && pattern("SKU-0001", "SKU-0001")
+        );
         assert!(!pattern("XSKU-0001", "SKU-%") && !pattern("SKU-00011", "SKU-0001"));
     }
 
     #[test]
     fn false_matches_what_is_not_set() {
         assert_eq!(compare(&Value::Null, "=", &Value::Bool(false)), Ok(true));
-        assert_eq!(compare(&Value::from(3), "!=", &Value::Bool(false)), Ok(true));
-        assert_eq!(compare(&serde_json::json!([4, 5]), "in", &serde_json::json!([5])), Ok(true));
+        assert_eq!(
+            compare(&Value::from(3), "!=", &Value::Bool(false)),
+            Ok(true)
+        );
+        assert_eq!(
+            compare(&serde_json::json!([4, 5]), "in", &serde_json::json!([5])),
+            Ok(true)
+        );
     }
 }

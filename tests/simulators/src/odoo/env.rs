@@ -59,7 +59,10 @@ impl Env<'_> {
             return Ok(());
         }
         let label = self.world.schema.label(model).to_owned();
-        Err(Fault::new(Class::Access, self.world.rights.refusal(&label, model, right)))
+        Err(Fault::new(
+            Class::Access,
+            self.world.rights.refusal(&label, model, right),
+        ))
     }
 
     /// Refuses ids that are not there, as reading a field of the record would.
@@ -110,14 +113,21 @@ pub(super) fn repr(value: &Value) -> String {
         Value::Null => "None".into(),
         Value::Bool(flag) => if *flag { "True" } else { "False" }.into(),
         Value::String(text) => format!("'{text}'"),
-        Value::Array(items) => format!("[{}]", items.iter().map(repr).collect::<Vec<_>>().join(", ")),
+        Value::Array(items) => format!(
+            "[{}]",
+            items.iter().map(repr).collect::<Vec<_>>().join(", ")
+        ),
         other => other.to_string(),
     }
 }
 
 /// A many2one value: the id, or `false`.
 pub(super) fn link(id: i64) -> Value {
-    if id == 0 { Value::Bool(false) } else { Value::from(id) }
+    if id == 0 {
+        Value::Bool(false)
+    } else {
+        Value::from(id)
+    }
 }
 
 /// Rounds half away from zero to `digits` decimals, as `float_round` does.

@@ -39,7 +39,10 @@ pub(super) struct Fault {
 
 impl Fault {
     pub(super) fn new(class: Class, message: impl Into<String>) -> Self {
-        Self { class, message: message.into() }
+        Self {
+            class,
+            message: message.into(),
+        }
     }
 
     pub(super) fn user(message: impl Into<String>) -> Self {
@@ -52,17 +55,32 @@ impl Fault {
 
     pub(super) fn missing(model: &str, ids: &[i64], uid: i64) -> Self {
         let list: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        let tuple = if list.len() == 1 { format!("{},", list.join(", ")) } else { list.join(", ") };
-        Self::new(Class::Missing, format!("Record does not exist or has been deleted.\n(Record: {model}({tuple}), User: {uid})"))
+        let tuple = if list.len() == 1 {
+            format!("{},", list.join(", "))
+        } else {
+            list.join(", ")
+        };
+        Self::new(
+            Class::Missing,
+            format!(
+                "Record does not exist or has been deleted.\n(Record: {model}({tuple}), User: {uid})"
+            ),
+        )
     }
 
     pub(super) fn serialization() -> Self {
-        Self::new(Class::Serialization, "could not serialize access due to concurrent update\n")
+        Self::new(
+            Class::Serialization,
+            "could not serialize access due to concurrent update\n",
+        )
     }
 
     /// `UserError` and its subclasses, which `load` turns into messages of a record.
     pub(super) fn is_user_error(&self) -> bool {
-        matches!(self.class, Class::User | Class::Validation | Class::Access | Class::Missing | Class::AccessDenied)
+        matches!(
+            self.class,
+            Class::User | Class::Validation | Class::Access | Class::Missing | Class::AccessDenied
+        )
     }
 
     /// The Python name of the class, as the answer carries it.
@@ -118,7 +136,10 @@ impl Fault {
                 "The operation cannot be completed:\n- Create/update: a mandatory field is not set.\n- Delete: another model requires \
                  the record being deleted. If possible, archive it instead.\n\nModel: {model_label} ({model})\nField: {label} ({field})\n"
             ),
-            (Class::NotNull(..), Version::V19) => format!("The operation cannot be completed: {}", self.import_text(version)),
+            (Class::NotNull(..), Version::V19) => format!(
+                "The operation cannot be completed: {}",
+                self.import_text(version)
+            ),
             _ => self.message.clone(),
         }
     }
@@ -126,7 +147,9 @@ impl Fault {
     /// The message inside a `load` answer.
     pub(super) fn import_text(&self, version: Version) -> String {
         match (&self.class, version) {
-            (Class::NotNull(_, field, _, label), Version::V17) => format!("Missing required value for the field '{label}' ({field})"),
+            (Class::NotNull(_, field, _, label), Version::V17) => {
+                format!("Missing required value for the field '{label}' ({field})")
+            }
             (Class::NotNull(model, field, model_label, label), Version::V19) => format!(
                 "Missing required value for the field '{label}' ({field}).\nModel: '{model_label}' ({model})\n- create/update: a mandatory \
                  field is not set\n- delete: another model requires the record being deleted, you can archive it instead\n"
@@ -139,7 +162,9 @@ impl Fault {
     pub(super) fn body(&self, version: Version) -> Value {
         let message = self.text(version);
         let arguments = match self.class {
-            Class::NotFound | Class::Unprocessable | Class::BadRequest | Class::Unauthorized => json!([message, self.status()]),
+            Class::NotFound | Class::Unprocessable | Class::BadRequest | Class::Unauthorized => {
+                json!([message, self.status()])
+            }
             _ => json!([message]),
         };
         json!({

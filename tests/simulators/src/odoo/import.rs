@@ -2,7 +2,7 @@
 use serde_json::{Map, Value, json};
 
 use super::access::Right;
-use super::convert::{convert, Converted};
+use super::convert::{Converted, convert};
 use super::env::{Env, Vals, truthy};
 use super::extract::{Extracted, extract};
 use super::fault::{Class, Fault};
@@ -22,29 +22,48 @@ struct Loader {
     messages: Vec<Value>,
 }
 
-const TOO_MANY: &str =
-    "Found more than 10 errors and more than one error per 10 records, interrupted to avoid showing too many errors.";
+const TOO_MANY: &str = "Found more than 10 errors and more than one error per 10 records, interrupted to avoid showing too many errors.";
 
 pub(super) fn full_xid(env: &Env<'_>, xid: &str) -> String {
     if xid.contains('.') {
         return xid.to_owned();
     }
-    let module = env.context.get("module").and_then(Value::as_str).unwrap_or("__import__");
+    let module = env
+        .context
+        .get("module")
+        .and_then(Value::as_str)
+        .unwrap_or("__import__");
     format!("{module}.{xid}")
 }
 
 /// `load(fields, data)`: the answer, or the exception that a wrong column raises.
-pub(super) fn load(env: &mut Env<'_>, model: &str, fields: &[String], data: &[Vec<Value>]) -> Result<Value, Fault> {
+pub(super) fn load(
+    env: &mut Env<'_>,
+    model: &str,
+    fields: &[String],
+    data: &[Vec<Value>],
+) -> Result<Value, Fault> {
     let paths: Vec<Vec<String>> = fields.iter().map(|field| path(field)).collect();
     check_columns(env, model, &paths)?;
     if data.iter().any(|row| row.len() < paths.len()) {
         return Err(Fault::new(Class::Index, "list index out of range"));
     }
     let rows: Vec<&[Value]> = data.iter().map(Vec::as_slice).collect();
-    let mut loader = Loader { mark: env.db.mark(), batch: Vec::new(), ids: Vec::new(), messages: Vec::new() };
-    for (record, extracted) in extract(&env.world.schema, model, &paths, &rows).into_iter().enumerate() {
+    let mut loader = Loader {
+        mark: env.db.mark(),
+        batch: Vec::new(),
+        ids: Vec::new(),
+        messages: Vec::new(),
+    };
+    for (record, extracted) in extract(&env.world.schema, model, &paths, &rows)
+        .into_iter()
+        .enumerate()
+    {
         let mut info = Map::new();
-        info.insert("rows".into(), json!({"from": extracted.from, "to": extracted.to}));
+        info.insert(
+            "rows".into(),
+            json!({"from": extracted.from, "to": extracted.to}),
+        );
         loader.flush_if_referred(env, model, &extracted);
         let mut logged = Vec::new();
         let converted = convert(env, model, &extracted, record, &info, &mut logged)?;
@@ -53,7 +72,11 @@ pub(super) fn load(env: &mut Env<'_>, model: &str, fields: &[String], data: &[Ve
         loader.take(env, converted, info);
     }
     loader.flush(env, model);
-    if loader.messages.iter().any(|message| message.get("type") == Some(&Value::from("error"))) {
+    if loader
+        .messages
+        .iter()
+        .any(|message| message.get("type") == Some(&Value::from("error")))
+    {
         env.db.rollback_to(loader.mark);
         return Ok(json!({"ids": false, "messages": loader.messages, "nextrow": 0}));
     }
@@ -81,7 +104,9 @@ fn check_columns(env: &Env<'_>, model: &str, paths: &[Vec<String>]) -> Result<()
             let Some(field) = env.world.schema.field(&current, name) else {
                 return Err(match env.version() {
                     Version::V17 => Fault::new(Class::Key, name.as_str()),
-                    Version::V19 => Fault::new(Class::Value, format!("Invalid field name '{name}'")),
+                    Version::V19 => {
+                        Fault::new(Class::Value, format!("Invalid field name '{name}'"))
+                    }
                 });
             };
             match field.kind.relation() {
@@ -95,7 +120,11 @@ fn check_columns(env: &Env<'_>, model: &str, paths: &[Vec<String>]) -> Result<()
 
 impl Loader {
     fn take(&mut self, env: &Env<'_>, converted: Converted, info: Map<String, Value>) {
-        let Converted { xid, db_id, mut vals } = converted;
+        let Converted {
+            xid,
+            db_id,
+            mut vals,
+        } = converted;
         let xid = xid.map(|xid| full_xid(env, &xid));
         if let (None, Some(id)) = (&xid, db_id) {
             vals.insert("id".into(), Value::from(id));
@@ -105,8 +134,15 @@ impl Loader {
 
     /// A row that refers to an earlier row's external id makes Odoo store what it has first.
     fn flush_if_referred(&mut self, env: &mut Env<'_>, model: &str, extracted: &Extracted) {
-        let waiting = |xid: &str| self.batch.iter().any(|pending| pending.xid.as_deref() == Some(xid));
-        let referred = extracted.references().iter().any(|xid| waiting(&full_xid(env, xid)));
+        let waiting = |xid: &str| {
+            self.batch
+                .iter()
+                .any(|pending| pending.xid.as_deref() == Some(xid))
+        };
+        let referred = extracted
+            .references()
+            .iter()
+            .any(|xid| waiting(&full_xid(env, xid)));
         if referred {
             self.flush(env, model);
         }
@@ -123,7 +159,9 @@ impl Loader {
             }
             Err(fault) => {
                 env.db.rollback_to(mark);
-                fault.is_user_error().then(|| message(env, model, &first.info, &fault))
+                fault
+                    .is_user_error()
+                    .then(|| message(env, model, &first.info, &fault))
             }
         };
         // Odoo tries again record by record, and stops after ten errors.
@@ -133,14 +171,20 @@ impl Loader {
             match load_records(env, model, std::slice::from_ref(pending)) {
                 Ok(ids) => self.ids.extend(ids),
                 Err(fault) => {
-                    let to = if env.version() == Version::V17 { before } else { self.mark };
+                    let to = if env.version() == Version::V17 {
+                        before
+                    } else {
+                        self.mark
+                    };
                     env.db.rollback_to(to);
-                    self.messages.push(message(env, model, &pending.info, &fault));
+                    self.messages
+                        .push(message(env, model, &pending.info, &fault));
                     errors += 1;
                 }
             }
             if errors >= 10 && errors * 10 > index {
-                self.messages.push(json!({"type": "warning", "message": TOO_MANY}));
+                self.messages
+                    .push(json!({"type": "warning", "message": TOO_MANY}));
                 break;
             }
         }
@@ -158,10 +202,16 @@ fn message(env: &Env<'_>, root: &str, info: &Map<String, Value>, fault: &Fault) 
     let mut message = info.clone();
     message.insert("type".into(), Value::from("error"));
     let text = match (&fault.class, version) {
-        (Class::NotNull(model, field, ..), Version::V17) if model != root => format!("Missing required value for the field '{field}'"),
+        (Class::NotNull(model, field, ..), Version::V17) if model != root => {
+            format!("Missing required value for the field '{field}'")
+        }
         (Class::NotNull(model, field, ..), Version::V19) if model != root => {
             // 19 looks the column up in the loaded model, and so names the wrong field.
-            let label = env.world.schema.field(root, field).map_or(field.as_str(), |found| found.label.as_str());
+            let label = env
+                .world
+                .schema
+                .field(root, field)
+                .map_or(field.as_str(), |found| found.label.as_str());
             format!(
                 "Missing required value for the field '{label}' ({field}).\nModel: Unknown\n- create/update: a mandatory field is not \
                  set\n- delete: another model requires the record being deleted, you can archive it instead\n"
@@ -169,7 +219,11 @@ fn message(env: &Env<'_>, root: &str, info: &Map<String, Value>, fault: &Fault) 
         }
         (Class::Value | Class::Key | Class::Type | Class::Attribute | Class::Assertion, _) => {
             message.insert("moreinfo".into(), Value::from("Resolve other errors first"));
-            format!("Unknown error during import: <class '{}'>: {}", fault.name().trim_start_matches("builtins."), fault.message)
+            format!(
+                "Unknown error during import: <class '{}'>: {}",
+                fault.name().trim_start_matches("builtins."),
+                fault.message
+            )
         }
         _ => fault.import_text(version),
     };
@@ -191,14 +245,27 @@ fn load_records(env: &mut Env<'_>, model: &str, batch: &[Pending]) -> Result<Vec
         ids.push(existing(env, model, pending, update)?);
     }
     let mut seen = std::collections::BTreeSet::new();
-    let doubled = batch.iter().zip(&ids).any(|(pending, id)| id.is_none() && pending.xid.as_ref().is_some_and(|xid| !seen.insert(xid.clone())));
+    let doubled = batch.iter().zip(&ids).any(|(pending, id)| {
+        id.is_none()
+            && pending
+                .xid
+                .as_ref()
+                .is_some_and(|xid| !seen.insert(xid.clone()))
+    });
     if doubled {
         // Two new records with one external id in one statement: PostgreSQL refuses, Odoo falls back to single records.
-        return Err(Fault::new(Class::Operational, "ON CONFLICT DO UPDATE command cannot affect row a second time\n"));
+        return Err(Fault::new(
+            Class::Operational,
+            "ON CONFLICT DO UPDATE command cannot affect row a second time\n",
+        ));
     }
     for (pending, id) in batch.iter().zip(&ids) {
         let Some(id) = *id else { continue };
-        let kept = pending.xid.as_deref().and_then(|xid| env.db.xid(xid)).is_some_and(|row| update && row.noupdate);
+        let kept = pending
+            .xid
+            .as_deref()
+            .and_then(|xid| env.db.xid(xid))
+            .is_some_and(|row| update && row.noupdate);
         if !kept {
             orm::write(env, model, &[id], pending.vals.clone())?;
         }
@@ -224,15 +291,24 @@ fn load_records(env: &mut Env<'_>, model: &str, batch: &[Pending]) -> Result<Vec
     Ok(loaded)
 }
 
-fn existing(env: &Env<'_>, model: &str, pending: &Pending, update: bool) -> Result<Option<i64>, Fault> {
+fn existing(
+    env: &Env<'_>,
+    model: &str,
+    pending: &Pending,
+    update: bool,
+) -> Result<Option<i64>, Fault> {
     let Some(xid) = &pending.xid else {
         let id = pending.vals.get("id").and_then(Value::as_i64);
         if id.is_none() && update && env.version() == Version::V19 {
-            return Err(Fault::validation("Cannot update a record without specifying its id or xml_id"));
+            return Err(Fault::validation(
+                "Cannot update a record without specifying its id or xml_id",
+            ));
         }
         return Ok(id);
     };
-    let Some(row) = env.db.xid(xid) else { return Ok(None) };
+    let Some(row) = env.db.xid(xid) else {
+        return Ok(None);
+    };
     if row.model != model {
         return Err(Fault::validation(format!(
             "For external id {xid} when trying to create/update a record of model {model} found record of different model {} ({})",
@@ -249,7 +325,10 @@ mod tests {
     #[test]
     fn column_names_become_paths() {
         assert_eq!(path("partner_id/id"), ["partner_id", "id"]);
-        assert_eq!(path("order_line/product_id/.id"), ["order_line", "product_id", ".id"]);
+        assert_eq!(
+            path("order_line/product_id/.id"),
+            ["order_line", "product_id", ".id"]
+        );
         assert_eq!(path("partner_id.id"), ["partner_id", ".id"]);
         assert_eq!(path("partner_id:id"), ["partner_id", "id"]);
         assert_eq!(path(".id"), [".id"]);

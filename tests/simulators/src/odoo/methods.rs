@@ -22,12 +22,40 @@ pub(super) struct Method {
     pub(super) writes: bool,
 }
 
-const fn method(name: &'static str, class: &'static str, is_model: bool, params: &'static [&'static str], required: usize) -> Method {
-    Method { name, class, is_model, params, required, any_keyword: false, writes: false }
+const fn method(
+    name: &'static str,
+    class: &'static str,
+    is_model: bool,
+    params: &'static [&'static str],
+    required: usize,
+) -> Method {
+    Method {
+        name,
+        class,
+        is_model,
+        params,
+        required,
+        any_keyword: false,
+        writes: false,
+    }
 }
 
-const fn writer(name: &'static str, class: &'static str, is_model: bool, params: &'static [&'static str], required: usize) -> Method {
-    Method { name, class, is_model, params, required, any_keyword: false, writes: true }
+const fn writer(
+    name: &'static str,
+    class: &'static str,
+    is_model: bool,
+    params: &'static [&'static str],
+    required: usize,
+) -> Method {
+    Method {
+        name,
+        class,
+        is_model,
+        params,
+        required,
+        any_keyword: false,
+        writes: true,
+    }
 }
 
 const GENERIC: &[Method] = &[
@@ -36,20 +64,65 @@ const GENERIC: &[Method] = &[
     writer("write", "BaseModel", false, &["vals"], 1),
     writer("unlink", "BaseModel", false, &[], 0),
     method("read", "BaseModel", false, &["fields", "load"], 0),
-    method("search", "BaseModel", true, &["domain", "offset", "limit", "order"], 1),
+    method(
+        "search",
+        "BaseModel",
+        true,
+        &["domain", "offset", "limit", "order"],
+        1,
+    ),
     method("search_count", "BaseModel", true, &["domain", "limit"], 1),
     Method {
         any_keyword: true,
-        ..method("search_read", "BaseModel", true, &["domain", "fields", "offset", "limit", "order"], 0)
+        ..method(
+            "search_read",
+            "BaseModel",
+            true,
+            &["domain", "fields", "offset", "limit", "order"],
+            0,
+        )
     },
     method("get_external_id", "BaseModel", false, &[], 0),
-    method("fields_get", "BaseModel", true, &["allfields", "attributes"], 0),
-    method("name_search", "BaseModel", true, &["name", "args", "operator", "limit"], 0),
+    method(
+        "fields_get",
+        "BaseModel",
+        true,
+        &["allfields", "attributes"],
+        0,
+    ),
+    method(
+        "name_search",
+        "BaseModel",
+        true,
+        &["name", "args", "operator", "limit"],
+        0,
+    ),
 ];
 
-const READ_GROUP: Method = method("read_group", "BaseModel", true, &["domain", "fields", "groupby", "offset", "limit", "orderby", "lazy"], 3);
-const FORMATTED: Method =
-    method("formatted_read_group", "BaseModel", true, &["domain", "groupby", "aggregates", "having", "offset", "limit", "order"], 1);
+const READ_GROUP: Method = method(
+    "read_group",
+    "BaseModel",
+    true,
+    &[
+        "domain", "fields", "groupby", "offset", "limit", "orderby", "lazy",
+    ],
+    3,
+);
+const FORMATTED: Method = method(
+    "formatted_read_group",
+    "BaseModel",
+    true,
+    &[
+        "domain",
+        "groupby",
+        "aggregates",
+        "having",
+        "offset",
+        "limit",
+        "order",
+    ],
+    1,
+);
 
 fn special(version: Version, model: &str, name: &str) -> Option<Method> {
     let (v17, v19) = (version == Version::V17, version == Version::V19);
@@ -60,19 +133,39 @@ fn special(version: Version, model: &str, name: &str) -> Option<Method> {
         ("stock.picking", "button_validate") => writer("button_validate", "Picking", false, &[], 0),
         ("stock.picking", "action_cancel") => writer("action_cancel", "Picking", false, &[], 0),
         ("stock.picking", "action_assign") => writer("action_assign", "Picking", false, &[], 0),
-        ("stock.return.picking", "create_returns") if v17 => writer("create_returns", "ReturnPicking", false, &[], 0),
-        ("stock.return.picking", "action_create_returns") if v19 => writer("action_create_returns", "StockReturnPicking", false, &[], 0),
-        ("stock.quant", "action_apply_inventory") => writer("action_apply_inventory", "StockQuant", false, &[], 0),
-        ("sale.advance.payment.inv", "create_invoices") => writer("create_invoices", "SaleAdvancePaymentInv", false, &[], 0),
+        ("stock.return.picking", "create_returns") if v17 => {
+            writer("create_returns", "ReturnPicking", false, &[], 0)
+        }
+        ("stock.return.picking", "action_create_returns") if v19 => {
+            writer("action_create_returns", "StockReturnPicking", false, &[], 0)
+        }
+        ("stock.quant", "action_apply_inventory") => {
+            writer("action_apply_inventory", "StockQuant", false, &[], 0)
+        }
+        ("sale.advance.payment.inv", "create_invoices") => {
+            writer("create_invoices", "SaleAdvancePaymentInv", false, &[], 0)
+        }
         ("account.move", "action_post") => writer("action_post", "AccountMove", false, &[], 0),
         ("account.move", "button_draft") => writer("button_draft", "AccountMove", false, &[], 0),
         ("account.move", "button_cancel") => writer("button_cancel", "AccountMove", false, &[], 0),
-        ("account.move.reversal", "refund_moves") => writer("refund_moves", "AccountMoveReversal", false, &[], 0),
-        ("account.payment.register", "action_create_payments") => writer("action_create_payments", "AccountPaymentRegister", false, &[], 0),
-        ("res.users", "context_get") => method("context_get", "Users", true, &[], 0),
-        ("ir.model.data", "check_object_reference") => {
-            method("check_object_reference", "IrModelData", true, &["module", "xml_id", "raise_on_access_error"], 2)
+        ("account.move.reversal", "refund_moves") => {
+            writer("refund_moves", "AccountMoveReversal", false, &[], 0)
         }
+        ("account.payment.register", "action_create_payments") => writer(
+            "action_create_payments",
+            "AccountPaymentRegister",
+            false,
+            &[],
+            0,
+        ),
+        ("res.users", "context_get") => method("context_get", "Users", true, &[], 0),
+        ("ir.model.data", "check_object_reference") => method(
+            "check_object_reference",
+            "IrModelData",
+            true,
+            &["module", "xml_id", "raise_on_access_error"],
+            2,
+        ),
         (_, "read_group") => READ_GROUP,
         (_, "formatted_read_group") if v19 => FORMATTED,
         _ => return None,
@@ -81,12 +174,20 @@ fn special(version: Version, model: &str, name: &str) -> Option<Method> {
 
 /// Finds a method or answers as Odoo does when there is none.
 pub(super) fn find(version: Version, model: &str, name: &str) -> Result<Method, Fault> {
-    if let Some(found) = special(version, model, name).or_else(|| GENERIC.iter().find(|method| method.name == name).copied()) {
+    if let Some(found) = special(version, model, name)
+        .or_else(|| GENERIC.iter().find(|method| method.name == name).copied())
+    {
         return Ok(found);
     }
     Err(match version {
-        Version::V17 => Fault::new(Class::Attribute, format!("The method '{name}' does not exist on the model '{model}'")),
-        Version::V19 => Fault::new(Class::NotFound, format!("The method '{model}.{name}' does not exist")),
+        Version::V17 => Fault::new(
+            Class::Attribute,
+            format!("The method '{name}' does not exist on the model '{model}'"),
+        ),
+        Version::V19 => Fault::new(
+            Class::NotFound,
+            format!("The method '{model}.{name}' does not exist"),
+        ),
     })
 }
 
@@ -106,9 +207,17 @@ impl Call {
             return Vec::new();
         }
         if self.method.name != "load" {
-            return self.ids.iter().map(|id| format!("{}:{id}", self.model)).collect();
+            return self
+                .ids
+                .iter()
+                .map(|id| format!("{}:{id}", self.model))
+                .collect();
         }
-        let column = |wanted: &str| texts(self.args.get("fields")).iter().position(|field| field == wanted);
+        let column = |wanted: &str| {
+            texts(self.args.get("fields"))
+                .iter()
+                .position(|field| field == wanted)
+        };
         let (column, is_xid) = match (column("id"), column(".id")) {
             (Some(column), _) => (column, true),
             (None, Some(column)) => (column, false),
@@ -116,8 +225,21 @@ impl Call {
         };
         let rows = self.args.get("data").and_then(Value::as_array);
         let cells = rows.into_iter().flatten().filter_map(|row| row.get(column));
-        let names = cells.map(|cell| cell.as_str().map_or_else(|| cell.to_string(), str::to_owned)).filter(|text| !text.is_empty());
-        let mut keys: Vec<String> = names.map(|text| if is_xid { text } else { format!("{}:{text}", self.model) }).collect();
+        let names = cells
+            .map(|cell| {
+                cell.as_str()
+                    .map_or_else(|| cell.to_string(), str::to_owned)
+            })
+            .filter(|text| !text.is_empty());
+        let mut keys: Vec<String> = names
+            .map(|text| {
+                if is_xid {
+                    text
+                } else {
+                    format!("{}:{text}", self.model)
+                }
+            })
+            .collect();
         keys.sort();
         keys.dedup();
         keys
@@ -137,7 +259,12 @@ impl Call {
     }
 
     fn page(&self) -> Page<'_> {
-        let number = |name: &str| self.args.get(name).and_then(Value::as_u64).and_then(|value| usize::try_from(value).ok());
+        let number = |name: &str| {
+            self.args
+                .get(name)
+                .and_then(Value::as_u64)
+                .and_then(|value| usize::try_from(value).ok())
+        };
         Page {
             offset: number("offset").unwrap_or(0),
             limit: number("limit").filter(|limit| *limit > 0),
@@ -147,18 +274,33 @@ impl Call {
 
     /// A domain may come under its old name `args` too.
     fn domain(&self) -> Value {
-        self.args.get("domain").filter(|value| !value.is_null()).cloned().unwrap_or_else(|| json!([]))
+        self.args
+            .get("domain")
+            .filter(|value| !value.is_null())
+            .cloned()
+            .unwrap_or_else(|| json!([]))
     }
 }
 
 fn texts(value: Option<&Value>) -> Vec<String> {
-    value.and_then(Value::as_array).map(|all| all.iter().filter_map(Value::as_str).map(str::to_owned).collect()).unwrap_or_default()
+    value
+        .and_then(Value::as_array)
+        .map(|all| {
+            all.iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect()
+        })
+        .unwrap_or_default()
 }
 
 fn vals(value: &Value) -> Result<Vals, Fault> {
     match value.as_object() {
         Some(map) => Ok(map.clone().into_iter().collect()),
-        None => Err(Fault::new(Class::Type, format!("values must be a mapping, not {}", repr(value)))),
+        None => Err(Fault::new(
+            Class::Type,
+            format!("values must be a mapping, not {}", repr(value)),
+        )),
     }
 }
 
@@ -168,14 +310,31 @@ pub(super) fn run(env: &mut Env<'_>, call: &Call) -> Result<Value, Fault> {
     match call.method.name {
         "load" => load(env, call),
         "create" => create(env, model, &call.value("vals_list")),
-        "write" => orm::write(env, model, ids, vals(&call.value("vals"))?).map(|()| Value::Bool(true)),
+        "write" => {
+            orm::write(env, model, ids, vals(&call.value("vals"))?).map(|()| Value::Bool(true))
+        }
         "unlink" => orm::unlink(env, model, ids).map(|()| Value::Bool(true)),
-        "read" => orm::read(env, model, ids, &call.value("fields"), call.args.get("load").is_none_or(super::env::truthy)),
+        "read" => orm::read(
+            env,
+            model,
+            ids,
+            &call.value("fields"),
+            call.args.get("load").is_none_or(super::env::truthy),
+        ),
         "search" => orm::search(env, model, &call.domain(), call.page()).map(|found| json!(found)),
-        "search_count" => orm::search(env, model, &call.domain(), call.page()).map(|found| json!(found.len())),
+        "search_count" => {
+            orm::search(env, model, &call.domain(), call.page()).map(|found| json!(found.len()))
+        }
         "search_read" => {
             let classic = call.args.get("load").is_none_or(super::env::truthy);
-            orm::search_read(env, model, &call.domain(), &call.value("fields"), call.page(), classic)
+            orm::search_read(
+                env,
+                model,
+                &call.domain(),
+                &call.value("fields"),
+                call.page(),
+                classic,
+            )
         }
         "get_external_id" => Ok(external_ids(env, model, ids)),
         "fields_get" => fields_get(env, model, &texts(call.args.get("allfields"))),
@@ -195,16 +354,29 @@ pub(super) fn run(env: &mut Env<'_>, call: &Call) -> Result<Value, Fault> {
         "button_cancel" => account::set_state(env, ids, "cancel"),
         "refund_moves" => account::refund_moves(env, ids),
         "action_create_payments" => account::create_payments(env, ids),
-        "context_get" => Ok(json!({"lang": "en_US", "tz": env.db.text("res.users", env.user.uid, "tz"), "uid": env.user.uid})),
+        "context_get" => Ok(
+            json!({"lang": "en_US", "tz": env.db.text("res.users", env.user.uid, "tz"), "uid": env.user.uid}),
+        ),
         "check_object_reference" => check_object_reference(env, call),
-        other => Err(Fault::new(Class::NotSimulated, format!("the simulator knows `{model}.{other}` by name only"))),
+        other => Err(Fault::new(
+            Class::NotSimulated,
+            format!("the simulator knows `{model}.{other}` by name only"),
+        )),
     }
 }
 
 fn load(env: &mut Env<'_>, call: &Call) -> Result<Value, Fault> {
     let fields = texts(call.args.get("fields"));
-    let data = call.args.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
-    let rows: Vec<Vec<Value>> = data.into_iter().map(|row| row.as_array().cloned().unwrap_or_default()).collect();
+    let data = call
+        .args
+        .get("data")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
+    let rows: Vec<Vec<Value>> = data
+        .into_iter()
+        .map(|row| row.as_array().cloned().unwrap_or_default())
+        .collect();
     import::load(env, &call.model, &fields, &rows)
 }
 
@@ -223,32 +395,59 @@ fn create(env: &mut Env<'_>, model: &str, value: &Value) -> Result<Value, Fault>
 
 fn external_ids(env: &Env<'_>, model: &str, ids: &[i64]) -> Value {
     let named = ids.iter().map(|id| {
-        let first = env.db.xids_of(model, *id).into_iter().next().unwrap_or_default();
+        let first = env
+            .db
+            .xids_of(model, *id)
+            .into_iter()
+            .next()
+            .unwrap_or_default();
         (id.to_string(), Value::from(first))
     });
     Value::Object(named.collect())
 }
 
 fn check_object_reference(env: &Env<'_>, call: &Call) -> Result<Value, Fault> {
-    let text = |name: &str| call.args.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |name: &str| {
+        call.args
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     let xid = format!("{}.{}", text("module"), text("xml_id"));
     let Some(row) = env.db.xid(&xid) else {
-        return Err(Fault::new(Class::Value, format!("External ID not found in the system: {xid}")));
+        return Err(Fault::new(
+            Class::Value,
+            format!("External ID not found in the system: {xid}"),
+        ));
     };
     if env.check(&row.model, Right::Read).is_err() {
-        if call.args.get("raise_on_access_error").is_some_and(super::env::truthy) {
-            return Err(Fault::new(Class::Access, format!("Not enough access rights on the external ID \"{xid}\"")));
+        if call
+            .args
+            .get("raise_on_access_error")
+            .is_some_and(super::env::truthy)
+        {
+            return Err(Fault::new(
+                Class::Access,
+                format!("Not enough access rights on the external ID \"{xid}\""),
+            ));
         }
         return Ok(json!([row.model, false]));
     }
     // The id stays even when the record is gone, as in Odoo: `check_object_reference` then answers false.
-    let id = if env.db.exists(&row.model, row.res_id) { json!(row.res_id) } else { json!(false) };
+    let id = if env.db.exists(&row.model, row.res_id) {
+        json!(row.res_id)
+    } else {
+        json!(false)
+    };
     Ok(json!([row.model, id]))
 }
 
 fn fields_get(env: &Env<'_>, model: &str, wanted: &[String]) -> Result<Value, Fault> {
     env.check(model, Right::Read)?;
-    let Some(known) = env.world.schema.model(model) else { return Ok(json!({})) };
+    let Some(known) = env.world.schema.model(model) else {
+        return Ok(json!({}));
+    };
     let shown = known.fields.iter().filter(|(name, _)| wanted.is_empty() || wanted.contains(name)).map(|(name, field)| {
         let mut one = json!({"name": name, "string": field.label, "required": field.required, "readonly": field.computed});
         if let (Some(relation), Some(map)) = (field.kind.relation(), one.as_object_mut()) {
@@ -261,16 +460,43 @@ fn fields_get(env: &Env<'_>, model: &str, wanted: &[String]) -> Result<Value, Fa
 
 fn name_search(env: &Env<'_>, model: &str, call: &Call) -> Result<Value, Fault> {
     env.check(model, Right::Read)?;
-    let wanted = call.args.get("name").and_then(Value::as_str).unwrap_or_default().to_lowercase();
-    let filter = call.args.get("args").or_else(|| call.args.get("domain")).cloned().unwrap_or_else(|| json!([]));
-    let limit = call.args.get("limit").and_then(Value::as_u64).and_then(|limit| usize::try_from(limit).ok()).unwrap_or(100);
+    let wanted = call
+        .args
+        .get("name")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_lowercase();
+    let filter = call
+        .args
+        .get("args")
+        .or_else(|| call.args.get("domain"))
+        .cloned()
+        .unwrap_or_else(|| json!([]));
+    let limit = call
+        .args
+        .get("limit")
+        .and_then(Value::as_u64)
+        .and_then(|limit| usize::try_from(limit).ok())
+        .unwrap_or(100);
     let ids = domain::search(env, model, &filter)?;
-    let found = ids.into_iter().map(|id| (id, env.display(model, id))).filter(|(_, name)| name.to_lowercase().contains(&wanted));
-    Ok(Value::Array(found.take(limit).map(|(id, name)| json!([id, name])).collect()))
+    let found = ids
+        .into_iter()
+        .map(|id| (id, env.display(model, id)))
+        .filter(|(_, name)| name.to_lowercase().contains(&wanted));
+    Ok(Value::Array(
+        found
+            .take(limit)
+            .map(|(id, name)| json!([id, name]))
+            .collect(),
+    ))
 }
 
 /// Binds positional and named arguments as Python does for JSON-RPC.
-pub(super) fn bind(method: &Method, mut positional: Vec<Value>, named: Map<String, Value>) -> Result<(Vec<i64>, Map<String, Value>), Fault> {
+pub(super) fn bind(
+    method: &Method,
+    mut positional: Vec<Value>,
+    named: Map<String, Value>,
+) -> Result<(Vec<i64>, Map<String, Value>), Fault> {
     let mut ids = Vec::new();
     let needs_first = !method.is_model || method.name == "create";
     if needs_first && positional.is_empty() {
@@ -278,45 +504,107 @@ pub(super) fn bind(method: &Method, mut positional: Vec<Value>, named: Map<Strin
     }
     if !method.is_model {
         let first = positional.remove(0);
-        ids = first.as_i64().map_or_else(|| id_list(&first), |id| vec![id]);
+        ids = first
+            .as_i64()
+            .map_or_else(|| id_list(&first), |id| vec![id]);
     }
     let call = format!("{}.{}()", method.class, method.name);
     if positional.len() > method.params.len() {
         let (most, given) = (method.params.len() + 1, positional.len() + 1);
         let plural = if most == 1 { "" } else { "s" };
-        let from = if method.required < method.params.len() { format!("from {} to ", method.required + 1) } else { String::new() };
-        return Err(Fault::new(Class::Type, format!("{call} takes {from}{most} positional argument{plural} but {given} were given")));
+        let from = if method.required < method.params.len() {
+            format!("from {} to ", method.required + 1)
+        } else {
+            String::new()
+        };
+        return Err(Fault::new(
+            Class::Type,
+            format!("{call} takes {from}{most} positional argument{plural} but {given} were given"),
+        ));
     }
-    let mut args: Map<String, Value> = method.params.iter().zip(positional).map(|(name, value)| ((*name).to_owned(), value)).collect();
+    let mut args: Map<String, Value> = method
+        .params
+        .iter()
+        .zip(positional)
+        .map(|(name, value)| ((*name).to_owned(), value))
+        .collect();
     for (name, value) in named {
         if args.contains_key(&name) {
-            return Err(Fault::new(Class::Type, format!("{call} got multiple values for argument '{name}'")));
+            return Err(Fault::new(
+                Class::Type,
+                format!("{call} got multiple values for argument '{name}'"),
+            ));
         }
         if !method.any_keyword && !method.params.contains(&name.as_str()) {
-            return Err(Fault::new(Class::Type, format!("{call} got an unexpected keyword argument '{name}'")));
+            return Err(Fault::new(
+                Class::Type,
+                format!("{call} got an unexpected keyword argument '{name}'"),
+            ));
         }
         args.insert(name, value);
     }
-    let missing: Vec<String> =
-        method.params.iter().take(method.required).filter(|name| !args.contains_key(**name)).map(|name| format!("'{name}'")).collect();
+    let missing: Vec<String> = method
+        .params
+        .iter()
+        .take(method.required)
+        .filter(|name| !args.contains_key(**name))
+        .map(|name| format!("'{name}'"))
+        .collect();
     if let Some((last, head)) = missing.split_last() {
-        let list = if head.is_empty() { last.clone() } else { format!("{} and {last}", head.join(", ")) };
+        let list = if head.is_empty() {
+            last.clone()
+        } else {
+            format!("{} and {last}", head.join(", "))
+        };
         let plural = if missing.len() == 1 { "" } else { "s" };
-        return Err(Fault::new(Class::Type, format!("{call} missing {} required positional argument{plural}: {list}", missing.len())));
+        return Err(Fault::new(
+            Class::Type,
+            format!(
+                "{call} missing {} required positional argument{plural}: {list}",
+                missing.len()
+            ),
+        ));
     }
     Ok((ids, args))
 }
 
 /// Binds the named arguments of JSON-2.
-pub(super) fn bind_named(method: &Method, model: &str, ids: Vec<i64>, named: Map<String, Value>) -> Result<Call, Fault> {
+pub(super) fn bind_named(
+    method: &Method,
+    model: &str,
+    ids: Vec<i64>,
+    named: Map<String, Value>,
+) -> Result<Call, Fault> {
     if method.is_model && !ids.is_empty() {
-        return Err(Fault::new(Class::Unprocessable, format!("cannot call {model}.{} with ids", method.name)));
+        return Err(Fault::new(
+            Class::Unprocessable,
+            format!("cannot call {model}.{} with ids", method.name),
+        ));
     }
-    if let Some(name) = method.params.iter().take(method.required).find(|name| !named.contains_key(**name)) {
-        return Err(Fault::new(Class::Unprocessable, format!("missing a required argument: '{name}'")));
+    if let Some(name) = method
+        .params
+        .iter()
+        .take(method.required)
+        .find(|name| !named.contains_key(**name))
+    {
+        return Err(Fault::new(
+            Class::Unprocessable,
+            format!("missing a required argument: '{name}'"),
+        ));
     }
-    if let Some(name) = named.keys().find(|name| !method.any_keyword && !method.params.contains(&name.as_str())) {
-        return Err(Fault::new(Class::Unprocessable, format!("got an unexpected keyword argument '{name}'")));
+    if let Some(name) = named
+        .keys()
+        .find(|name| !method.any_keyword && !method.params.contains(&name.as_str()))
+    {
+        return Err(Fault::new(
+            Class::Unprocessable,
+            format!("got an unexpected keyword argument '{name}'"),
+        ));
     }
-    Ok(Call { model: model.to_owned(), method: *method, ids, args: named })
+    Ok(Call {
+        model: model.to_owned(),
+        method: *method,
+        ids,
+        args: named,
+    })
 }

@@ -42,7 +42,8 @@ use axum::routing::{any, get, post};
 use serde_json::{Value, json};
 
 pub use config::{
-    Clock, Latency, OdooConfig, OdooUser, ProductSeed, Rounding, TaxSeed, Version, WarehouseSeed, connector_groups,
+    Clock, Latency, OdooConfig, OdooUser, ProductSeed, Rounding, TaxSeed, Version, WarehouseSeed,
+    connector_groups,
 };
 
 /// A fault for the next calls of a method.
@@ -62,7 +63,8 @@ pub struct Injection {
 
 impl Injection {
     fn applies_to(&self, model: &str, method: &str) -> bool {
-        (self.model.is_empty() || self.model == model) && (self.method.is_empty() || self.method == method)
+        (self.model.is_empty() || self.model == model)
+            && (self.method.is_empty() || self.method == method)
     }
 }
 
@@ -75,7 +77,9 @@ pub struct OdooSim {
 impl OdooSim {
     /// Fills a fresh database.
     pub fn new(config: OdooConfig) -> Arc<Self> {
-        Arc::new(Self { server: Arc::new(server::Server::new(config)) })
+        Arc::new(Self {
+            server: Arc::new(server::Server::new(config)),
+        })
     }
 
     /// Its HTTP interface. Work goes on to its commit when a client goes away.
@@ -83,12 +87,20 @@ impl OdooSim {
         let server = || Arc::clone(&self.server);
         let (rpc, two, bare, info) = (server(), server(), server(), server());
         Router::new()
-            .route("/jsonrpc", post(move |body: Bytes| jsonrpc::handle(Arc::clone(&rpc), body)))
+            .route(
+                "/jsonrpc",
+                post(move |body: Bytes| jsonrpc::handle(Arc::clone(&rpc), body)),
+            )
             .route(
                 "/json/2/{*path}",
-                any(move |method: Method, Path(path): Path<String>, headers: HeaderMap, body: Bytes| {
-                    json2::handle(Arc::clone(&two), method, path, headers, body)
-                }),
+                any(
+                    move |method: Method,
+                          Path(path): Path<String>,
+                          headers: HeaderMap,
+                          body: Bytes| {
+                        json2::handle(Arc::clone(&two), method, path, headers, body)
+                    },
+                ),
             )
             .route(
                 "/json/2",
@@ -102,7 +114,8 @@ impl OdooSim {
 
     /// Everything that invariants look at: orders with pickings and moves, stock, invoices, credit notes, payments.
     pub fn snapshot(&self) -> Value {
-        self.server.with_db(|db| snapshot::snapshot(db, &self.server.world))
+        self.server
+            .with_db(|db| snapshot::snapshot(db, &self.server.world))
     }
 
     /// Makes the next calls fail or wait.
@@ -120,6 +133,9 @@ async fn version(server: Arc<server::Server>) -> axum::response::Response {
     use axum::response::IntoResponse as _;
     match server.world.version {
         Version::V17 => json2::html(StatusCode::NOT_FOUND, json2::NOT_FOUND),
-        Version::V19 => axum::Json(json!({"version_info": [19, 0, 0, "final", 0, ""], "version": "19.0"})).into_response(),
+        Version::V19 => {
+            axum::Json(json!({"version_info": [19, 0, 0, "final", 0, ""], "version": "19.0"}))
+                .into_response()
+        }
     }
 }

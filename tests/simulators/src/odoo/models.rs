@@ -21,7 +21,12 @@ pub(super) fn default_order(model: &str) -> &'static str {
 
 /// Is `field` a one2many whose records go with their parent?
 pub(super) fn owns(model: &str, field: &str) -> bool {
-    matches!((model, field), ("sale.order", "order_line") | ("account.move", "invoice_line_ids") | ("stock.return.picking", "product_return_moves"))
+    matches!(
+        (model, field),
+        ("sale.order", "order_line")
+            | ("account.move", "invoice_line_ids")
+            | ("stock.return.picking", "product_return_moves")
+    )
 }
 
 pub(super) fn create(env: &mut Env<'_>, model: &str, vals: Vals) -> Result<i64, Fault> {
@@ -49,7 +54,10 @@ pub(super) fn write(env: &mut Env<'_>, model: &str, id: i64, mut vals: Vals) -> 
         "stock.quant" => quants::write(env, id, vals),
         "account.move" => account::write(env, id, vals),
         "res.partner" if vals.get("name").is_some_and(|name| !truthy(name)) => {
-            let kind = vals.get("type").cloned().unwrap_or_else(|| env.db.get(model, id, "type").clone());
+            let kind = vals
+                .get("type")
+                .cloned()
+                .unwrap_or_else(|| env.db.get(model, id, "type").clone());
             check_partner_name(env, &kind, &Value::Bool(false))?;
             orm::store(env, model, id, vals)
         }
@@ -62,13 +70,21 @@ fn check_partner_name(env: &Env<'_>, kind: &Value, name: &Value) -> Result<(), F
         return Ok(());
     }
     // A check constraint: 17 puts its text in quotes.
-    let text = if env.version() == Version::V17 { "'Contacts require a name'" } else { "Contacts require a name" };
+    let text = if env.version() == Version::V17 {
+        "'Contacts require a name'"
+    } else {
+        "Contacts require a name"
+    };
     Err(Fault::new(Class::Operational, text))
 }
 
 fn create_partner(env: &mut Env<'_>, vals: Vals) -> Result<i64, Fault> {
     let name = vals.get("name").cloned().unwrap_or(Value::Null);
-    let kind = vals.get("type").filter(|kind| truthy(kind)).cloned().unwrap_or_else(|| Value::from("contact"));
+    let kind = vals
+        .get("type")
+        .filter(|kind| truthy(kind))
+        .cloned()
+        .unwrap_or_else(|| Value::from("contact"));
     check_partner_name(env, &kind, &name)?;
     orm::insert(env, "res.partner", vals)
 }
@@ -80,22 +96,50 @@ fn create_order(env: &mut Env<'_>, mut vals: Vals) -> Result<i64, Fault> {
     }
     // The number is drawn before anything can fail, and is not given back.
     let number = env.db.next_in("sale.order");
-    vals.entry("name".into()).or_insert_with(|| Value::from(format!("S{number:05}")));
+    vals.entry("name".into())
+        .or_insert_with(|| Value::from(format!("S{number:05}")));
     if partner != 0 {
         env.check_exist("res.partner", &[partner])?;
     }
-    for (field, kind) in [("partner_invoice_id", "invoice"), ("partner_shipping_id", "delivery")] {
-        vals.entry(field.into()).or_insert_with(|| link(address(env, partner, kind)));
+    for (field, kind) in [
+        ("partner_invoice_id", "invoice"),
+        ("partner_shipping_id", "delivery"),
+    ] {
+        vals.entry(field.into())
+            .or_insert_with(|| link(address(env, partner, kind)));
     }
-    vals.entry("date_order".into()).or_insert_with(|| env.now_text());
-    vals.entry("company_id".into()).or_insert_with(|| Value::from(env.company()));
-    vals.entry("user_id".into()).or_insert_with(|| Value::from(env.user.uid));
-    vals.entry("warehouse_id".into()).or_insert_with(|| env.db.all("stock.warehouse").first().map_or(Value::Bool(false), |id| json!(id)));
-    let pricelist = env.db.id_in("res.partner", partner, "property_product_pricelist");
-    let pricelist = if pricelist == 0 { env.db.all("product.pricelist").first().copied().unwrap_or(0) } else { pricelist };
-    vals.entry("pricelist_id".into()).or_insert_with(|| link(pricelist));
-    let until = env.now.checked_add(jiff::SignedDuration::from_hours(30 * 24)).unwrap_or(env.now);
-    vals.entry("validity_date".into()).or_insert_with(|| Value::from(until.strftime("%Y-%m-%d").to_string()));
+    vals.entry("date_order".into())
+        .or_insert_with(|| env.now_text());
+    vals.entry("company_id".into())
+        .or_insert_with(|| Value::from(env.company()));
+    vals.entry("user_id".into())
+        .or_insert_with(|| Value::from(env.user.uid));
+    vals.entry("warehouse_id".into()).or_insert_with(|| {
+        env.db
+            .all("stock.warehouse")
+            .first()
+            .map_or(Value::Bool(false), |id| json!(id))
+    });
+    let pricelist = env
+        .db
+        .id_in("res.partner", partner, "property_product_pricelist");
+    let pricelist = if pricelist == 0 {
+        env.db
+            .all("product.pricelist")
+            .first()
+            .copied()
+            .unwrap_or(0)
+    } else {
+        pricelist
+    };
+    vals.entry("pricelist_id".into())
+        .or_insert_with(|| link(pricelist));
+    let until = env
+        .now
+        .checked_add(jiff::SignedDuration::from_hours(30 * 24))
+        .unwrap_or(env.now);
+    vals.entry("validity_date".into())
+        .or_insert_with(|| Value::from(until.strftime("%Y-%m-%d").to_string()));
     let confirmed = vals.get("state").and_then(Value::as_str) == Some("sale");
     let id = orm::insert(env, "sale.order", vals)?;
     if confirmed {
@@ -107,28 +151,42 @@ fn create_order(env: &mut Env<'_>, mut vals: Vals) -> Result<i64, Fault> {
 /// The contact's address of a kind, or the contact itself: Odoo's `address_get`.
 fn address(env: &Env<'_>, partner: i64, kind: &str) -> i64 {
     let children = env.db.ids("res.partner", partner, "child_ids");
-    children.into_iter().find(|child| env.db.text("res.partner", *child, "type") == kind).unwrap_or(partner)
+    children
+        .into_iter()
+        .find(|child| env.db.text("res.partner", *child, "type") == kind)
+        .unwrap_or(partner)
 }
 
 fn create_order_line(env: &mut Env<'_>, mut vals: Vals) -> Result<i64, Fault> {
     let product = vals.get("product_id").and_then(Value::as_i64).unwrap_or(0);
     let order = vals.get("order_id").and_then(Value::as_i64).unwrap_or(0);
-    if product == 0 && !vals.get("display_type").is_some_and(truthy) && env.version() == Version::V17 {
+    if product == 0
+        && !vals.get("display_type").is_some_and(truthy)
+        && env.version() == Version::V17
+    {
         let text = "new row for relation \"sale_order_line\" violates check constraint \"sale_order_line_accountable_required_fields\"\n";
         return Err(Fault::new(Class::Operational, text));
     }
     if product != 0 {
         env.check_exist("product.product", &[product])?;
-        vals.entry("name".into()).or_insert_with(|| Value::from(env.display("product.product", product)));
-        vals.entry("price_unit".into()).or_insert_with(|| json!(list_price(env, order, product)));
+        vals.entry("name".into())
+            .or_insert_with(|| Value::from(env.display("product.product", product)));
+        vals.entry("price_unit".into())
+            .or_insert_with(|| json!(list_price(env, order, product)));
         let taxes = env.db.ids("product.product", product, "taxes_id");
-        vals.entry(compute::tax_field(env.version()).into()).or_insert_with(|| json!([[6, 0, taxes]]));
+        vals.entry(compute::tax_field(env.version()).into())
+            .or_insert_with(|| json!([[6, 0, taxes]]));
     } else {
-        vals.entry("price_unit".into()).or_insert_with(|| json!(0.0));
+        vals.entry("price_unit".into())
+            .or_insert_with(|| json!(0.0));
     }
     let id = orm::insert(env, "sale.order.line", vals)?;
     if env.db.text("sale.order", order, "state") == "sale" {
-        sale::procure(env, order, &[(id, env.db.num("sale.order.line", id, "product_uom_qty"))])?;
+        sale::procure(
+            env,
+            order,
+            &[(id, env.db.num("sale.order.line", id, "product_uom_qty"))],
+        )?;
     }
     Ok(id)
 }

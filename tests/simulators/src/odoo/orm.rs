@@ -11,28 +11,58 @@ use super::schema::Kind;
 use super::{Version, domain, models};
 
 /// `read`: the records that exist, in the order asked for. `classic` shows a many2one as `[id, name]`, else as the id.
-pub(super) fn read(env: &Env<'_>, model: &str, ids: &[i64], fields: &Value, classic: bool) -> Result<Value, Fault> {
+pub(super) fn read(
+    env: &Env<'_>,
+    model: &str,
+    ids: &[i64],
+    fields: &Value,
+    classic: bool,
+) -> Result<Value, Fault> {
     env.check(model, Right::Read)?;
     let names = field_names(env, model, fields)?;
-    let rows: Vec<Value> = ids.iter().filter(|id| env.db.exists(model, **id)).map(|id| row(env, model, *id, &names, classic)).collect();
+    let rows: Vec<Value> = ids
+        .iter()
+        .filter(|id| env.db.exists(model, **id))
+        .map(|id| row(env, model, *id, &names, classic))
+        .collect();
     Ok(Value::Array(rows))
 }
 
 fn field_names(env: &Env<'_>, model: &str, fields: &Value) -> Result<Vec<String>, Fault> {
-    let asked: Vec<String> = fields.as_array().map(|all| all.iter().filter_map(Value::as_str).map(str::to_owned).collect()).unwrap_or_default();
+    let asked: Vec<String> = fields
+        .as_array()
+        .map(|all| {
+            all.iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect()
+        })
+        .unwrap_or_default();
     let known = env.world.schema.model(model);
     if asked.is_empty() {
-        return Ok(known.map(|found| found.fields.keys().cloned().collect()).unwrap_or_default());
+        return Ok(known
+            .map(|found| found.fields.keys().cloned().collect())
+            .unwrap_or_default());
     }
-    match asked.iter().find(|name| *name != "id" && env.world.schema.field(model, name).is_none()) {
+    match asked
+        .iter()
+        .find(|name| *name != "id" && env.world.schema.field(model, name).is_none())
+    {
         Some(name) => Err(invalid_field(env, model, name)),
         None => Ok(asked),
     }
 }
 
 fn invalid_field(env: &Env<'_>, model: &str, name: &str) -> Fault {
-    let place = if env.version() == Version::V17 { "on model" } else { "on" };
-    Fault::new(Class::Value, format!("Invalid field '{name}' {place} '{model}'"))
+    let place = if env.version() == Version::V17 {
+        "on model"
+    } else {
+        "on"
+    };
+    Fault::new(
+        Class::Value,
+        format!("Invalid field '{name}' {place} '{model}'"),
+    )
 }
 
 fn row(env: &Env<'_>, model: &str, id: i64, names: &[String], classic: bool) -> Value {
@@ -50,7 +80,9 @@ fn row(env: &Env<'_>, model: &str, id: i64, names: &[String], classic: bool) -> 
 fn wire(env: &Env<'_>, kind: Option<&Kind>, raw: Value, classic: bool) -> Value {
     match kind {
         Some(Kind::Many2one(_)) if !classic => raw.as_i64().map_or(Value::Bool(false), Value::from),
-        Some(Kind::Many2one(target)) => raw.as_i64().map_or(Value::Bool(false), |id| json!([id, env.display(target, id)])),
+        Some(Kind::Many2one(target)) => raw.as_i64().map_or(Value::Bool(false), |id| {
+            json!([id, env.display(target, id)])
+        }),
         Some(Kind::Many2many(_) | Kind::One2many { .. }) => json!(id_list(&raw)),
         Some(Kind::Float) => json!(raw.as_f64().unwrap_or(0.0)),
         Some(Kind::Int) => json!(raw.as_i64().unwrap_or(0)),
@@ -68,22 +100,48 @@ pub(super) struct Page<'a> {
     pub(super) order: Option<&'a str>,
 }
 
-pub(super) fn search(env: &Env<'_>, model: &str, filter: &Value, page: Page<'_>) -> Result<Vec<i64>, Fault> {
+pub(super) fn search(
+    env: &Env<'_>,
+    model: &str,
+    filter: &Value,
+    page: Page<'_>,
+) -> Result<Vec<i64>, Fault> {
     env.check(model, Right::Read)?;
     let mut ids = domain::search(env, model, filter)?;
-    sort(env, model, &mut ids, page.order.unwrap_or_else(|| models::default_order(model)))?;
-    Ok(ids.into_iter().skip(page.offset).take(page.limit.unwrap_or(usize::MAX)).collect())
+    sort(
+        env,
+        model,
+        &mut ids,
+        page.order.unwrap_or_else(|| models::default_order(model)),
+    )?;
+    Ok(ids
+        .into_iter()
+        .skip(page.offset)
+        .take(page.limit.unwrap_or(usize::MAX))
+        .collect())
 }
 
 fn sort(env: &Env<'_>, model: &str, ids: &mut [i64], order: &str) -> Result<(), Fault> {
     let mut keys: Vec<(String, bool)> = Vec::new();
-    for term in order.split(',').map(str::trim).filter(|term| !term.is_empty()) {
+    for term in order
+        .split(',')
+        .map(str::trim)
+        .filter(|term| !term.is_empty())
+    {
         let mut words = term.split_whitespace();
         let name = words.next().unwrap_or("id").to_owned();
         if name != "id" && env.world.schema.field(model, &name).is_none() {
-            return Err(Fault::new(Class::Value, format!("Invalid field '{name}' on model '{model}'")));
+            return Err(Fault::new(
+                Class::Value,
+                format!("Invalid field '{name}' on model '{model}'"),
+            ));
         }
-        keys.push((name, words.next().is_some_and(|word| word.eq_ignore_ascii_case("desc"))));
+        keys.push((
+            name,
+            words
+                .next()
+                .is_some_and(|word| word.eq_ignore_ascii_case("desc")),
+        ));
     }
     if matches!(keys.as_slice(), [(name, false)] if name == "id") {
         return Ok(());
@@ -103,14 +161,24 @@ fn sort(env: &Env<'_>, model: &str, ids: &mut [i64], order: &str) -> Result<(), 
 
 fn compare(left: &Value, right: &Value) -> Ordering {
     match (left, right) {
-        (Value::Number(left), Value::Number(right)) => left.as_f64().partial_cmp(&right.as_f64()).unwrap_or(Ordering::Equal),
+        (Value::Number(left), Value::Number(right)) => left
+            .as_f64()
+            .partial_cmp(&right.as_f64())
+            .unwrap_or(Ordering::Equal),
         (Value::String(left), Value::String(right)) => left.cmp(right),
         // PostgreSQL puts what is not set last when it sorts upward.
         _ => truthy(right).cmp(&truthy(left)),
     }
 }
 
-pub(super) fn search_read(env: &Env<'_>, model: &str, filter: &Value, fields: &Value, page: Page<'_>, classic: bool) -> Result<Value, Fault> {
+pub(super) fn search_read(
+    env: &Env<'_>,
+    model: &str,
+    filter: &Value,
+    fields: &Value,
+    page: Page<'_>,
+    classic: bool,
+) -> Result<Value, Fault> {
     let names = field_names(env, model, fields);
     let ids = search(env, model, filter, page)?;
     names?;
@@ -128,7 +196,10 @@ pub(super) fn write(env: &mut Env<'_>, model: &str, ids: &[i64], vals: Vals) -> 
     env.check(model, Right::Write)?;
     if let Some(name) = unknown(env, model, &vals) {
         let fault = match env.version() {
-            Version::V17 => Fault::new(Class::Value, format!("Invalid field '{name}' on model '{model}'")),
+            Version::V17 => Fault::new(
+                Class::Value,
+                format!("Invalid field '{name}' on model '{model}'"),
+            ),
             Version::V19 => Fault::new(Class::Key, name),
         };
         return Err(fault);
@@ -143,16 +214,28 @@ pub(super) fn write(env: &mut Env<'_>, model: &str, ids: &[i64], vals: Vals) -> 
 pub(super) fn unlink(env: &mut Env<'_>, model: &str, ids: &[i64]) -> Result<(), Fault> {
     env.check(model, Right::Unlink)?;
     for id in ids {
-        if model == "sale.order" && !matches!(env.db.text(model, *id, "state"), "draft" | "cancel") {
-            return Err(Fault::user("You can not delete a sent quotation or a confirmed sales order. You must first cancel it."));
+        if model == "sale.order" && !matches!(env.db.text(model, *id, "state"), "draft" | "cancel")
+        {
+            return Err(Fault::user(
+                "You can not delete a sent quotation or a confirmed sales order. You must first cancel it.",
+            ));
         }
-        let children: Vec<(String, Vec<i64>)> = env.world.schema.model(model).map_or_else(Vec::new, |found| {
-            let owned = found.fields.iter().filter_map(|(name, field)| match &field.kind {
-                Kind::One2many { model: child, .. } if models::owns(model, name) => Some((child.clone(), env.db.ids(model, *id, name))),
-                _ => None,
-            });
-            owned.collect()
-        });
+        let children: Vec<(String, Vec<i64>)> =
+            env.world
+                .schema
+                .model(model)
+                .map_or_else(Vec::new, |found| {
+                    let owned = found
+                        .fields
+                        .iter()
+                        .filter_map(|(name, field)| match &field.kind {
+                            Kind::One2many { model: child, .. } if models::owns(model, name) => {
+                                Some((child.clone(), env.db.ids(model, *id, name)))
+                            }
+                            _ => None,
+                        });
+                    owned.collect()
+                });
         for (child, lines) in children {
             for line in lines {
                 env.db.remove(&child, line);
@@ -164,19 +247,34 @@ pub(super) fn unlink(env: &mut Env<'_>, model: &str, ids: &[i64]) -> Result<(), 
 }
 
 fn unknown(env: &Env<'_>, model: &str, vals: &Vals) -> Option<String> {
-    vals.keys().find(|name| *name != "id" && env.world.schema.field(model, name).is_none()).cloned()
+    vals.keys()
+        .find(|name| *name != "id" && env.world.schema.field(model, name).is_none())
+        .cloned()
 }
 
 fn check_names(env: &Env<'_>, model: &str, vals: &Vals) -> Result<(), Fault> {
-    let Some(name) = unknown(env, model, vals) else { return Ok(()) };
-    let place = if env.version() == Version::V17 { "on model" } else { "in" };
-    Err(Fault::new(Class::Value, format!("Invalid field '{name}' {place} '{model}'")))
+    let Some(name) = unknown(env, model, vals) else {
+        return Ok(());
+    };
+    let place = if env.version() == Version::V17 {
+        "on model"
+    } else {
+        "in"
+    };
+    Err(Fault::new(
+        Class::Value,
+        format!("Invalid field '{name}' {place} '{model}'"),
+    ))
 }
 
 /// Puts defaults in, refuses empty required columns, stores, then runs the x2many commands.
 pub(super) fn insert(env: &mut Env<'_>, model: &str, mut vals: Vals) -> Result<i64, Fault> {
-    let fields: Vec<(String, super::schema::Field)> =
-        env.world.schema.model(model).map(|found| found.fields.clone().into_iter().collect()).unwrap_or_default();
+    let fields: Vec<(String, super::schema::Field)> = env
+        .world
+        .schema
+        .model(model)
+        .map(|found| found.fields.clone().into_iter().collect())
+        .unwrap_or_default();
     let mut record = Vals::new();
     let mut commands = Vec::new();
     for (name, field) in fields {
@@ -187,7 +285,9 @@ pub(super) fn insert(env: &mut Env<'_>, model: &str, mut vals: Vals) -> Result<i
         match &field.kind {
             Kind::One2many { .. } => commands.extend(given.map(|value| (name, field.kind, value))),
             Kind::Many2many(_) => {
-                let value = given.map(|value| many2many(&[], &value)).unwrap_or_default();
+                let value = given
+                    .map(|value| many2many(&[], &value))
+                    .unwrap_or_default();
                 record.insert(name, json!(value));
             }
             _ => {
@@ -212,10 +312,27 @@ pub(super) fn insert(env: &mut Env<'_>, model: &str, mut vals: Vals) -> Result<i
     Ok(id)
 }
 
-fn check_column(env: &Env<'_>, model: &str, name: &str, field: &super::schema::Field, value: &Value) -> Result<(), Fault> {
-    if field.required && matches!(value, Value::Null | Value::Bool(false)) && field.kind != Kind::Bool {
+fn check_column(
+    env: &Env<'_>,
+    model: &str,
+    name: &str,
+    field: &super::schema::Field,
+    value: &Value,
+) -> Result<(), Fault> {
+    if field.required
+        && matches!(value, Value::Null | Value::Bool(false))
+        && field.kind != Kind::Bool
+    {
         let label = env.world.schema.label(model).to_owned();
-        return Err(Fault::new(Class::NotNull(model.to_owned(), name.to_owned(), label, field.label.clone()), String::new()));
+        return Err(Fault::new(
+            Class::NotNull(
+                model.to_owned(),
+                name.to_owned(),
+                label,
+                field.label.clone(),
+            ),
+            String::new(),
+        ));
     }
     if let (Kind::Many2one(target), Some(id)) = (&field.kind, value.as_i64())
         && !env.db.exists(target, id)
@@ -229,7 +346,12 @@ fn check_column(env: &Env<'_>, model: &str, name: &str, field: &super::schema::F
 fn column(kind: &Kind, value: Value) -> Value {
     match kind {
         // A numeric column has no "empty": false becomes 0.
-        Kind::Float => json!(value.as_f64().or_else(|| value.as_str().and_then(|text| text.parse().ok())).unwrap_or(0.0)),
+        Kind::Float => json!(
+            value
+                .as_f64()
+                .or_else(|| value.as_str().and_then(|text| text.parse().ok()))
+                .unwrap_or(0.0)
+        ),
         Kind::Int => json!(value.as_i64().unwrap_or(0)),
         Kind::Bool => json!(truthy(&value)),
         Kind::Many2one(_) => value.as_i64().map_or(Value::Bool(false), Value::from),
@@ -246,7 +368,9 @@ fn column(kind: &Kind, value: Value) -> Value {
 /// Stores changed values of one record; `models::write` has said yes.
 pub(super) fn store(env: &mut Env<'_>, model: &str, id: i64, vals: Vals) -> Result<(), Fault> {
     for (name, value) in vals {
-        let Some(field) = env.world.schema.field(model, &name).cloned() else { continue };
+        let Some(field) = env.world.schema.field(model, &name).cloned() else {
+            continue;
+        };
         if field.computed {
             continue;
         }
@@ -273,7 +397,9 @@ pub(super) fn store(env: &mut Env<'_>, model: &str, id: i64, vals: Vals) -> Resu
 /// The ids after many2many commands `[6, 0, ids]`, `[4, id]`, `[3, id]`, `[5]`; plain ids replace.
 fn many2many(now: &[i64], value: &Value) -> Vec<i64> {
     let mut ids = now.to_vec();
-    let Some(items) = value.as_array() else { return Vec::new() };
+    let Some(items) = value.as_array() else {
+        return Vec::new();
+    };
     if items.iter().all(Value::is_number) {
         return id_list(value);
     }
@@ -290,22 +416,46 @@ fn many2many(now: &[i64], value: &Value) -> Vec<i64> {
     ids
 }
 
-fn one2many(env: &mut Env<'_>, model: &str, id: i64, name: &str, kind: &Kind, value: &Value) -> Result<(), Fault> {
-    let Kind::One2many { model: child, inverse } = kind else { return Ok(()) };
-    let Some(commands) = value.as_array() else { return Ok(()) };
+fn one2many(
+    env: &mut Env<'_>,
+    model: &str,
+    id: i64,
+    name: &str,
+    kind: &Kind,
+    value: &Value,
+) -> Result<(), Fault> {
+    let Kind::One2many {
+        model: child,
+        inverse,
+    } = kind
+    else {
+        return Ok(());
+    };
+    let Some(commands) = value.as_array() else {
+        return Ok(());
+    };
     for command in commands.iter().filter_map(Value::as_array) {
         let target = command.get(1).and_then(Value::as_i64).unwrap_or(0);
-        let vals: Vals = command.get(2).and_then(Value::as_object).cloned().unwrap_or_default().into_iter().collect();
+        let vals: Vals = command
+            .get(2)
+            .and_then(Value::as_object)
+            .cloned()
+            .unwrap_or_default()
+            .into_iter()
+            .collect();
         match command.first().and_then(Value::as_i64) {
             Some(0) => {
                 let mut vals = vals;
                 vals.insert(inverse.clone(), Value::from(id));
                 // An external id that `load` found no record for: the line gets it.
-                let xid = vals.remove("id").and_then(|xid| xid.as_str().map(str::to_owned));
+                let xid = vals
+                    .remove("id")
+                    .and_then(|xid| xid.as_str().map(str::to_owned));
                 check_names(env, child, &vals)?;
                 let line = models::create(env, child, vals)?;
                 if let Some(xid) = xid {
-                    let (key, noupdate) = (super::import::full_xid(env, &xid), env.flag("noupdate"));
+                    let (key, noupdate) =
+                        (super::import::full_xid(env, &xid), env.flag("noupdate"));
                     env.db.put_xid(&key, Some((child, line, noupdate)));
                 }
             }
@@ -322,7 +472,12 @@ fn one2many(env: &mut Env<'_>, model: &str, id: i64, name: &str, kind: &Kind, va
             }
             Some(6) => {
                 let kept = command.get(2).map(id_list).unwrap_or_default();
-                for line in env.db.ids(model, id, name).into_iter().filter(|line| !kept.contains(line)) {
+                for line in env
+                    .db
+                    .ids(model, id, name)
+                    .into_iter()
+                    .filter(|line| !kept.contains(line))
+                {
                     env.db.remove(child, line);
                 }
             }

@@ -22,12 +22,16 @@ fn quant(env: &mut Env<'_>, product: i64, location: i64) -> Result<i64, Fault> {
 
 fn find(env: &Env<'_>, product: i64, location: i64) -> Option<i64> {
     let quants = env.db.ids("product.product", product, "__quants");
-    quants.into_iter().find(|id| env.db.id_in("stock.quant", *id, "location_id") == location)
+    quants
+        .into_iter()
+        .find(|id| env.db.id_in("stock.quant", *id, "location_id") == location)
 }
 
 pub(super) fn available(env: &Env<'_>, product: i64, location: i64) -> f64 {
-    find(env, product, location)
-        .map_or(0.0, |id| env.db.num("stock.quant", id, "quantity") - env.db.num("stock.quant", id, "reserved_quantity"))
+    find(env, product, location).map_or(0.0, |id| {
+        env.db.num("stock.quant", id, "quantity")
+            - env.db.num("stock.quant", id, "reserved_quantity")
+    })
 }
 
 fn add(env: &mut Env<'_>, product: i64, location: i64, field: &str, by: f64) -> Result<(), Fault> {
@@ -41,12 +45,23 @@ fn add(env: &mut Env<'_>, product: i64, location: i64, field: &str, by: f64) -> 
 }
 
 /// Moves goods from one location to the other.
-pub(super) fn transfer(env: &mut Env<'_>, product: i64, from: i64, to: i64, quantity: f64) -> Result<(), Fault> {
+pub(super) fn transfer(
+    env: &mut Env<'_>,
+    product: i64,
+    from: i64,
+    to: i64,
+    quantity: f64,
+) -> Result<(), Fault> {
     add(env, product, from, "quantity", -quantity)?;
     add(env, product, to, "quantity", quantity)
 }
 
-pub(super) fn reserve(env: &mut Env<'_>, product: i64, location: i64, by: f64) -> Result<(), Fault> {
+pub(super) fn reserve(
+    env: &mut Env<'_>,
+    product: i64,
+    location: i64,
+    by: f64,
+) -> Result<(), Fault> {
     add(env, product, location, "reserved_quantity", by)
 }
 
@@ -77,15 +92,19 @@ pub(super) fn write(env: &mut Env<'_>, id: i64, mut vals: Vals) -> Result<(), Fa
         adjust(env, id, value)?;
     }
     if let Some(value) = vals.remove("inventory_quantity").map(number) {
-        env.db.set("stock.quant", id, "inventory_quantity", json!(value));
-        env.db.set("stock.quant", id, "inventory_quantity_set", json!(true));
+        env.db
+            .set("stock.quant", id, "inventory_quantity", json!(value));
+        env.db
+            .set("stock.quant", id, "inventory_quantity_set", json!(true));
     }
     orm::store(env, "stock.quant", id, vals)
 }
 
 fn check_manager(env: &Env<'_>) -> Result<(), Fault> {
     if env.version() == Version::V17 && !env.in_group("stock.group_stock_manager") {
-        return Err(Fault::user("Only a stock manager can validate an inventory adjustment."));
+        return Err(Fault::user(
+            "Only a stock manager can validate an inventory adjustment.",
+        ));
     }
     Ok(())
 }
@@ -94,10 +113,19 @@ fn adjust(env: &mut Env<'_>, id: i64, counted: f64) -> Result<(), Fault> {
     let product = env.db.id_in("stock.quant", id, "product_id");
     let location = env.db.id_in("stock.quant", id, "location_id");
     let difference = counted - env.db.num("stock.quant", id, "quantity");
-    let loss = env.db.find("stock.location", "name", &Value::from("Inventory adjustment")).unwrap_or(0);
+    let loss = env
+        .db
+        .find(
+            "stock.location",
+            "name",
+            &Value::from("Inventory adjustment"),
+        )
+        .unwrap_or(0);
     transfer(env, product, loss, location, difference)?;
-    env.db.set("stock.quant", id, "inventory_quantity", json!(0.0));
-    env.db.set("stock.quant", id, "inventory_quantity_set", json!(false));
+    env.db
+        .set("stock.quant", id, "inventory_quantity", json!(0.0));
+    env.db
+        .set("stock.quant", id, "inventory_quantity_set", json!(false));
     Ok(())
 }
 
@@ -116,14 +144,26 @@ pub(super) fn apply_inventory(env: &mut Env<'_>, ids: &[i64]) -> Result<Value, F
 }
 
 /// `read_group` (17) and `formatted_read_group` (19) over sums and counts.
-pub(super) fn groups(env: &Env<'_>, model: &str, args: &Map<String, Value>) -> Result<Value, Fault> {
+pub(super) fn groups(
+    env: &Env<'_>,
+    model: &str,
+    args: &Map<String, Value>,
+) -> Result<Value, Fault> {
     env.check(model, Right::Read)?;
     let empty = json!([]);
     let filter = args.get("domain").unwrap_or(&empty);
     let names = |key: &str| -> Vec<String> {
         match args.get(key) {
             Some(Value::String(one)) => vec![one.clone()],
-            other => other.and_then(Value::as_array).map(|all| all.iter().filter_map(Value::as_str).map(str::to_owned).collect()).unwrap_or_default(),
+            other => other
+                .and_then(Value::as_array)
+                .map(|all| {
+                    all.iter()
+                        .filter_map(Value::as_str)
+                        .map(str::to_owned)
+                        .collect()
+                })
+                .unwrap_or_default(),
         }
     };
     let v17 = env.version() == Version::V17;
@@ -136,7 +176,10 @@ pub(super) fn groups(env: &Env<'_>, model: &str, args: &Map<String, Value>) -> R
     for spec in by.iter().chain(&sums) {
         let name = spec.split(':').next().unwrap_or(spec);
         if name != "__count" && env.world.schema.field(model, name).is_none() {
-            return Err(Fault::new(Class::Value, format!("Invalid field '{name}' on model '{model}'")));
+            return Err(Fault::new(
+                Class::Value,
+                format!("Invalid field '{name}' on model '{model}'"),
+            ));
         }
     }
     let mut found: Vec<(Vec<Value>, Vec<i64>)> = Vec::new();
@@ -147,21 +190,48 @@ pub(super) fn groups(env: &Env<'_>, model: &str, args: &Map<String, Value>) -> R
             None => found.push((key, vec![id])),
         }
     }
-    found.sort_by_key(|(key, _)| key.iter().map(|value| value.as_i64().unwrap_or(i64::MAX)).collect::<Vec<_>>());
-    let rows = found.iter().map(|(key, ids)| group_row(env, model, filter, &by, &sums, lazy, key, ids)).collect();
+    found.sort_by_key(|(key, _)| {
+        key.iter()
+            .map(|value| value.as_i64().unwrap_or(i64::MAX))
+            .collect::<Vec<_>>()
+    });
+    let rows = found
+        .iter()
+        .map(|(key, ids)| group_row(env, model, filter, &by, &sums, lazy, key, ids))
+        .collect();
     Ok(Value::Array(rows))
 }
 
-#[expect(clippy::too_many_arguments, reason = "one row needs all parts of the call")]
-fn group_row(env: &Env<'_>, model: &str, filter: &Value, by: &[String], sums: &[String], lazy: bool, key: &[Value], ids: &[i64]) -> Value {
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one row needs all parts of the call"
+)]
+fn group_row(
+    env: &Env<'_>,
+    model: &str,
+    filter: &Value,
+    by: &[String],
+    sums: &[String],
+    lazy: bool,
+    key: &[Value],
+    ids: &[i64],
+) -> Value {
     let v17 = env.version() == Version::V17;
     let mut row = Map::new();
-    let mut leaves: Vec<Value> = if v17 { filter.as_array().cloned().unwrap_or_default() } else { Vec::new() };
+    let mut leaves: Vec<Value> = if v17 {
+        filter.as_array().cloned().unwrap_or_default()
+    } else {
+        Vec::new()
+    };
     for (name, value) in by.iter().zip(key) {
-        let target = env.world.schema.field(model, name).and_then(|field| match &field.kind {
-            Kind::Many2one(target) => Some(target.clone()),
-            _ => None,
-        });
+        let target = env
+            .world
+            .schema
+            .field(model, name)
+            .and_then(|field| match &field.kind {
+                Kind::Many2one(target) => Some(target.clone()),
+                _ => None,
+            });
         let shown = match (target, value.as_i64()) {
             (Some(target), Some(id)) => json!([id, env.display(&target, id)]),
             _ => value.clone(),
@@ -171,8 +241,15 @@ fn group_row(env: &Env<'_>, model: &str, filter: &Value, by: &[String], sums: &[
     }
     for spec in sums {
         let name = spec.split(':').next().unwrap_or(spec);
-        let total: f64 = ids.iter().map(|id| env.get(model, *id, name).as_f64().unwrap_or(0.0)).sum();
-        let shown = if name == "__count" { json!(ids.len()) } else { json!(total) };
+        let total: f64 = ids
+            .iter()
+            .map(|id| env.get(model, *id, name).as_f64().unwrap_or(0.0))
+            .sum();
+        let shown = if name == "__count" {
+            json!(ids.len())
+        } else {
+            json!(total)
+        };
         row.insert(if v17 { name.to_owned() } else { spec.clone() }, shown);
     }
     if v17 {
@@ -182,8 +259,17 @@ fn group_row(env: &Env<'_>, model: &str, filter: &Value, by: &[String], sums: &[
         };
         row.insert(count, json!(ids.len()));
     }
-    let ands = leaves.iter().filter(|leaf| leaf.is_array()).count().saturating_sub(1);
-    let joined: Vec<Value> = std::iter::repeat_n(Value::from("&"), ands).chain(leaves).collect();
-    row.insert(if v17 { "__domain" } else { "__extra_domain" }.into(), Value::Array(joined));
+    let ands = leaves
+        .iter()
+        .filter(|leaf| leaf.is_array())
+        .count()
+        .saturating_sub(1);
+    let joined: Vec<Value> = std::iter::repeat_n(Value::from("&"), ands)
+        .chain(leaves)
+        .collect();
+    row.insert(
+        if v17 { "__domain" } else { "__extra_domain" }.into(),
+        Value::Array(joined),
+    );
     Value::Object(row)
 }

@@ -7,7 +7,10 @@ use super::fault::{Class, Fault};
 use super::{Version, compute, orm, stock};
 
 fn names(env: &Env<'_>, ids: &[i64]) -> String {
-    ids.iter().map(|id| env.db.text("sale.order", *id, "name")).collect::<Vec<_>>().join(", ")
+    ids.iter()
+        .map(|id| env.db.text("sale.order", *id, "name"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// `action_confirm`: all orders or none.
@@ -19,15 +22,28 @@ pub(super) fn action_confirm(env: &mut Env<'_>, ids: &[i64]) -> Result<Value, Fa
         let text = "The operation cannot be completed: Error, a partner cannot follow twice the same object.";
         return Err(Fault::validation(text));
     }
-    if ids.iter().any(|id| !matches!(env.db.text("sale.order", *id, "state"), "draft" | "sent")) {
+    if ids
+        .iter()
+        .any(|id| !matches!(env.db.text("sale.order", *id, "state"), "draft" | "sent"))
+    {
         return Err(Fault::user(match env.version() {
             // All orders of the batch are named, not only those in a wrong state.
-            Version::V17 => format!("The following orders are not in a state requiring confirmation: {}", names(env, ids)),
+            Version::V17 => format!(
+                "The following orders are not in a state requiring confirmation: {}",
+                names(env, ids)
+            ),
             Version::V19 => "Some orders are not in a state requiring confirmation.".to_owned(),
         }));
     }
-    if env.version() == Version::V19 && ids.iter().flat_map(|id| env.db.ids("sale.order", *id, "order_line")).any(|line| no_product(env, line)) {
-        return Err(Fault::user("Some order lines are missing a product, you need to correct them before going further."));
+    if env.version() == Version::V19
+        && ids
+            .iter()
+            .flat_map(|id| env.db.ids("sale.order", *id, "order_line"))
+            .any(|line| no_product(env, line))
+    {
+        return Err(Fault::user(
+            "Some order lines are missing a product, you need to correct them before going further.",
+        ));
     }
     env.check("sale.order", Right::Write)?;
     for id in ids {
@@ -40,7 +56,11 @@ pub(super) fn action_confirm(env: &mut Env<'_>, ids: &[i64]) -> Result<Value, Fa
 }
 
 fn no_product(env: &Env<'_>, line: i64) -> bool {
-    env.db.id_in("sale.order.line", line, "product_id") == 0 && env.db.text("sale.order.line", line, "display_type").is_empty()
+    env.db.id_in("sale.order.line", line, "product_id") == 0
+        && env
+            .db
+            .text("sale.order.line", line, "display_type")
+            .is_empty()
 }
 
 /// Makes the deliveries of confirmed orders.
@@ -49,7 +69,10 @@ pub(super) fn launch(env: &mut Env<'_>, ids: &[i64]) -> Result<(), Fault> {
     for id in ids {
         for line in env.db.ids("sale.order", *id, "order_line") {
             let product = env.db.id_in("sale.order.line", line, "product_id");
-            let code = env.db.text("product.product", product, "default_code").to_owned();
+            let code = env
+                .db
+                .text("product.product", product, "default_code")
+                .to_owned();
             if goods(env, product) && env.world.config.unroutable_skus.contains(&code) {
                 missing.push(no_rule(env, product));
             }
@@ -78,7 +101,9 @@ fn no_rule(env: &Env<'_>, product: i64) -> String {
             "No rule has been found to replenish '{product}' in 'Partners/Customers'.\nVerify the routes configuration on the product."
         ),
         Version::V19 => {
-            format!("No rule has been found to replenish \"{product}\" in \"Customers\".\nVerify the routes configuration on the product.")
+            format!(
+                "No rule has been found to replenish \"{product}\" in \"Customers\".\nVerify the routes configuration on the product."
+            )
         }
     }
 }
@@ -91,16 +116,27 @@ fn goods(env: &Env<'_>, product: i64) -> bool {
 pub(super) fn procure(env: &mut Env<'_>, order: i64, lines: &[(i64, f64)]) -> Result<(), Fault> {
     let wanted: Vec<(i64, i64, f64)> = lines
         .iter()
-        .map(|(line, quantity)| (*line, env.db.id_in("sale.order.line", *line, "product_id"), *quantity))
+        .map(|(line, quantity)| {
+            (
+                *line,
+                env.db.id_in("sale.order.line", *line, "product_id"),
+                *quantity,
+            )
+        })
         .filter(|(_, product, quantity)| *quantity > 0.0 && goods(env, *product))
         .collect();
     if wanted.is_empty() {
         return Ok(());
     }
-    let open = env.db.ids("sale.order", order, "picking_ids").into_iter().find(|picking| {
-        let state = compute::picking_state(env.db, *picking);
-        !matches!(state.as_str(), "done" | "cancel") && env.db.id_in("stock.picking", *picking, "return_id") == 0
-    });
+    let open = env
+        .db
+        .ids("sale.order", order, "picking_ids")
+        .into_iter()
+        .find(|picking| {
+            let state = compute::picking_state(env.db, *picking);
+            !matches!(state.as_str(), "done" | "cancel")
+                && env.db.id_in("stock.picking", *picking, "return_id") == 0
+        });
     let picking = match open {
         Some(picking) => picking,
         None => stock::create_delivery(env, order)?,
@@ -118,20 +154,30 @@ pub(super) fn write_line(env: &mut Env<'_>, id: i64, vals: Vals) -> Result<(), F
     let confirmed = env.db.text("sale.order", order, "state") == "sale";
     let before = env.db.num("sale.order.line", id, "product_uom_qty");
     let product = env.db.id_in("sale.order.line", id, "product_id");
-    let new_product = vals.get("product_id").and_then(Value::as_i64).is_some_and(|new| new != product);
+    let new_product = vals
+        .get("product_id")
+        .and_then(Value::as_i64)
+        .is_some_and(|new| new != product);
     if confirmed && new_product && env.version() == Version::V19 {
-        return Err(Fault::user("You cannot modify the product of this order line."));
+        return Err(Fault::user(
+            "You cannot modify the product of this order line.",
+        ));
     }
     orm::store(env, "sale.order.line", id, vals)?;
     let change = env.db.num("sale.order.line", id, "product_uom_qty") - before;
     if !confirmed || change == 0.0 {
         return Ok(());
     }
-    let open = env.db.ids("sale.order.line", id, "move_ids").into_iter().find(|id| stock::is_open(env.db.text("stock.move", *id, "state")));
+    let open = env
+        .db
+        .ids("sale.order.line", id, "move_ids")
+        .into_iter()
+        .find(|id| stock::is_open(env.db.text("stock.move", *id, "state")));
     match open {
         Some(id) => {
             let demand = (env.db.num("stock.move", id, "product_uom_qty") + change).max(0.0);
-            env.db.set("stock.move", id, "product_uom_qty", json!(demand));
+            env.db
+                .set("stock.move", id, "product_uom_qty", json!(demand));
             if env.db.num("stock.move", id, "quantity") > demand {
                 stock::set_quantity(env, id, demand)?;
             }
@@ -145,14 +191,24 @@ pub(super) fn write_line(env: &mut Env<'_>, id: i64, vals: Vals) -> Result<(), F
 pub(super) fn action_cancel(env: &mut Env<'_>, ids: &[i64]) -> Result<Value, Fault> {
     env.check("sale.order", Right::Read)?;
     env.check_exist("sale.order", ids)?;
-    if ids.iter().any(|id| env.db.flag("sale.order", *id, "locked")) {
-        return Err(Fault::user("You cannot cancel a locked order. Please unlock it first."));
+    if ids
+        .iter()
+        .any(|id| env.db.flag("sale.order", *id, "locked"))
+    {
+        return Err(Fault::user(
+            "You cannot cancel a locked order. Please unlock it first.",
+        ));
     }
-    let drafts = ids.iter().all(|id| env.db.text("sale.order", *id, "state") == "draft");
+    let drafts = ids
+        .iter()
+        .all(|id| env.db.text("sale.order", *id, "state") == "draft");
     if env.version() == Version::V17 && !env.flag("disable_cancel_warning") && !drafts {
         let [id] = ids else {
             let list: Vec<String> = ids.iter().map(ToString::to_string).collect();
-            return Err(Fault::new(Class::Value, format!("Expected singleton: sale.order({})", list.join(", "))));
+            return Err(Fault::new(
+                Class::Value,
+                format!("Expected singleton: sale.order({})", list.join(", ")),
+            ));
         };
         return Ok(cancel_wizard(*id));
     }
@@ -163,10 +219,12 @@ pub(super) fn action_cancel(env: &mut Env<'_>, ids: &[i64]) -> Result<Value, Fau
         }
         for invoice in super::db::id_list(&env.get("sale.order", *id, "invoice_ids")) {
             if env.db.text("account.move", invoice, "state") == "draft" {
-                env.db.set("account.move", invoice, "state", Value::from("cancel"));
+                env.db
+                    .set("account.move", invoice, "state", Value::from("cancel"));
             }
         }
-        env.db.set("sale.order", *id, "state", Value::from("cancel"));
+        env.db
+            .set("sale.order", *id, "state", Value::from("cancel"));
     }
     Ok(Value::Bool(true))
 }

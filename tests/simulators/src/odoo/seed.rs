@@ -17,7 +17,10 @@ impl Seeder<'_> {
         let mut record = Record::new();
         if let Some(known) = self.schema.model(model) {
             for (name, field) in known.fields.iter().filter(|(_, field)| !field.computed) {
-                record.insert(name.clone(), field.default.clone().unwrap_or(Value::Bool(false)));
+                record.insert(
+                    name.clone(),
+                    field.default.clone().unwrap_or(Value::Bool(false)),
+                );
             }
         }
         for (name, value) in values {
@@ -40,38 +43,79 @@ impl Seeder<'_> {
     fn base(&mut self) {
         for line in include_str!("countries.txt").lines() {
             if let [xid, code, name] = line.split('|').collect::<Vec<_>>().as_slice() {
-                let id = self.put("res.country", &[("code", json!(code)), ("name", json!(name))]);
+                let id = self.put(
+                    "res.country",
+                    &[("code", json!(code)), ("name", json!(name))],
+                );
                 self.name(&format!("base.{xid}"), "res.country", id);
             }
         }
         for line in include_str!("states.txt").lines() {
             if let [xid, country, code, name] = line.split('|').collect::<Vec<_>>().as_slice() {
-                let country = self.db.find("res.country", "code", &json!(country)).unwrap_or(0);
-                let id = self.put("res.country.state", &[("code", json!(code)), ("name", json!(name)), ("country_id", json!(country))]);
+                let country = self
+                    .db
+                    .find("res.country", "code", &json!(country))
+                    .unwrap_or(0);
+                let id = self.put(
+                    "res.country.state",
+                    &[
+                        ("code", json!(code)),
+                        ("name", json!(name)),
+                        ("country_id", json!(country)),
+                    ],
+                );
                 self.name(&format!("base.{xid}"), "res.country.state", id);
             }
         }
         let mut codes = vec![self.config.currency.clone()];
-        codes.extend(self.config.pricelists.iter().map(|(code, _)| code.clone()).filter(|code| *code != self.config.currency));
+        codes.extend(
+            self.config
+                .pricelists
+                .iter()
+                .map(|(code, _)| code.clone())
+                .filter(|code| *code != self.config.currency),
+        );
         for code in codes {
-            let rate = self.config.pricelists.iter().find(|(other, _)| *other == code).map_or(1.0, |(_, rate)| *rate);
-            let id = self.put("res.currency", &[("name", json!(code)), ("rate", json!(rate))]);
+            let rate = self
+                .config
+                .pricelists
+                .iter()
+                .find(|(other, _)| *other == code)
+                .map_or(1.0, |(_, rate)| *rate);
+            let id = self.put(
+                "res.currency",
+                &[("name", json!(code)), ("rate", json!(rate))],
+            );
             self.name(&format!("base.{code}"), "res.currency", id);
         }
         let rounding = match self.config.rounding() {
             Rounding::PerLine => "round_per_line",
             Rounding::Globally => "round_globally",
         };
-        let company = [("name", json!(self.config.company)), ("currency_id", json!(1)), ("tax_calculation_rounding_method", json!(rounding))];
+        let company = [
+            ("name", json!(self.config.company)),
+            ("currency_id", json!(1)),
+            ("tax_calculation_rounding_method", json!(rounding)),
+        ];
         let company = self.put("res.company", &company);
         self.name("base.main_company", "res.company", company);
-        let partner = self.put("res.partner", &[("name", json!(self.config.company)), ("is_company", json!(true))]);
+        let partner = self.put(
+            "res.partner",
+            &[
+                ("name", json!(self.config.company)),
+                ("is_company", json!(true)),
+            ],
+        );
         self.name("base.main_partner", "res.partner", partner);
     }
 
     fn accounting(&mut self) {
         for tax in self.config.taxes.clone() {
-            let over = if tax.included { "tax_included" } else { "tax_excluded" };
+            let over = if tax.included {
+                "tax_included"
+            } else {
+                "tax_excluded"
+            };
             self.named(
                 &tax.xid,
                 "account.tax",
@@ -83,41 +127,119 @@ impl Seeder<'_> {
                 ],
             );
         }
-        self.put("account.account", &[("name", json!("Product Sales")), ("code", json!("400000")), ("account_type", json!("income"))]);
-        let sales = if self.config.version == Version::V17 { "Customer Invoices" } else { "Sales" };
-        for (xid, name, code, kind) in
-            [("journal_sale", sales, "INV", "sale"), ("journal_bank", "Bank", "BNK1", "bank"), ("journal_cash", "Cash", "CSH1", "cash")]
-        {
-            self.named(xid, "account.journal", &[("name", json!(name)), ("code", json!(code)), ("type", json!(kind)), ("company_id", json!(1))]);
+        self.put(
+            "account.account",
+            &[
+                ("name", json!("Product Sales")),
+                ("code", json!("400000")),
+                ("account_type", json!("income")),
+            ],
+        );
+        let sales = if self.config.version == Version::V17 {
+            "Customer Invoices"
+        } else {
+            "Sales"
+        };
+        for (xid, name, code, kind) in [
+            ("journal_sale", sales, "INV", "sale"),
+            ("journal_bank", "Bank", "BNK1", "bank"),
+            ("journal_cash", "Cash", "CSH1", "cash"),
+        ] {
+            self.named(
+                xid,
+                "account.journal",
+                &[
+                    ("name", json!(name)),
+                    ("code", json!(code)),
+                    ("type", json!(kind)),
+                    ("company_id", json!(1)),
+                ],
+            );
         }
         for (code, _) in self.config.pricelists.clone() {
-            let currency = self.db.find("res.currency", "name", &json!(code)).unwrap_or(1);
+            let currency = self
+                .db
+                .find("res.currency", "name", &json!(code))
+                .unwrap_or(1);
             let xid = format!("pricelist_{}", code.to_lowercase());
-            self.named(&xid, "product.pricelist", &[("name", json!(code)), ("currency_id", json!(currency))]);
+            self.named(
+                &xid,
+                "product.pricelist",
+                &[("name", json!(code)), ("currency_id", json!(currency))],
+            );
         }
     }
 
     fn location(&mut self, name: &str, full: &str, usage: &str, parent: i64) -> i64 {
         let parent = super::env::link(parent);
-        self.put("stock.location", &[("name", json!(name)), ("complete_name", json!(full)), ("usage", json!(usage)), ("location_id", parent)])
+        self.put(
+            "stock.location",
+            &[
+                ("name", json!(name)),
+                ("complete_name", json!(full)),
+                ("usage", json!(usage)),
+                ("location_id", parent),
+            ],
+        )
     }
 
     fn warehouses(&mut self) -> Vec<i64> {
         let v17 = self.config.version == Version::V17;
-        let full = |parent: &str, name: &str| if v17 { format!("{parent}/{name}") } else { name.to_owned() };
-        let partners = if v17 { self.location("Partners", "Partners", "view", 0) } else { 0 };
-        let customers = self.location("Customers", &full("Partners", "Customers"), "customer", partners);
-        self.name("stock.stock_location_customers", "stock.location", customers);
-        let suppliers = self.location("Vendors", &full("Partners", "Vendors"), "supplier", partners);
-        self.name("stock.stock_location_suppliers", "stock.location", suppliers);
+        let full = |parent: &str, name: &str| {
+            if v17 {
+                format!("{parent}/{name}")
+            } else {
+                name.to_owned()
+            }
+        };
+        let partners = if v17 {
+            self.location("Partners", "Partners", "view", 0)
+        } else {
+            0
+        };
+        let customers = self.location(
+            "Customers",
+            &full("Partners", "Customers"),
+            "customer",
+            partners,
+        );
+        self.name(
+            "stock.stock_location_customers",
+            "stock.location",
+            customers,
+        );
+        let suppliers = self.location(
+            "Vendors",
+            &full("Partners", "Vendors"),
+            "supplier",
+            partners,
+        );
+        self.name(
+            "stock.stock_location_suppliers",
+            "stock.location",
+            suppliers,
+        );
         let scrap = self.location("Scrap", &full("Virtual Locations", "Scrap"), "inventory", 0);
-        self.location("Inventory adjustment", &full("Virtual Locations", "Inventory adjustment"), "inventory", 0);
-        self.name(&format!("{}.loc_scrap", self.config.module), "stock.location", scrap);
+        self.location(
+            "Inventory adjustment",
+            &full("Virtual Locations", "Inventory adjustment"),
+            "inventory",
+            0,
+        );
+        self.name(
+            &format!("{}.loc_scrap", self.config.module),
+            "stock.location",
+            scrap,
+        );
         let mut stocks = Vec::new();
         for seed in self.config.warehouses.clone() {
             let view = self.location(&seed.code, &seed.code, "view", 0);
             let stock = self.location("Stock", &format!("{}/Stock", seed.code), "internal", view);
-            self.name(&format!("{}.{}", self.config.module, seed.location_xid), "stock.location", stock);
+            self.name(
+                &format!("{}.{}", self.config.module, seed.location_xid),
+                "stock.location",
+                stock,
+            );
             let warehouse = self.named(
                 &seed.xid,
                 "stock.warehouse",
@@ -131,7 +253,14 @@ impl Seeder<'_> {
             );
             for (field, name, code, prefix, from, to) in [
                 ("in_type_id", "Receipts", "incoming", "IN", suppliers, stock),
-                ("out_type_id", "Delivery Orders", "outgoing", "OUT", stock, customers),
+                (
+                    "out_type_id",
+                    "Delivery Orders",
+                    "outgoing",
+                    "OUT",
+                    stock,
+                    customers,
+                ),
             ] {
                 let kind = self.put(
                     "stock.picking.type",
@@ -144,12 +273,23 @@ impl Seeder<'_> {
                         ("default_location_dest_id", json!(to)),
                     ],
                 );
-                self.db.set("stock.warehouse", warehouse, field, json!(kind));
+                self.db
+                    .set("stock.warehouse", warehouse, field, json!(kind));
             }
-            self.db.set("stock.location", stock, "warehouse_id", json!(warehouse));
+            self.db
+                .set("stock.location", stock, "warehouse_id", json!(warehouse));
             if stocks.is_empty() {
-                let quarantine = self.location("Quarantine", &format!("{}/Quarantine", seed.code), "internal", view);
-                self.name(&format!("{}.loc_quarantine", self.config.module), "stock.location", quarantine);
+                let quarantine = self.location(
+                    "Quarantine",
+                    &format!("{}/Quarantine", seed.code),
+                    "internal",
+                    view,
+                );
+                self.name(
+                    &format!("{}.loc_quarantine", self.config.module),
+                    "stock.location",
+                    quarantine,
+                );
             }
             stocks.push(stock);
         }
@@ -184,13 +324,31 @@ impl Seeder<'_> {
                 ],
             );
             for (location, quantity) in stocks.iter().zip(seed.stock.unwrap_or_default()) {
-                self.put("stock.quant", &[("product_id", json!(id)), ("location_id", json!(location)), ("quantity", json!(quantity))]);
+                self.put(
+                    "stock.quant",
+                    &[
+                        ("product_id", json!(id)),
+                        ("location_id", json!(location)),
+                        ("quantity", json!(quantity)),
+                    ],
+                );
             }
         }
-        let shipping = self.db.find("product.product", "default_code", &json!("SHIPPING")).or_else(|| self.db.all("product.product").last().copied());
+        let shipping = self
+            .db
+            .find("product.product", "default_code", &json!("SHIPPING"))
+            .or_else(|| self.db.all("product.product").last().copied());
         for (xid, name, price) in self.config.carriers.clone() {
             let product = super::env::link(shipping.unwrap_or(0));
-            self.named(&xid, "delivery.carrier", &[("name", json!(name)), ("fixed_price", json!(price)), ("product_id", product)]);
+            self.named(
+                &xid,
+                "delivery.carrier",
+                &[
+                    ("name", json!(name)),
+                    ("fixed_price", json!(price)),
+                    ("product_id", product),
+                ],
+            );
         }
     }
 }
@@ -206,10 +364,19 @@ pub(super) fn seed(db: &mut Db, schema: &Schema, config: &OdooConfig) {
 
 /// Puts a user's record under its uid.
 pub(super) fn add_user(db: &mut Db, schema: &Schema, account: &Account) {
-    let config_free = [("name", json!(account.name)), ("login", json!(account.login)), ("company_id", json!(1))];
+    let config_free = [
+        ("name", json!(account.name)),
+        ("login", json!(account.login)),
+        ("company_id", json!(1)),
+    ];
     let mut record = Record::new();
     if let Some(known) = schema.model("res.users") {
-        record.extend(known.fields.iter().map(|(name, field)| (name.clone(), field.default.clone().unwrap_or(Value::Bool(false)))));
+        record.extend(known.fields.iter().map(|(name, field)| {
+            (
+                name.clone(),
+                field.default.clone().unwrap_or(Value::Bool(false)),
+            )
+        }));
     }
     record.extend(config_free.map(|(name, value)| (name.to_owned(), value)));
     db.insert_at("res.users", account.uid, record);

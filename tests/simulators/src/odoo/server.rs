@@ -40,8 +40,14 @@ impl Server {
         let schema = Schema::of(config.version);
         let rights = access::Rights::of(config.version);
         let mut links = schema.links();
-        links.insert(("stock.quant".into(), "product_id".into()), vec![("product.product".into(), "__quants".into())]);
-        links.insert(("stock.move".into(), "product_id".into()), vec![("product.product".into(), "__moves".into())]);
+        links.insert(
+            ("stock.quant".into(), "product_id".into()),
+            vec![("product.product".into(), "__quants".into())],
+        );
+        links.insert(
+            ("stock.move".into(), "product_id".into()),
+            vec![("product.product".into(), "__moves".into())],
+        );
         let mut db = Db::new(links);
         seed::seed(&mut db, &schema, &config);
         let mut next = if config.version == Version::V17 { 6 } else { 5 };
@@ -54,13 +60,26 @@ impl Server {
                 next += 1;
                 next - 1
             });
-            let account = Account { uid, login: user.login.clone(), name: user.name.clone(), groups: rights.expand(&user.groups) };
+            let account = Account {
+                uid,
+                login: user.login.clone(),
+                name: user.name.clone(),
+                groups: rights.expand(&user.groups),
+            };
             seed::add_user(&mut db, &schema, &account);
-            logins.push(Login { account, keys: user.keys.clone() });
+            logins.push(Login {
+                account,
+                keys: user.keys.clone(),
+            });
         }
         let workers = Semaphore::new(config.workers.max(1));
         Self {
-            world: World { version: config.version, schema, rights, config },
+            world: World {
+                version: config.version,
+                schema,
+                rights,
+                config,
+            },
             db: Mutex::new(db),
             logins: Mutex::new(logins),
             flight: Arc::default(),
@@ -70,16 +89,24 @@ impl Server {
     }
 
     pub(super) fn by_key(&self, key: &str) -> Option<Account> {
-        lock(&self.logins).iter().find(|login| login.keys.iter().any(|known| known == key)).map(|login| login.account.clone())
+        lock(&self.logins)
+            .iter()
+            .find(|login| login.keys.iter().any(|known| known == key))
+            .map(|login| login.account.clone())
     }
 
     pub(super) fn by_login(&self, name: &str, key: &str) -> Option<i64> {
-        self.by_key(key).filter(|account| account.login == name).map(|account| account.uid)
+        self.by_key(key)
+            .filter(|account| account.login == name)
+            .map(|account| account.uid)
     }
 
     /// Replaces the keys of a user: the old ones are refused from now on.
     pub(super) fn set_keys(&self, login: &str, keys: Vec<String>) {
-        for known in lock(&self.logins).iter_mut().filter(|known| known.account.login == login) {
+        for known in lock(&self.logins)
+            .iter_mut()
+            .filter(|known| known.account.login == login)
+        {
             known.keys.clone_from(&keys);
         }
     }
@@ -90,7 +117,9 @@ impl Server {
 
     fn injected(&self, call: &Call) -> Option<Injection> {
         let mut all = lock(&self.injections);
-        let index = all.iter().position(|one| one.times > 0 && one.applies_to(&call.model, call.method.name))?;
+        let index = all
+            .iter()
+            .position(|one| one.times > 0 && one.applies_to(&call.model, call.method.name))?;
         let one = all.get_mut(index)?;
         one.times -= 1;
         Some(one.clone())
@@ -101,17 +130,39 @@ impl Server {
     }
 
     /// Serves a call to its end, even when the client goes away: Odoo commits what nobody waits for.
-    pub(super) async fn serve(self: Arc<Self>, user: Account, context: Map<String, Value>, call: Call) -> Result<Value, Fault> {
+    pub(super) async fn serve(
+        self: Arc<Self>,
+        user: Account,
+        context: Map<String, Value>,
+        call: Call,
+    ) -> Result<Value, Fault> {
         let task = tokio::spawn(async move { self.serve_here(&user, context, &call).await });
-        task.await.unwrap_or_else(|_| Err(Fault::new(Class::NotSimulated, "the simulator's own task failed")))
+        task.await.unwrap_or_else(|_| {
+            Err(Fault::new(
+                Class::NotSimulated,
+                "the simulator's own task failed",
+            ))
+        })
     }
 
-    async fn serve_here(&self, user: &Account, mut context: Map<String, Value>, call: &Call) -> Result<Value, Fault> {
+    async fn serve_here(
+        &self,
+        user: &Account,
+        mut context: Map<String, Value>,
+        call: &Call,
+    ) -> Result<Value, Fault> {
         let injection = self.injected(call);
         let _worker = self.workers.acquire().await;
-        let busy = self.service_time(call) + injection.as_ref().map_or(Duration::ZERO, |one| Duration::from_millis(one.delay_ms));
+        let busy = self.service_time(call)
+            + injection
+                .as_ref()
+                .map_or(Duration::ZERO, |one| Duration::from_millis(one.delay_ms));
         // Without service time calls never overlap, and the order of events stays the same in every run.
-        let hold = if busy.is_zero() { None } else { Some(self.flight.enter(call.keys()).await) };
+        let hold = if busy.is_zero() {
+            None
+        } else {
+            Some(self.flight.enter(call.keys()).await)
+        };
         let lost = hold.as_ref().is_some_and(|(_, waited)| *waited);
         context.remove(LOST);
         if lost {
@@ -130,16 +181,31 @@ impl Server {
 
     fn service_time(&self, call: &Call) -> Duration {
         let model = self.world.config.latency;
-        let base = if call.method.writes { model.write_ms } else { model.read_ms };
+        let base = if call.method.writes {
+            model.write_ms
+        } else {
+            model.read_ms
+        };
         let orders = u64::try_from(call.orders()).unwrap_or(u64::MAX);
         Duration::from_millis(base.saturating_add(model.per_order_ms.saturating_mul(orders)))
     }
 
-    fn transact(&self, user: &Account, context: Map<String, Value>, call: &Call) -> Result<Value, Fault> {
+    fn transact(
+        &self,
+        user: &Account,
+        context: Map<String, Value>,
+        call: &Call,
+    ) -> Result<Value, Fault> {
         let mut db = lock(&self.db);
         let mark = db.mark();
         let now = (self.world.config.clock)();
-        let mut env = Env { db: &mut db, world: &self.world, user, context, now };
+        let mut env = Env {
+            db: &mut db,
+            world: &self.world,
+            user,
+            context,
+            now,
+        };
         let answer = methods::run(&mut env, call);
         if answer.is_err() {
             db.rollback_to(mark);

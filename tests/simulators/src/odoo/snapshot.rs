@@ -6,9 +6,16 @@ use super::db::{Db, id_list};
 use super::env::World;
 
 pub(super) fn snapshot(db: &Db, world: &World) -> Value {
-    let orders: Vec<Value> = db.all("sale.order").into_iter().map(|id| order(db, world, id)).collect();
+    let orders: Vec<Value> = db
+        .all("sale.order")
+        .into_iter()
+        .map(|id| order(db, world, id))
+        .collect();
     let of_kind = |kind: &str| -> Vec<Value> {
-        let ids = db.all("account.move").into_iter().filter(|id| db.text("account.move", *id, "move_type") == kind);
+        let ids = db
+            .all("account.move")
+            .into_iter()
+            .filter(|id| db.text("account.move", *id, "move_type") == kind);
         ids.map(|id| invoice(db, world, id)).collect()
     };
     json!({
@@ -28,11 +35,18 @@ fn get(db: &Db, world: &World, model: &str, id: i64, field: &str) -> Value {
 }
 
 fn sku(db: &Db, model: &str, id: i64) -> Value {
-    Value::from(db.text("product.product", db.id_in(model, id, "product_id"), "default_code"))
+    Value::from(db.text(
+        "product.product",
+        db.id_in(model, id, "product_id"),
+        "default_code",
+    ))
 }
 
 fn external_id(db: &Db, model: &str, id: i64) -> Value {
-    db.xids_of(model, id).into_iter().next().map_or(Value::Null, Value::from)
+    db.xids_of(model, id)
+        .into_iter()
+        .next()
+        .map_or(Value::Null, Value::from)
 }
 
 fn order(db: &Db, world: &World, id: i64) -> Value {
@@ -52,7 +66,11 @@ fn order(db: &Db, world: &World, id: i64) -> Value {
     let currency = db.text("res.currency", compute::order_currency(db, id), "name");
     let invoices = id_list(&value("invoice_ids"));
     let names = |kind: &str| -> Vec<&str> {
-        invoices.iter().filter(|id| db.text("account.move", **id, "move_type") == kind).map(|id| db.text("account.move", *id, "name")).collect()
+        invoices
+            .iter()
+            .filter(|id| db.text("account.move", **id, "move_type") == kind)
+            .map(|id| db.text("account.move", *id, "name"))
+            .collect()
     };
     json!({
         "id": id,
@@ -106,7 +124,10 @@ fn stock(db: &Db, world: &World) -> Value {
             let free = value("free_qty").as_f64().unwrap_or(0.0);
             let on_hand = value("qty_available").as_f64().unwrap_or(0.0);
             let row = json!({"on_hand": on_hand, "reserved": on_hand - free, "free": free});
-            all.insert(db.text("product.product", id, "default_code").to_owned(), row);
+            all.insert(
+                db.text("product.product", id, "default_code").to_owned(),
+                row,
+            );
         }
     }
     Value::Object(all)
@@ -131,8 +152,11 @@ fn invoice(db: &Db, world: &World, id: i64) -> Value {
 }
 
 fn payment(db: &Db, id: i64) -> Value {
-    let invoices: Vec<&str> =
-        db.ids("account.payment", id, "reconciled_invoice_ids").into_iter().map(|id| db.text("account.move", id, "name")).collect();
+    let invoices: Vec<&str> = db
+        .ids("account.payment", id, "reconciled_invoice_ids")
+        .into_iter()
+        .map(|id| db.text("account.move", id, "name"))
+        .collect();
     json!({
         "id": id,
         "amount": db.num("account.payment", id, "amount"),

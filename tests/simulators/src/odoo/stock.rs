@@ -14,7 +14,10 @@ pub(super) fn is_open(state: &str) -> bool {
 pub(super) fn new_name(env: &mut Env<'_>, kind: i64) -> String {
     let warehouse = env.db.id_in("stock.picking.type", kind, "warehouse_id");
     let code = env.db.text("stock.warehouse", warehouse, "code").to_owned();
-    let prefix = env.db.text("stock.picking.type", kind, "sequence_code").to_owned();
+    let prefix = env
+        .db
+        .text("stock.picking.type", kind, "sequence_code")
+        .to_owned();
     let number = env.db.next_in(&format!("stock.picking.{kind}"));
     format!("{code}/{prefix}/{number:05}")
 }
@@ -25,35 +28,79 @@ pub(super) fn create_delivery(env: &mut Env<'_>, order: i64) -> Result<i64, Faul
     let kind = env.db.id_in("stock.warehouse", warehouse, "out_type_id");
     let mut vals = Vals::new();
     vals.insert("name".into(), Value::from(new_name(env, kind)));
-    vals.insert("origin".into(), env.db.get("sale.order", order, "name").clone());
-    vals.insert("partner_id".into(), env.db.get("sale.order", order, "partner_shipping_id").clone());
+    vals.insert(
+        "origin".into(),
+        env.db.get("sale.order", order, "name").clone(),
+    );
+    vals.insert(
+        "partner_id".into(),
+        env.db
+            .get("sale.order", order, "partner_shipping_id")
+            .clone(),
+    );
     vals.insert("picking_type_id".into(), link(kind));
-    vals.insert("location_id".into(), env.db.get("stock.picking.type", kind, "default_location_src_id").clone());
-    vals.insert("location_dest_id".into(), env.db.get("stock.picking.type", kind, "default_location_dest_id").clone());
+    vals.insert(
+        "location_id".into(),
+        env.db
+            .get("stock.picking.type", kind, "default_location_src_id")
+            .clone(),
+    );
+    vals.insert(
+        "location_dest_id".into(),
+        env.db
+            .get("stock.picking.type", kind, "default_location_dest_id")
+            .clone(),
+    );
     vals.insert("sale_id".into(), json!(order));
-    vals.insert("carrier_id".into(), env.db.get("sale.order", order, "carrier_id").clone());
-    vals.insert("move_type".into(), env.db.get("sale.order", order, "picking_policy").clone());
+    vals.insert(
+        "carrier_id".into(),
+        env.db.get("sale.order", order, "carrier_id").clone(),
+    );
+    vals.insert(
+        "move_type".into(),
+        env.db.get("sale.order", order, "picking_policy").clone(),
+    );
     vals.insert("scheduled_date".into(), env.now_text());
     vals.insert("date_deadline".into(), env.now_text());
     vals.insert("company_id".into(), json!(env.company()));
     orm::insert(env, "stock.picking", vals)
 }
 
-pub(super) fn create_move(env: &mut Env<'_>, picking: i64, product: i64, quantity: f64, line: Option<i64>) -> Result<i64, Fault> {
+pub(super) fn create_move(
+    env: &mut Env<'_>,
+    picking: i64,
+    product: i64,
+    quantity: f64,
+    line: Option<i64>,
+) -> Result<i64, Fault> {
     let mut vals = Vals::new();
-    vals.insert("name".into(), Value::from(env.display("product.product", product)));
+    vals.insert(
+        "name".into(),
+        Value::from(env.display("product.product", product)),
+    );
     vals.insert("product_id".into(), json!(product));
     vals.insert("picking_id".into(), json!(picking));
     vals.insert("product_uom_qty".into(), json!(quantity));
     for field in ["location_id", "location_dest_id", "origin"] {
-        vals.insert(field.into(), env.db.get("stock.picking", picking, field).clone());
+        vals.insert(
+            field.into(),
+            env.db.get("stock.picking", picking, field).clone(),
+        );
     }
     vals.insert("sale_line_id".into(), link(line.unwrap_or(0)));
     // 19 marks every delivery of an order so; a return decides for itself.
-    vals.insert("to_refund".into(), json!(env.version() == Version::V19 && line.is_some()));
+    vals.insert(
+        "to_refund".into(),
+        json!(env.version() == Version::V19 && line.is_some()),
+    );
     vals.insert("state".into(), Value::from("confirmed"));
     vals.insert("date".into(), env.now_text());
-    vals.insert("date_deadline".into(), env.db.get("stock.picking", picking, "date_deadline").clone());
+    vals.insert(
+        "date_deadline".into(),
+        env.db
+            .get("stock.picking", picking, "date_deadline")
+            .clone(),
+    );
     vals.insert("company_id".into(), json!(env.company()));
     orm::insert(env, "stock.move", vals)
 }
@@ -65,7 +112,12 @@ fn counted(env: &Env<'_>, id: i64) -> bool {
         Version::V17 => env.db.text("product.product", product, "type") == "product",
         Version::V19 => env.db.flag("product.product", product, "is_storable"),
     };
-    storable && env.db.text("stock.location", env.db.id_in("stock.move", id, "location_id"), "usage") == "internal"
+    storable
+        && env.db.text(
+            "stock.location",
+            env.db.id_in("stock.move", id, "location_id"),
+            "usage",
+        ) == "internal"
 }
 
 /// Reserves what is there for a move.
@@ -75,18 +127,28 @@ pub(super) fn assign(env: &mut Env<'_>, id: i64) -> Result<(), Fault> {
     if !counted(env, id) {
         return set_quantity(env, id, demand);
     }
-    let (product, location) = (env.db.id_in("stock.move", id, "product_id"), env.db.id_in("stock.move", id, "location_id"));
-    let more = (demand - quantity).min(quants::available(env, product, location)).max(0.0);
+    let (product, location) = (
+        env.db.id_in("stock.move", id, "product_id"),
+        env.db.id_in("stock.move", id, "location_id"),
+    );
+    let more = (demand - quantity)
+        .min(quants::available(env, product, location))
+        .max(0.0);
     set_quantity(env, id, quantity + more)
 }
 
 /// Sets the quantity of a move; the reservation follows as far as stock allows.
 pub(super) fn set_quantity(env: &mut Env<'_>, id: i64, quantity: f64) -> Result<(), Fault> {
     if counted(env, id) {
-        let (product, location) = (env.db.id_in("stock.move", id, "product_id"), env.db.id_in("stock.move", id, "location_id"));
+        let (product, location) = (
+            env.db.id_in("stock.move", id, "product_id"),
+            env.db.id_in("stock.move", id, "location_id"),
+        );
         let reserved = env.db.num("stock.move", id, "__reserved");
         quants::reserve(env, product, location, -reserved)?;
-        let now = quantity.min(quants::available(env, product, location)).max(0.0);
+        let now = quantity
+            .min(quants::available(env, product, location))
+            .max(0.0);
         quants::reserve(env, product, location, now)?;
         env.db.set("stock.move", id, "__reserved", json!(now));
     }
@@ -105,7 +167,10 @@ pub(super) fn set_quantity(env: &mut Env<'_>, id: i64, quantity: f64) -> Result<
 
 fn release(env: &mut Env<'_>, id: i64) -> Result<(), Fault> {
     let reserved = env.db.num("stock.move", id, "__reserved");
-    let (product, location) = (env.db.id_in("stock.move", id, "product_id"), env.db.id_in("stock.move", id, "location_id"));
+    let (product, location) = (
+        env.db.id_in("stock.move", id, "product_id"),
+        env.db.id_in("stock.move", id, "location_id"),
+    );
     quants::reserve(env, product, location, -reserved)?;
     env.db.set("stock.move", id, "__reserved", json!(0.0));
     Ok(())
@@ -129,7 +194,11 @@ pub(super) fn write_move(env: &mut Env<'_>, id: i64, mut vals: Vals) -> Result<(
 
 fn shift(env: &mut Env<'_>, id: i64, quantity: f64) -> Result<(), Fault> {
     let id_in = |field: &str| env.db.id_in("stock.move", id, field);
-    let (product, from, to) = (id_in("product_id"), id_in("location_id"), id_in("location_dest_id"));
+    let (product, from, to) = (
+        id_in("product_id"),
+        id_in("location_id"),
+        id_in("location_dest_id"),
+    );
     quants::transfer(env, product, from, to, quantity)
 }
 
@@ -150,8 +219,13 @@ pub(super) fn action_cancel(env: &mut Env<'_>, ids: &[i64]) -> Result<Value, Fau
     env.check_exist("stock.picking", ids)?;
     for id in ids {
         let moves = env.db.ids("stock.picking", *id, "move_ids");
-        if moves.iter().any(|id| env.db.text("stock.move", *id, "state") == "done") {
-            return Err(Fault::user("You cannot cancel a stock move that has been set to 'Done'. Create a return in order to reverse the moves which took place."));
+        if moves
+            .iter()
+            .any(|id| env.db.text("stock.move", *id, "state") == "done")
+        {
+            return Err(Fault::user(
+                "You cannot cancel a stock move that has been set to 'Done'. Create a return in order to reverse the moves which took place.",
+            ));
         }
         cancel_moves(env, &moves)?;
     }
@@ -162,8 +236,14 @@ pub(super) fn action_cancel(env: &mut Env<'_>, ids: &[i64]) -> Result<Value, Fau
 pub(super) fn action_assign(env: &mut Env<'_>, ids: &[i64]) -> Result<Value, Fault> {
     env.check("stock.picking", Right::Write)?;
     env.check_exist("stock.picking", ids)?;
-    let moves: Vec<i64> = ids.iter().flat_map(|id| env.db.ids("stock.picking", *id, "move_ids")).collect();
-    let open: Vec<i64> = moves.into_iter().filter(|id| is_open(env.db.text("stock.move", *id, "state"))).collect();
+    let moves: Vec<i64> = ids
+        .iter()
+        .flat_map(|id| env.db.ids("stock.picking", *id, "move_ids"))
+        .collect();
+    let open: Vec<i64> = moves
+        .into_iter()
+        .filter(|id| is_open(env.db.text("stock.move", *id, "state")))
+        .collect();
     if open.is_empty() {
         return Err(Fault::user("Nothing to check the availability for."));
     }
@@ -175,7 +255,9 @@ pub(super) fn action_assign(env: &mut Env<'_>, ids: &[i64]) -> Result<Value, Fau
 
 fn nothing_reserved(version: Version) -> Fault {
     Fault::user(match version {
-        Version::V17 => "You cannot validate a transfer if no quantities are reserved. To force the transfer, encode quantities.",
+        Version::V17 => {
+            "You cannot validate a transfer if no quantities are reserved. To force the transfer, encode quantities."
+        }
         Version::V19 => {
             "Transfer trouble alert! Validating a zero quantity transfer? You're not moving invisible goods around are you?\nSet some \
              quantities and let's get moving!"
@@ -188,20 +270,35 @@ pub(super) fn button_validate(env: &mut Env<'_>, ids: &[i64]) -> Result<Value, F
     env.check("stock.picking", Right::Read)?;
     env.check_exist("stock.picking", ids)?;
     let v17 = env.version() == Version::V17;
-    let todo: Vec<i64> = ids.iter().copied().filter(|id| v17 || compute::picking_state(env.db, *id) != "done").collect();
+    let todo: Vec<i64> = ids
+        .iter()
+        .copied()
+        .filter(|id| v17 || compute::picking_state(env.db, *id) != "done")
+        .collect();
     sanity_check(env, &todo)?;
     env.check("stock.picking", Right::Write)?;
     for id in todo.iter().copied() {
         pick_all_if_none_is_picked(env, id);
     }
-    let short: Vec<i64> = todo.iter().copied().filter(|id| is_short(env, *id)).collect();
+    let short: Vec<i64> = todo
+        .iter()
+        .copied()
+        .filter(|id| is_short(env, *id))
+        .collect();
     if !short.is_empty() && !env.flag("skip_backorder") {
         return Ok(backorder_wizard(env, &todo, &short));
     }
-    if !env.flag("skip_sms") && !env.db.flag("res.company", env.company(), "__sms_warned") && todo.iter().any(|id| has_phone(env, *id)) {
+    if !env.flag("skip_sms")
+        && !env.db.flag("res.company", env.company(), "__sms_warned")
+        && todo.iter().any(|id| has_phone(env, *id))
+    {
         return Ok(sms_wizard(env, &todo));
     }
-    let dropped = env.context.get("picking_ids_not_to_backorder").map(id_list).unwrap_or_default();
+    let dropped = env
+        .context
+        .get("picking_ids_not_to_backorder")
+        .map(id_list)
+        .unwrap_or_default();
     for id in todo {
         action_done(env, id, dropped.contains(&id))?;
     }
@@ -210,15 +307,26 @@ pub(super) fn button_validate(env: &mut Env<'_>, ids: &[i64]) -> Result<Value, F
 
 fn sanity_check(env: &Env<'_>, ids: &[i64]) -> Result<(), Fault> {
     let moves = |id: i64| env.db.ids("stock.picking", id, "move_ids");
-    let empty: Vec<i64> = ids.iter().copied().filter(|id| moves(*id).is_empty()).collect();
+    let empty: Vec<i64> = ids
+        .iter()
+        .copied()
+        .filter(|id| moves(*id).is_empty())
+        .collect();
     if let [_] = ids {
         if !empty.is_empty() {
-            return Err(Fault::user("You can’t validate an empty transfer. Please add some products to move before proceeding."));
+            return Err(Fault::user(
+                "You can’t validate an empty transfer. Please add some products to move before proceeding.",
+            ));
         }
         let v17 = env.version() == Version::V17;
         let unreserved = ids.iter().any(|id| {
-            let open: Vec<i64> = moves(*id).into_iter().filter(|id| is_open(env.db.text("stock.move", *id, "state"))).collect();
-            let any_picked = open.iter().any(|id| env.db.flag("stock.move", *id, "picked"));
+            let open: Vec<i64> = moves(*id)
+                .into_iter()
+                .filter(|id| is_open(env.db.text("stock.move", *id, "state")))
+                .collect();
+            let any_picked = open
+                .iter()
+                .any(|id| env.db.flag("stock.move", *id, "picked"));
             open.iter()
                 .filter(|id| v17 || !any_picked || env.db.flag("stock.move", **id, "picked"))
                 .all(|id| env.db.num("stock.move", *id, "quantity") == 0.0)
@@ -227,16 +335,26 @@ fn sanity_check(env: &Env<'_>, ids: &[i64]) -> Result<(), Fault> {
             return Err(nothing_reserved(env.version()));
         }
     } else if !empty.is_empty() {
-        let names: Vec<&str> = empty.iter().map(|id| env.db.text("stock.picking", *id, "name")).collect();
-        return Err(Fault::user(format!("Transfers {}: Please add some items to move.", names.join(", "))));
+        let names: Vec<&str> = empty
+            .iter()
+            .map(|id| env.db.text("stock.picking", *id, "name"))
+            .collect();
+        return Err(Fault::user(format!(
+            "Transfers {}: Please add some items to move.",
+            names.join(", ")
+        )));
     }
     Ok(())
 }
 
 fn pick_all_if_none_is_picked(env: &mut Env<'_>, id: i64) {
     let moves = env.db.ids("stock.picking", id, "move_ids");
-    let picked = moves.iter().any(|id| env.db.flag("stock.move", *id, "picked"));
-    let quantity = moves.iter().any(|id| env.db.num("stock.move", *id, "quantity") != 0.0);
+    let picked = moves
+        .iter()
+        .any(|id| env.db.flag("stock.move", *id, "picked"));
+    let quantity = moves
+        .iter()
+        .any(|id| env.db.num("stock.move", *id, "quantity") != 0.0);
     if quantity && !picked {
         for id in moves {
             env.db.set("stock.move", id, "picked", json!(true));
@@ -245,15 +363,24 @@ fn pick_all_if_none_is_picked(env: &mut Env<'_>, id: i64) {
 }
 
 fn is_short(env: &Env<'_>, id: i64) -> bool {
-    env.db.ids("stock.picking", id, "move_ids").into_iter().filter(|id| env.db.text("stock.move", *id, "state") != "cancel").any(|id| {
-        let demand = env.db.num("stock.move", id, "product_uom_qty");
-        let picked = env.db.flag("stock.move", id, "picked");
-        (demand != 0.0 && !picked) || (picked && env.db.num("stock.move", id, "quantity") < demand)
-    })
+    env.db
+        .ids("stock.picking", id, "move_ids")
+        .into_iter()
+        .filter(|id| env.db.text("stock.move", *id, "state") != "cancel")
+        .any(|id| {
+            let demand = env.db.num("stock.move", id, "product_uom_qty");
+            let picked = env.db.flag("stock.move", id, "picked");
+            (demand != 0.0 && !picked)
+                || (picked && env.db.num("stock.move", id, "quantity") < demand)
+        })
 }
 
 fn backorder_wizard(env: &Env<'_>, ids: &[i64], short: &[i64]) -> Value {
-    let view = if env.version() == Version::V17 { 927 } else { 1017 };
+    let view = if env.version() == Version::V17 {
+        927
+    } else {
+        1017
+    };
     let picks: Vec<Value> = short.iter().map(|id| json!([4, id])).collect();
     let mut context = env.context.clone();
     context.insert("button_validate_picking_ids".into(), json!(ids));
@@ -269,12 +396,18 @@ fn backorder_wizard(env: &Env<'_>, ids: &[i64], short: &[i64]) -> Value {
 fn has_phone(env: &Env<'_>, id: i64) -> bool {
     let partner = env.db.id_in("stock.picking", id, "partner_id");
     let kind = env.db.id_in("stock.picking", id, "picking_type_id");
-    let reachable = ["phone", "mobile"].iter().any(|field| !env.db.text("res.partner", partner, field).is_empty());
+    let reachable = ["phone", "mobile"]
+        .iter()
+        .any(|field| !env.db.text("res.partner", partner, field).is_empty());
     env.db.text("stock.picking.type", kind, "code") == "outgoing" && reachable
 }
 
 fn sms_wizard(env: &Env<'_>, ids: &[i64]) -> Value {
-    let view = if env.version() == Version::V17 { 1100 } else { 1190 };
+    let view = if env.version() == Version::V17 {
+        1100
+    } else {
+        1190
+    };
     let mut context = env.context.clone();
     context.insert("button_validate_picking_ids".into(), json!(ids));
     json!({
@@ -285,8 +418,12 @@ fn sms_wizard(env: &Env<'_>, ids: &[i64]) -> Value {
 
 /// Moves the goods that were picked; the rest goes to a backorder or is dropped.
 fn action_done(env: &mut Env<'_>, picking: i64, drop_rest: bool) -> Result<(), Fault> {
-    let open: Vec<i64> =
-        env.db.ids("stock.picking", picking, "move_ids").into_iter().filter(|id| is_open(env.db.text("stock.move", *id, "state"))).collect();
+    let open: Vec<i64> = env
+        .db
+        .ids("stock.picking", picking, "move_ids")
+        .into_iter()
+        .filter(|id| is_open(env.db.text("stock.move", *id, "state")))
+        .collect();
     for id in open {
         let quantity = env.db.num("stock.move", id, "quantity");
         if quantity <= 0.0 || !env.db.flag("stock.move", id, "picked") {
@@ -325,15 +462,30 @@ fn split(env: &mut Env<'_>, id: i64, rest: f64) -> Result<(), Fault> {
 }
 
 fn backorder(env: &mut Env<'_>, picking: i64) -> Result<(), Fault> {
-    let rest: Vec<i64> =
-        env.db.ids("stock.picking", picking, "move_ids").into_iter().filter(|id| is_open(env.db.text("stock.move", *id, "state"))).collect();
+    let rest: Vec<i64> = env
+        .db
+        .ids("stock.picking", picking, "move_ids")
+        .into_iter()
+        .filter(|id| is_open(env.db.text("stock.move", *id, "state")))
+        .collect();
     if rest.is_empty() {
         return Ok(());
     }
     let kind = env.db.id_in("stock.picking", picking, "picking_type_id");
-    let mut vals: Vals = env.db.record("stock.picking", picking).cloned().unwrap_or_default();
+    let mut vals: Vals = env
+        .db
+        .record("stock.picking", picking)
+        .cloned()
+        .unwrap_or_default();
     // Not copied: what belongs to the parcel that left.
-    for field in ["carrier_tracking_ref", "carrier_price", "date_done", "move_ids", "backorder_ids", "return_ids"] {
+    for field in [
+        "carrier_tracking_ref",
+        "carrier_price",
+        "date_done",
+        "move_ids",
+        "backorder_ids",
+        "return_ids",
+    ] {
         vals.remove(field);
     }
     vals.insert("name".into(), Value::from(new_name(env, kind)));

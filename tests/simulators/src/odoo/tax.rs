@@ -49,8 +49,17 @@ pub(super) fn totals(lines: &[Line], rounding: Rounding, version: Version) -> To
     let raws: Vec<Raw> = lines.iter().map(|line| raw(line, rounding)).collect();
     if version == Version::V17 && rounding == Rounding::PerLine {
         let untaxed = cents(raws.iter().map(|raw| cents(raw.untaxed)).sum());
-        let tax = cents(raws.iter().flat_map(|raw| raw.taxes.iter()).map(|(_, amount)| cents(*amount)).sum());
-        return Totals { untaxed, tax, total: cents(untaxed + tax) };
+        let tax = cents(
+            raws.iter()
+                .flat_map(|raw| raw.taxes.iter())
+                .map(|(_, amount)| cents(*amount))
+                .sum(),
+        );
+        return Totals {
+            untaxed,
+            tax,
+            total: cents(untaxed + tax),
+        };
     }
     let mut per_tax: BTreeMap<i64, f64> = BTreeMap::new();
     for (id, amount) in raws.iter().flat_map(|raw| raw.taxes.iter()) {
@@ -60,23 +69,59 @@ pub(super) fn totals(lines: &[Line], rounding: Rounding, version: Version) -> To
     let raw_untaxed: f64 = raws.iter().map(|raw| raw.untaxed).sum();
     let raw_tax: f64 = per_tax.values().sum();
     // Only where every tax is in the price must the gross total stand; else net and tax are rounded by themselves.
-    let untaxed = if raws.iter().any(|raw| raw.has_excluded) { cents(raw_untaxed) } else { cents(cents(raw_untaxed + raw_tax) - tax) };
-    Totals { untaxed, tax, total: cents(untaxed + tax) }
+    let untaxed = if raws.iter().any(|raw| raw.has_excluded) {
+        cents(raw_untaxed)
+    } else {
+        cents(cents(raw_untaxed + raw_tax) - tax)
+    };
+    Totals {
+        untaxed,
+        tax,
+        total: cents(untaxed + tax),
+    }
 }
 
 fn raw(line: &Line, rounding: Rounding) -> Raw {
-    let round = |value: f64| if rounding == Rounding::PerLine { cents(value) } else { value };
+    let round = |value: f64| {
+        if rounding == Rounding::PerLine {
+            cents(value)
+        } else {
+            value
+        }
+    };
     let gross = round(line.price * (1.0 - line.discount / 100.0) * line.quantity);
-    let (included, excluded): (Vec<&Tax>, Vec<&Tax>) = line.taxes.iter().partition(|tax| tax.included);
-    let rate: f64 = included.iter().filter(|tax| !tax.fixed).map(|tax| tax.rate).sum();
-    let fixed: f64 = included.iter().filter(|tax| tax.fixed).map(|tax| tax.rate * line.quantity).sum();
+    let (included, excluded): (Vec<&Tax>, Vec<&Tax>) =
+        line.taxes.iter().partition(|tax| tax.included);
+    let rate: f64 = included
+        .iter()
+        .filter(|tax| !tax.fixed)
+        .map(|tax| tax.rate)
+        .sum();
+    let fixed: f64 = included
+        .iter()
+        .filter(|tax| tax.fixed)
+        .map(|tax| tax.rate * line.quantity)
+        .sum();
     let base = (gross - fixed) / (1.0 + rate / 100.0);
-    let amount = |tax: &Tax, base: f64| round(if tax.fixed { tax.rate * line.quantity } else { base * tax.rate / 100.0 });
-    let mut taxes: Vec<(i64, f64)> = included.iter().map(|tax| (tax.id, amount(tax, base))).collect();
+    let amount = |tax: &Tax, base: f64| {
+        round(if tax.fixed {
+            tax.rate * line.quantity
+        } else {
+            base * tax.rate / 100.0
+        })
+    };
+    let mut taxes: Vec<(i64, f64)> = included
+        .iter()
+        .map(|tax| (tax.id, amount(tax, base)))
+        .collect();
     let untaxed = gross - taxes.iter().map(|(_, amount)| amount).sum::<f64>();
     let untaxed = round(untaxed);
     taxes.extend(excluded.iter().map(|tax| (tax.id, amount(tax, untaxed))));
-    Raw { untaxed, taxes, has_excluded: !excluded.is_empty() }
+    Raw {
+        untaxed,
+        taxes,
+        has_excluded: !excluded.is_empty(),
+    }
 }
 
 #[cfg(test)]
@@ -84,13 +129,27 @@ mod tests {
     use super::*;
 
     fn line(price: f64, quantity: f64, rate: f64, included: bool) -> Line {
-        Line { price, quantity, discount: 0.0, taxes: vec![Tax { id: 1, rate, fixed: false, included }] }
+        Line {
+            price,
+            quantity,
+            discount: 0.0,
+            taxes: vec![Tax {
+                id: 1,
+                rate,
+                fixed: false,
+                included,
+            }],
+        }
     }
 
     #[test]
     fn the_versions_round_the_same_order_differently() {
         // As recorded: 12.5, 25 and 37.5 with 15 % and others came to 88.01 on 17 and 88.00 on 19.
-        let lines = [line(12.5, 1.0, 15.0, false), line(12.5, 2.0, 15.0, false), line(12.5, 3.0, 15.0, false)];
+        let lines = [
+            line(12.5, 1.0, 15.0, false),
+            line(12.5, 2.0, 15.0, false),
+            line(12.5, 3.0, 15.0, false),
+        ];
         let v17 = totals(&lines, Rounding::PerLine, Version::V17);
         let v19 = totals(&lines, Rounding::Globally, Version::V19);
         assert_eq!((v17.untaxed, v17.tax, v17.total), (75.0, 11.26, 86.26));
@@ -107,7 +166,19 @@ mod tests {
 
     #[test]
     fn no_tax_adds_nothing() {
-        let lines = [Line { price: 10.0, quantity: 3.0, discount: 10.0, taxes: vec![] }];
-        assert_eq!(totals(&lines, Rounding::Globally, Version::V19), Totals { untaxed: 27.0, tax: 0.0, total: 27.0 });
+        let lines = [Line {
+            price: 10.0,
+            quantity: 3.0,
+            discount: 10.0,
+            taxes: vec![],
+        }];
+        assert_eq!(
+            totals(&lines, Rounding::Globally, Version::V19),
+            Totals {
+                untaxed: 27.0,
+                tax: 0.0,
+                total: 27.0
+            }
+        );
     }
 }
