@@ -257,7 +257,10 @@ fn what_is_not_money_or_not_an_order_is_refused_with_its_place() {
         refused(&|b| b["line_items"][0]["quantity"] = json!(-1)).0,
         "bad_quantity"
     );
-    assert_eq!(refused(&|b| b["line_items"] = Value::Null).0, "missing_lines");
+    assert_eq!(
+        refused(&|b| b["line_items"] = Value::Null).0,
+        "missing_lines"
+    );
     assert_eq!(code_of_text("orders/create", "{"), "unreadable_json");
 }
 
