@@ -93,7 +93,9 @@ fn stored(folder: &Path) -> io::Result<Vec<String>> {
         };
         for entry in entries {
             let name = entry?.file_name().to_string_lossy().into_owned();
-            if name.ends_with(".json") {
+            // Other documents, such as the API's, may lie beside the envelope.
+            let ours = !part.is_empty() || name.starts_with("envelope.");
+            if ours && name.ends_with(".json") {
                 paths.push(if part.is_empty() {
                     name
                 } else {

@@ -22,6 +22,7 @@
 //! | 409 | done before; the body as above |
 //! | 422 `{"code", "detail", "remedy"}` | refused for good: a case |
 //! | 429, or 503 with `Retry-After` | not now; nothing was done |
+//! | 401 | our signature is not accepted: sent again, in case a secret is rotating |
 //! | other 4xx | refused for good |
 //! | other 5xx, or none | not known; it is sent again under the same id |
 //!

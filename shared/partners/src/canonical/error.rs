@@ -28,12 +28,12 @@ pub enum CanonicalError {
         /// How long to wait.
         retry_after_ms: Option<u64>,
     },
-    /// The partner does not accept our signature.
-    #[error("the signature was refused with status {status}")]
-    Unauthorized {
-        /// 401 or 403.
-        status: u16,
-    },
+    /// The partner does not accept our signature. A secret that rotates is replaced within minutes.
+    #[error("the signature was refused")]
+    Unauthorized,
+    /// The partner does not let us do this.
+    #[error("the partner does not allow this command")]
+    Forbidden,
     /// The business says no.
     #[error("{detail}")]
     Refused {
@@ -73,7 +73,8 @@ impl CanonicalError {
                 status,
                 retry_after_ms,
             }),
-            401 | 403 => Some(Self::Unauthorized { status }),
+            401 => Some(Self::Unauthorized),
+            403 => Some(Self::Forbidden),
             422 => Some(refused(&answer.json().unwrap_or_default())),
             300..500 => Some(Self::NotUnderstood { status }),
             _ => Some(Self::Unclear { status }),
@@ -126,9 +127,14 @@ impl From<CanonicalError> for Failure {
                 detail,
                 retry_after_ms,
             },
-            CanonicalError::Unauthorized { .. } => rejected(
-                "unauthorized",
-                "agree with the partner on `api.signing_secret`, then retry",
+            CanonicalError::Unauthorized => Self::Transient {
+                code: Code::literal("unauthorized"),
+                detail,
+                retry_after_ms: None,
+            },
+            CanonicalError::Forbidden => rejected(
+                "access_denied",
+                "agree with the partner on the commands that it takes, then retry",
             ),
             CanonicalError::Refused {
                 code,

@@ -31,9 +31,12 @@ pub enum ShopifyError {
         /// How long to wait.
         retry_after_ms: Option<u64>,
     },
-    /// The token is not accepted, or lacks a scope.
-    #[error("the token was refused: {why}")]
-    Unauthorized {
+    /// The token is not accepted. One that rotates is replaced within minutes.
+    #[error("the token was refused")]
+    Unauthorized,
+    /// The token lacks a scope.
+    #[error("the token may not do this: {why}")]
+    Forbidden {
         /// The status, or Shopify's code.
         why: String,
     },
@@ -138,7 +141,8 @@ impl ShopifyError {
                 let errors = errors.filter(|e| !e.is_null())?;
                 Some(Self::of_document(errors, status, access))
             }
-            401 | 403 => Some(Self::Unauthorized {
+            401 => Some(Self::Unauthorized),
+            403 => Some(Self::Forbidden {
                 why: format!("status {status}"),
             }),
             402 | 404 | 423 => Some(Self::NoShop { status }),
@@ -152,7 +156,7 @@ impl ShopifyError {
     fn of_document(errors: &serde_json::Value, status: u16, access: Access) -> Self {
         let has = |wanted: &str| codes(errors).any(|c| c == wanted);
         if has("ACCESS_DENIED") {
-            return Self::Unauthorized {
+            return Self::Forbidden {
                 why: "`ACCESS_DENIED`".to_owned(),
             };
         }
@@ -235,9 +239,14 @@ impl From<ShopifyError> for Failure {
                 detail,
                 retry_after_ms,
             },
-            ShopifyError::Unauthorized { .. } => rejected(
-                "unauthorized",
-                "store a valid `api.access_token` with the scopes `read_orders`, \
+            ShopifyError::Unauthorized => Self::Transient {
+                code: Code::literal("unauthorized"),
+                detail,
+                retry_after_ms: None,
+            },
+            ShopifyError::Forbidden { .. } => rejected(
+                "access_denied",
+                "store an `api.access_token` with the scopes `read_orders`, \
                  `write_merchant_managed_fulfillment_orders` and `write_inventory`, then retry",
             ),
             ShopifyError::NoShop { .. } => rejected(

@@ -324,8 +324,8 @@ async fn answers_are_classed_by_body_and_by_what_the_call_was() {
             ("transient", "rate_limited"),
         ),
         (after_reading(refused), ("rejected", "channel_refused")),
-        (vec![coded("ACCESS_DENIED")], ("rejected", "unauthorized")),
-        (vec![failed(401)], ("rejected", "unauthorized")),
+        (vec![coded("ACCESS_DENIED")], ("rejected", "access_denied")),
+        (vec![failed(401)], ("transient", "unauthorized")),
         (vec![failed(402)], ("rejected", "shop_unavailable")),
         (
             vec![ok(
