@@ -119,11 +119,15 @@ async fn run(args: Args) -> Result<(), String> {
     if let Some(path) = &args.ready_file {
         write_ready(path, &format!("http://{bound}"))?;
     }
-    let stop = async {
-        // Without a signal handler the process ends by the signal itself.
-        drop(tokio::signal::ctrl_c().await);
-    };
-    serve(listener, world, stop)
-        .await
-        .map_err(|e| format!("the server failed: {e}"))
+    // Nothing here needs to be ended gently: what a client waits for is lost, as it may be.
+    tokio::select! {
+        served = serve(listener, world, std::future::pending()) => served,
+        () = interrupted() => Ok(()),
+    }
+    .map_err(|e| format!("the server failed: {e}"))
+}
+
+async fn interrupted() {
+    // Without a signal handler the process ends by the signal itself.
+    drop(tokio::signal::ctrl_c().await);
 }
