@@ -113,11 +113,10 @@ fn recorded_refusals_name_records_and_the_false_blame_is_there() {
             assert!(blames.iter().any(|b| b.record.is_none()));
         }
         if let Some(blames) = refused(version, "load_retry_after_client_timeout") {
-            assert!(
-                blames
-                    .iter()
-                    .all(|b| crate::error::is_concurrency(&b.message))
-            );
+            // The last message only says that there were too many to list: it blames no record.
+            let mut blamed = blames.iter().filter(|b| b.record.is_some()).peekable();
+            assert!(blamed.peek().is_some());
+            assert!(blamed.all(|b| crate::error::is_concurrency(&b.message)));
         }
     }
 }
