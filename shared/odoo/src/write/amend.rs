@@ -117,6 +117,10 @@ async fn bring_to_now(writer: Writer<'_>, order: &Order, invoice_first: bool) ->
             row.date_order.as_str().to_owned()
         };
         set_date(api, row.id, &date, &kept).await?;
+    } else if api.settings.keep_order_date && row.state.as_str() == "sale" {
+        // An attempt that was cut between the lines and the date left the confirmed one.
+        let kept = order.placed_at.to_naive_utc();
+        set_date(api, row.id, row.date_order.as_str(), &kept).await?;
     }
     move_address(api, row, &plan.partners, &transfers).await?;
     Ok(references(api, RefKind::SaleOrder, &[row.id]))
