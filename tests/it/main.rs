@@ -1,6 +1,8 @@
 //! System tests, in one binary.
 
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 mod dependencies;
 #[cfg(test)]
 mod project;

@@ -1,0 +1,326 @@
+//! The simulators in this process, the adapters pointed at them, and a receiver of webhooks.
+
+use crate::project;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::routing::post;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant as Clock};
+use waybill_flow::connections::{Connection, Connections};
+use waybill_flow::ports::{Attempt, ConnectionSecrets, PartnerPort};
+use waybill_model::command::Command;
+use waybill_model::failure::Failure;
+use waybill_model::id::{CorrelationId, EffectKey, MessageId, RefKind, Reference};
+use waybill_model::time::Instant;
+use waybill_odoo::Odoo;
+use waybill_partners::PartnerClient;
+use waybill_simulators::faults::Fault;
+use waybill_simulators::odoo::{OdooConfig, OdooSim, ProductSeed, TaxSeed, Version};
+use waybill_simulators::secrets::Secrets;
+use waybill_simulators::sim::Sim;
+use waybill_simulators::{Options, World, serve};
+use waybill_testkit::{MemorySecrets, build};
+
+/// What a call to an adapter gives.
+pub(super) type Outcome = Result<Vec<Reference>, Failure>;
+
+/// A webhook as it came in.
+#[derive(Clone)]
+pub(super) struct Hook {
+    pub(super) connection: String,
+    pub(super) headers: BTreeMap<String, String>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Hook {
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+type Hooks = Arc<Mutex<Vec<Hook>>>;
+
+/// Simulators and adapters of one test.
+pub(super) struct Rig {
+    pub(super) world: Arc<World>,
+    pub(super) odoo_sim: Arc<OdooSim>,
+    pub(super) partners: PartnerClient<MemorySecrets>,
+    pub(super) odoo: Odoo<MemorySecrets>,
+    pub(super) connections: Connections,
+    pub(super) version: Version,
+    hooks: Hooks,
+}
+
+/// Odoo 19 and the partners, without faults.
+pub(super) async fn rig() -> Rig {
+    Setup::default().start().await
+}
+
+/// The same with this release of Odoo: 17 is spoken to over JSON-RPC, 19 over JSON-2.
+pub(super) async fn rig_of(version: Version) -> Rig {
+    let setup = Setup {
+        version,
+        ..Setup::default()
+    };
+    setup.start().await
+}
+
+/// What a rig is made of.
+pub(super) struct Setup {
+    pub(super) version: Version,
+    pub(super) options: Options,
+    /// Changes the text of the connections file.
+    pub(super) connections: fn(String) -> String,
+    /// Changes the simulated Odoo.
+    pub(super) odoo: fn(&mut OdooConfig),
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            version: Version::V19,
+            options: Options::default(),
+            connections: |text| text,
+            odoo: |_| {},
+        }
+    }
+}
+
+impl Setup {
+    pub(super) async fn start(mut self) -> Rig {
+        let secrets_text = project::read("infra/local/secrets.json");
+        let secrets = Secrets::parse(&secrets_text).unwrap();
+        let hooks = Hooks::default();
+        self.options.webhook_base = Some(receiver(Arc::clone(&hooks)).await);
+        let mut config = odoo_config(self.version, &secrets);
+        (self.odoo)(&mut config);
+        let odoo_sim = OdooSim::new(config);
+        let world = World::new(self.options, secrets);
+        world.attach_odoo(Arc::clone(&odoo_sim));
+        let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", socket.local_addr().unwrap());
+        let (served, router) = (Arc::clone(&world), Arc::clone(&odoo_sim).router());
+        tokio::spawn(async move {
+            serve(socket, served, Some(router), std::future::pending())
+                .await
+                .unwrap();
+        });
+        let connections = (self.connections)(project::read("infra/connections/local.toml"));
+        let connections = connections_at(&connections, &base, self.version);
+        let http = waybill_partners::http::client().unwrap();
+        Rig {
+            partners: PartnerClient::new(
+                connections.clone(),
+                secrets_of(&secrets_text),
+                http.clone(),
+            ),
+            odoo: Odoo::new(connections.clone(), secrets_of(&secrets_text), http),
+            world,
+            odoo_sim,
+            connections,
+            version: self.version,
+            hooks,
+        }
+    }
+}
+
+fn connections_at(text: &str, base: &str, version: Version) -> Connections {
+    let mut overrides: BTreeMap<String, String> = Sim::ALL
+        .iter()
+        .map(|s| {
+            let url = format!("{base}/{}", s.as_str());
+            (s.connection().to_owned(), url)
+        })
+        .collect();
+    let protocol = match version {
+        Version::V17 => "json_rpc",
+        Version::V19 => "json2",
+    };
+    overrides.insert("odoo-main.protocol".to_owned(), protocol.to_owned());
+    let connections = Connections::parse(text).unwrap();
+    connections.with_overrides(&overrides).unwrap()
+}
+
+fn secrets_of(text: &str) -> MemorySecrets {
+    let all: BTreeMap<String, Value> = serde_json::from_str(text).unwrap();
+    let secrets = MemorySecrets::default();
+    for (name, value) in all {
+        if let Some(id) = name.strip_prefix("connection/") {
+            let document: ConnectionSecrets = serde_json::from_value(value).unwrap();
+            secrets.set(&build::connection(id), document);
+        }
+    }
+    secrets
+}
+
+/// The Odoo that the local connections file expects.
+fn odoo_config(version: Version, secrets: &Secrets) -> OdooConfig {
+    let mut config = OdooConfig::new(version);
+    config.database = "waybill".to_owned();
+    for user in &mut config.users {
+        user.login = "waybill@example.com".to_owned();
+        user.keys = secrets.api_values(Sim::Odoo.connection());
+    }
+    config.taxes.push(TaxSeed {
+        xid: "tax_20".to_owned(),
+        name: "Sales 20%".to_owned(),
+        percent: 20.0,
+        included: false,
+    });
+    for (sku, name) in [("TIP", "Tip"), ("ROUNDING", "Rounding")] {
+        config
+            .products
+            .push(ProductSeed::service(sku, name, 0.0, &[]));
+    }
+    config
+}
+
+async fn receiver(hooks: Hooks) -> String {
+    let router = Router::new()
+        .route("/webhooks/{connection}", post(receive))
+        .with_state(hooks);
+    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", socket.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(socket, router).await.unwrap() });
+    base
+}
+
+async fn receive(
+    State(hooks): State<Hooks>,
+    Path(connection): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) {
+    let text = |v: &axum::http::HeaderValue| v.to_str().unwrap().to_owned();
+    let headers = headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), text(value)))
+        .collect();
+    hooks.lock().unwrap().push(Hook {
+        connection,
+        headers,
+        body: body.to_vec(),
+    });
+}
+
+impl Rig {
+    /// Settings of a connection, and its secrets.
+    pub(super) fn connection(&self, id: &str) -> &Connection {
+        self.connections.get(&build::connection(id)).unwrap()
+    }
+
+    /// One attempt of a command at a partner, under the key of its effect.
+    pub(super) async fn attempt(
+        &self,
+        command: &Command,
+        order: CorrelationId,
+        attempt: Attempt,
+    ) -> Outcome {
+        let key = key(order, command.kind().as_str());
+        self.partners.execute(command, order, &key, attempt).await
+    }
+
+    /// The next call of a simulator that may get this fault gets it.
+    pub(super) fn fail_next(&self, sim: Sim, fault: Fault) {
+        self.world.faults.queue(sim, fault, 1);
+    }
+
+    /// What a simulator holds, as its control API shows it.
+    pub(super) fn state(&self, sim: Sim) -> Value {
+        let all = waybill_simulators::control::whole_state(&self.world);
+        all.get(sim.as_str()).cloned().unwrap()
+    }
+
+    /// Waits until `count` webhooks that fit have come.
+    pub(super) async fn hooks(&self, count: usize, fits: impl Fn(&Hook) -> bool) -> Vec<Hook> {
+        let deadline = Clock::now() + Duration::from_secs(20);
+        loop {
+            let found: Vec<Hook> = {
+                let hooks = self.hooks.lock().unwrap();
+                hooks.iter().filter(|h| fits(h)).cloned().collect()
+            };
+            if found.len() >= count {
+                return found;
+            }
+            assert!(
+                Clock::now() < deadline,
+                "{} of {count} webhooks came",
+                found.len()
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// Key of an order's effect.
+pub(super) fn key(order: CorrelationId, effect: &str) -> MessageId {
+    MessageId::for_effect(order, &EffectKey::new(effect).unwrap())
+}
+
+/// The wall clock, by which the simulators sign.
+pub(super) fn now() -> Instant {
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    Instant::from_epoch_ms(i64::try_from(since.as_millis()).unwrap())
+}
+
+/// The id of the first reference of a kind.
+#[track_caller]
+pub(super) fn id_of(references: &[Reference], kind: RefKind) -> String {
+    let found = references.iter().find(|r| r.kind == kind);
+    found
+        .unwrap_or_else(|| panic!("no `{}` in {references:?}", kind.as_str()))
+        .id
+        .to_string()
+}
+
+/// Asserts a rejection with this code that says what to do.
+#[track_caller]
+pub(super) fn assert_rejected(outcome: &Outcome, expected: &str) {
+    match outcome {
+        Err(Failure::Rejected {
+            code,
+            detail,
+            remedy,
+        }) => {
+            assert_eq!(code.as_str(), expected, "{detail}");
+            assert!(!detail.trim().is_empty());
+            assert!(!remedy.trim().is_empty());
+        }
+        other => panic!("`{expected}` was expected, not {other:?}"),
+    }
+}
+
+/// Asserts that nothing happened and the call may be repeated; gives the wait that was asked for.
+#[track_caller]
+pub(super) fn assert_transient(outcome: &Outcome, expected: &str) -> Option<u64> {
+    match outcome {
+        Err(Failure::Transient {
+            code,
+            retry_after_ms,
+            ..
+        }) => {
+            assert_eq!(code.as_str(), expected);
+            *retry_after_ms
+        }
+        other => panic!("transient `{expected}` was expected, not {other:?}"),
+    }
+}
+
+/// Asserts that it is not known whether it happened.
+#[track_caller]
+pub(super) fn assert_indeterminate(outcome: &Outcome, expected: &str) {
+    match outcome {
+        Err(Failure::Indeterminate { code, .. }) => assert_eq!(code.as_str(), expected),
+        other => panic!("indeterminate `{expected}` was expected, not {other:?}"),
+    }
+}
