@@ -228,7 +228,7 @@ async fn an_order_that_cannot_be_confirmed_is_found_by_halving(version: Version)
         let outcomes = write(&rig, &batch).await;
         for (index, outcome) in outcomes.iter().enumerate() {
             match index {
-                3 => assert_rejected(outcome, "erp_refused"),
+                3 => assert_rejected(outcome, "no_replenishment_rule"),
                 _ => assert!(outcome.is_ok(), "{index}: {outcome:?}"),
             }
         }
