@@ -1,1 +1,363 @@
-//! To come.
+//! What follows an order in Odoo: deliveries, returns, credit notes, amendments, counts. Every
+//! command is given with the answer to each of its calls lost in turn, and must end as if nothing
+//! had happened.
+
+use super::odoo::{all_held, create, erp_command, held, money, on_both, order, write, write_one};
+use super::rig::{Rig, assert_rejected, id_of, rig_of};
+use serde_json::{Value, json};
+use waybill_flow::ports::ErpCommand;
+use waybill_model::command::{
+    Command, CreateCreditNote, CreateSaleOrder, ReceiveReturn, RegisterDelivery, ReverseCreditNote,
+    SetStock,
+};
+use waybill_model::failure::Failure;
+use waybill_model::id::RefKind;
+use waybill_model::order::Order;
+use waybill_simulators::faults::Fault;
+use waybill_simulators::odoo::Version;
+use waybill_simulators::sim::Sim;
+use waybill_testkit::build::{connection, units};
+
+fn data<T: serde::de::DeserializeOwned>(mut value: Value) -> T {
+    value["erp"] = "odoo-main".into();
+    serde_json::from_value(value).unwrap()
+}
+
+fn ship(order: &Order, id: &str, goods: &[(&str, &str)]) -> ErpCommand {
+    let lines: Vec<Value> = goods
+        .iter()
+        .map(|(sku, quantity)| json!({"line_id": null, "sku": sku, "quantity": quantity}))
+        .collect();
+    let parcel = json!({"tracking_number": format!("TRK-{id}"), "carrier": "ups", "url": null});
+    let content: RegisterDelivery = data(json!({"shipment": {
+        "warehouse": "shipbob-main", "id": id, "fulfillment_order": null, "status": "shipped",
+        "lines": lines, "parcels": [parcel], "shipped_at": null, "version": 1
+    }}));
+    let effect = format!("delivery/{id}");
+    erp_command(order, &effect, Command::RegisterDelivery(content))
+}
+
+fn receive(order: &Order, id: &str, sku: &str, quantity: &str) -> ErpCommand {
+    let content: ReceiveReturn = data(json!({"returned": {
+        "id": id, "source": "shipbob-main", "status": "completed", "version": 1,
+        "lines": [{"line_id": null, "sku": sku, "quantity": quantity, "disposition": "restock"}]
+    }}));
+    let effect = format!("return/{id}");
+    erp_command(order, &effect, Command::ReceiveReturn(content))
+}
+
+fn credit(order: &Order, id: &str, amount: &str, goods: &[(&str, &str, &str)]) -> ErpCommand {
+    let lines: Vec<Value> = goods
+        .iter()
+        .map(|(sku, quantity, amount)| {
+            json!({"line_id": "L1", "sku": sku, "quantity": quantity, "amount": amount,
+                "restock": false})
+        })
+        .collect();
+    let content: CreateCreditNote = data(json!({
+        "refund_id": id, "amount": {"amount": amount, "currency": "EUR"}, "lines": lines,
+        "shipping": "0"
+    }));
+    let effect = format!("credit_note/{id}");
+    erp_command(order, &effect, Command::CreateCreditNote(content))
+}
+
+fn undo(order: &Order, id: &str) -> ErpCommand {
+    let content: ReverseCreditNote = data(json!({ "refund_id": id }));
+    let effect = format!("credit_note_reversal/{id}");
+    erp_command(order, &effect, Command::ReverseCreditNote(content))
+}
+
+fn amend(order: &Order) -> ErpCommand {
+    let content = CreateSaleOrder {
+        erp: connection("odoo-main"),
+        order: order.clone(),
+    };
+    erp_command(order, "amend", Command::AmendSaleOrder(content))
+}
+
+async fn done(rig: &Rig, command: &ErpCommand) {
+    let outcome = write_one(rig, command).await;
+    assert!(
+        outcome.is_ok(),
+        "{}: {outcome:?}",
+        command.command.kind().as_str()
+    );
+}
+
+const ALL: [(&str, &str); 2] = [("SKU-0001", "2"), ("SKU-0002", "1")];
+
+fn pickings(rig: &Rig, order: &Order) -> Vec<Value> {
+    held(rig, order)["pickings"].as_array().unwrap().clone()
+}
+
+/// Totals of posted credit notes.
+fn credited(rig: &Rig) -> Vec<String> {
+    let state = rig.state(Sim::Odoo);
+    let notes = state["credit_notes"].as_array().unwrap();
+    let posted = notes.iter().filter(|n| n["state"] == "posted");
+    posted.map(|n| money(&n["amount_total"])).collect()
+}
+
+async fn a_partial_delivery_leaves_a_backorder_and_the_rest_closes_it(version: Version) {
+    let rig = rig_of(version).await;
+    let placed = order("ship").build();
+    done(&rig, &create(&placed)).await;
+    let first = ship(&placed, "S1", &[("SKU-0001", "1"), ("SKU-0002", "1")]);
+    let outcome = write_one(&rig, &first).await;
+    let id = id_of(outcome.as_ref().unwrap(), RefKind::Picking);
+    assert_eq!(write_one(&rig, &first).await, outcome);
+    let after = pickings(&rig, &placed);
+    assert_eq!(after.len(), 2);
+    let shipped = after.iter().find(|p| p["state"] == "done").unwrap();
+    assert_eq!(shipped["id"].to_string(), id);
+    assert_eq!(shipped["tracking"], "TRK-S1");
+    let over = ship(&placed, "S9", &[("SKU-0001", "2")]);
+    assert_rejected(&write_one(&rig, &over).await, "over_shipment");
+    done(&rig, &ship(&placed, "S2", &[("SKU-0001", "1")])).await;
+    assert!(pickings(&rig, &placed).iter().all(|p| p["state"] == "done"));
+    let late = ship(&placed, "S3", &[("SKU-0001", "1")]);
+    assert_rejected(&write_one(&rig, &late).await, "no_open_delivery");
+    let stock = rig.state(Sim::Odoo)["stock"]["SKU-0001"]["on_hand"].clone();
+    assert_eq!(stock, json!(999_998.0));
+    assert_rejected(
+        &write_one(&rig, &super::odoo::cancel(&placed)).await,
+        "already_shipped",
+    );
+}
+
+async fn goods_come_back_once_and_not_more_than_left(version: Version) {
+    let rig = rig_of(version).await;
+    let placed = order("back").build();
+    done(&rig, &create(&placed)).await;
+    done(&rig, &ship(&placed, "S1", &ALL)).await;
+    let back = receive(&placed, "R1", "SKU-0001", "1");
+    let outcome = write_one(&rig, &back).await;
+    assert!(outcome.is_ok(), "{outcome:?}");
+    assert_eq!(write_one(&rig, &back).await, outcome);
+    let stock = rig.state(Sim::Odoo)["stock"]["SKU-0001"]["on_hand"].clone();
+    assert_eq!(stock, json!(999_999.0));
+    let more = receive(&placed, "R2", "SKU-0001", "2");
+    assert_rejected(&write_one(&rig, &more).await, "return_exceeds_delivery");
+}
+
+async fn a_refund_is_credited_to_the_cent_and_undone_when_it_fails(version: Version) {
+    let rig = rig_of(version).await;
+    let placed = order("money").build();
+    done(&rig, &create(&placed)).await;
+    done(&rig, &ship(&placed, "S1", &ALL)).await;
+    let goods = credit(&placed, "F1", "12.50", &[("SKU-0001", "1", "12.50")]);
+    let goodwill = credit(&placed, "F2", "3.33", &[]);
+    for command in [&goods, &goodwill] {
+        let outcome = write_one(&rig, command).await;
+        id_of(outcome.as_ref().unwrap(), RefKind::AccountMove);
+        assert_eq!(write_one(&rig, command).await, outcome);
+    }
+    assert_eq!(credited(&rig), ["12.50", "3.33"]);
+    let above = credit(&placed, "F3", "99.00", &[]);
+    assert_rejected(&write_one(&rig, &above).await, "refund_above_invoice");
+    let outcome = write_one(&rig, &undo(&placed, "F1")).await;
+    assert!(outcome.is_ok(), "{outcome:?}");
+    assert_eq!(write_one(&rig, &undo(&placed, "F1")).await, outcome);
+    // What was undone can be credited again: 59.90 less 3.33.
+    done(&rig, &credit(&placed, "F4", "56.57", &[])).await;
+    assert_eq!(write_one(&rig, &undo(&placed, "F9")).await, Ok(Vec::new()));
+}
+
+async fn an_order_follows_its_newest_snapshot_until_it_is_shipped(version: Version) {
+    let rig = rig_of(version).await;
+    let mut placed = order("amend").build();
+    done(&rig, &create(&placed)).await;
+    placed.lines[0].current_quantity = units(1);
+    done(&rig, &amend(&placed)).await;
+    let before = held(&rig, &placed);
+    done(&rig, &amend(&placed)).await;
+    assert_eq!(held(&rig, &placed)["lines"], before["lines"]);
+    let line = before["lines"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|l| l["sku"] == "SKU-0001");
+    assert_eq!(line.unwrap()["quantity"], json!(1.0));
+    done(
+        &rig,
+        &ship(&placed, "S1", &[("SKU-0001", "1"), ("SKU-0002", "1")]),
+    )
+    .await;
+    placed.lines[0].current_quantity = units(2);
+    assert_rejected(&write_one(&rig, &amend(&placed)).await, "already_shipped");
+}
+
+async fn counts_are_set_once_and_bad_ones_are_named(version: Version) {
+    let rig = rig_of(version).await;
+    let anyone = order("count").build();
+    let count = |sku: &str, quantity: &str, kind: &str| {
+        let content: SetStock = data(json!({"levels": [{
+            "location": "canonical-main", "sku": sku, "kind": kind, "quantity": quantity,
+            "at": "2026-01-31T10:00:00Z"
+        }]}));
+        erp_command(&anyone, "count", Command::SetStock(content))
+    };
+    // The integration user of 19 is no stock manager, and needs not be one.
+    for _ in 0..2 {
+        done(&rig, &count("SKU-0007", "123", "on_hand")).await;
+    }
+    let stock = rig.state(Sim::Odoo)["stock"]["SKU-0007"]["on_hand"].clone();
+    assert_eq!(stock, json!(123.0));
+    let unknown = write_one(&rig, &count("SKU-NOPE", "1", "on_hand")).await;
+    assert_rejected(&unknown, "unknown_sku");
+    let available = write_one(&rig, &count("SKU-0007", "1", "available")).await;
+    assert_rejected(&available, "available_is_no_count");
+}
+
+async fn what_is_about_an_unknown_order_is_refused(version: Version) {
+    let rig = rig_of(version).await;
+    let never = order("never").build();
+    for command in [
+        ship(&never, "S1", &ALL),
+        receive(&never, "R1", "SKU-0001", "1"),
+        credit(&never, "F1", "1.00", &[]),
+        undo(&never, "F1"),
+        amend(&never),
+    ] {
+        assert_rejected(&write_one(&rig, &command).await, "order_not_in_erp");
+    }
+}
+
+/// An order with everything before the command of this number done; and the command.
+async fn prepared(rig: &Rig, number: usize) -> (Order, ErpCommand) {
+    let placed = order("fault").build();
+    let mut amended = placed.clone();
+    amended.lines[1].current_quantity = units(0);
+    let steps = [
+        create(&placed),
+        amend(&amended),
+        ship(&placed, "S1", &[("SKU-0001", "1")]),
+        receive(&placed, "R1", "SKU-0001", "1"),
+        credit(&placed, "F1", "12.50", &[("SKU-0001", "1", "12.50")]),
+        undo(&placed, "F1"),
+    ];
+    for step in steps.iter().take(number) {
+        done(rig, step).await;
+    }
+    (placed, steps[number].clone())
+}
+
+/// What Odoo holds, without ids, names and dates: those of a broken attempt are used up.
+fn content(rig: &Rig, order: &Order) -> Value {
+    let state = rig.state(Sim::Odoo);
+    let orders: Vec<Value> = all_held(rig, order)
+        .iter()
+        .map(|o| {
+            let pickings: Vec<Value> = o["pickings"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|p| {
+                    let moves: Vec<Value> = p["moves"]
+                        .as_array()
+                        .unwrap()
+                        .iter()
+                        .map(|m| json!([m["sku"], m["demand"], m["quantity"], m["state"]]))
+                        .collect();
+                    json!([p["kind"], p["state"], p["tracking"], moves])
+                })
+                .collect();
+            json!([o["state"], o["amount_total"], o["lines"], pickings])
+        })
+        .collect();
+    let totals = |kind: &str| -> Vec<Value> {
+        let moves = state[kind].as_array().unwrap().iter();
+        moves
+            .map(|m| json!([m["state"], m["amount_total"], m["amount_residual"]]))
+            .collect()
+    };
+    json!({
+        "orders": orders, "stock": state["stock"], "partners": state["partners"],
+        "invoices": totals("invoices"), "credit_notes": totals("credit_notes"),
+    })
+}
+
+/// Loses or cuts each call of a command in turn, and gives it again.
+async fn every_call_fails_once(version: Version, number: usize, fault: Fault) {
+    let calm = rig_of(version).await;
+    let (placed, command) = prepared(&calm, number).await;
+    done(&calm, &command).await;
+    let expected = content(&calm, &placed);
+    for call in 0..40 {
+        let rig = rig_of(version).await;
+        let (placed, command) = prepared(&rig, number).await;
+        let what = format!("{} call {call}", command.command.kind().as_str());
+        let given = |rig: &Rig| {
+            let counts = rig.world.faults.counts();
+            let of_odoo = counts.get("odoo").cloned().unwrap_or_default();
+            of_odoo
+                .iter()
+                .filter(|(name, _)| **name != "slow")
+                .map(|(_, n)| n)
+                .sum::<u64>()
+        };
+        rig.world.faults.queue(Sim::Odoo, Fault::Slow, call);
+        rig.world.faults.queue(Sim::Odoo, fault, 1);
+        let outcome = write_one(&rig, &command).await;
+        if given(&rig) == 0 {
+            assert!(call > 1, "{what}: too few calls to have tested anything");
+            return;
+        }
+        assert!(
+            matches!(
+                &outcome,
+                Ok(_) | Err(Failure::Indeterminate { .. } | Failure::Transient { .. })
+            ),
+            "{what}: {outcome:?}"
+        );
+        done(&rig, &command).await;
+        assert_eq!(content(&rig, &placed), expected, "{what} after {outcome:?}");
+    }
+    panic!("the command makes more than 40 calls");
+}
+
+async fn a_lost_answer_of_any_call_changes_nothing_in_the_end(version: Version) {
+    for number in 0..6 {
+        Box::pin(every_call_fails_once(version, number, Fault::LostAnswer)).await;
+    }
+}
+
+async fn a_cut_at_any_call_changes_nothing_in_the_end(version: Version) {
+    for number in 0..6 {
+        Box::pin(every_call_fails_once(version, number, Fault::Cut)).await;
+    }
+}
+
+async fn a_batch_ships_many_orders_at_once(version: Version) {
+    let rig = rig_of(version).await;
+    let orders: Vec<Order> = (0..10)
+        .map(|n| order(&format!("many-{n}")).build())
+        .collect();
+    let creates: Vec<ErpCommand> = orders.iter().map(create).collect();
+    assert!(write(&rig, &creates).await.iter().all(Result::is_ok));
+    let mut ships: Vec<ErpCommand> = orders.iter().map(|o| ship(o, "S1", &ALL)).collect();
+    ships[4] = ship(&orders[4], "S1", &[("SKU-0009", "1")]);
+    let before = rig.world.faults.calls()["odoo"];
+    let outcomes = write(&rig, &ships).await;
+    let calls = rig.world.faults.calls()["odoo"] - before;
+    assert!(calls <= 10, "{calls} calls for ten deliveries");
+    for (index, outcome) in outcomes.iter().enumerate() {
+        match index {
+            4 => assert_rejected(outcome, "sku_not_on_delivery"),
+            _ => assert!(outcome.is_ok(), "{index}: {outcome:?}"),
+        }
+    }
+}
+
+on_both!(
+    a_partial_delivery_leaves_a_backorder_and_the_rest_closes_it,
+    goods_come_back_once_and_not_more_than_left,
+    a_refund_is_credited_to_the_cent_and_undone_when_it_fails,
+    an_order_follows_its_newest_snapshot_until_it_is_shipped,
+    counts_are_set_once_and_bad_ones_are_named,
+    what_is_about_an_unknown_order_is_refused,
+    a_lost_answer_of_any_call_changes_nothing_in_the_end,
+    a_cut_at_any_call_changes_nothing_in_the_end,
+    a_batch_ships_many_orders_at_once,
+);

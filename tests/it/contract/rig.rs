@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant as Clock};
-use waybill_flow::connections::{Connection, Connections};
+use waybill_flow::connections::{Connection, Connections, ErpProtocol, Override};
 use waybill_flow::ports::{Attempt, ConnectionSecrets, PartnerPort};
 use waybill_model::command::Command;
 use waybill_model::failure::Failure;
@@ -19,7 +19,7 @@ use waybill_model::time::Instant;
 use waybill_odoo::Odoo;
 use waybill_partners::PartnerClient;
 use waybill_simulators::faults::Fault;
-use waybill_simulators::odoo::{OdooConfig, OdooSim, ProductSeed, TaxSeed, Version};
+use waybill_simulators::odoo::{OdooConfig, OdooSim, Version};
 use waybill_simulators::secrets::Secrets;
 use waybill_simulators::sim::Sim;
 use waybill_simulators::{Options, World, serve};
@@ -55,7 +55,6 @@ pub(super) struct Rig {
     pub(super) partners: PartnerClient<MemorySecrets>,
     pub(super) odoo: Odoo<MemorySecrets>,
     pub(super) connections: Connections,
-    pub(super) version: Version,
     hooks: Hooks,
 }
 
@@ -100,18 +99,20 @@ impl Setup {
         let secrets = Secrets::parse(&secrets_text).unwrap();
         let hooks = Hooks::default();
         self.options.webhook_base = Some(receiver(Arc::clone(&hooks)).await);
-        let mut config = odoo_config(self.version, &secrets);
+        self.options.odoo_version = match self.version {
+            Version::V17 => 17,
+            Version::V19 => 19,
+        };
+        let mut config = waybill_simulators::erp::config(&self.options, &secrets);
         (self.odoo)(&mut config);
         let odoo_sim = OdooSim::new(config);
-        let world = World::new(self.options, secrets);
-        world.attach_odoo(Arc::clone(&odoo_sim));
+        let mut world = World::new(self.options, secrets);
+        Arc::get_mut(&mut world).unwrap().odoo = Arc::clone(&odoo_sim);
         let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", socket.local_addr().unwrap());
-        let (served, router) = (Arc::clone(&world), Arc::clone(&odoo_sim).router());
+        let served = Arc::clone(&world);
         tokio::spawn(async move {
-            serve(socket, served, Some(router), std::future::pending())
-                .await
-                .unwrap();
+            serve(socket, served, std::future::pending()).await.unwrap();
         });
         let connections = (self.connections)(project::read("infra/connections/local.toml"));
         let connections = connections_at(&connections, &base, self.version);
@@ -126,27 +127,31 @@ impl Setup {
             world,
             odoo_sim,
             connections,
-            version: self.version,
             hooks,
         }
     }
 }
 
 fn connections_at(text: &str, base: &str, version: Version) -> Connections {
-    let mut overrides: BTreeMap<String, String> = Sim::ALL
-        .iter()
-        .map(|s| {
-            let url = format!("{base}/{}", s.as_str());
-            (s.connection().to_owned(), url)
-        })
-        .collect();
-    let protocol = match version {
-        Version::V17 => "json_rpc",
-        Version::V19 => "json2",
+    let (database, protocol) = match version {
+        Version::V17 => ("odoo17", ErpProtocol::JsonRpc),
+        Version::V19 => ("odoo19", ErpProtocol::Json2),
     };
-    overrides.insert("odoo-main.protocol".to_owned(), protocol.to_owned());
-    let connections = Connections::parse(text).unwrap();
-    connections.with_overrides(&overrides).unwrap()
+    let at = |sim: &Sim| {
+        let url = format!("{base}/{}", sim.as_str());
+        let place = match sim {
+            Sim::Odoo => Override::Parts {
+                base_url: url,
+                database: Some(database.to_owned()),
+                login: None,
+                protocol: Some(protocol),
+            },
+            _ => Override::BaseUrl(url),
+        };
+        (build::connection(sim.connection()), place)
+    };
+    let overrides = Sim::ALL.iter().map(at).collect();
+    Connections::parse(text).unwrap().with_overrides(&overrides)
 }
 
 fn secrets_of(text: &str) -> MemorySecrets {
@@ -159,28 +164,6 @@ fn secrets_of(text: &str) -> MemorySecrets {
         }
     }
     secrets
-}
-
-/// The Odoo that the local connections file expects.
-fn odoo_config(version: Version, secrets: &Secrets) -> OdooConfig {
-    let mut config = OdooConfig::new(version);
-    config.database = "waybill".to_owned();
-    for user in &mut config.users {
-        user.login = "waybill@example.com".to_owned();
-        user.keys = secrets.api_values(Sim::Odoo.connection());
-    }
-    config.taxes.push(TaxSeed {
-        xid: "tax_20".to_owned(),
-        name: "Sales 20%".to_owned(),
-        percent: 20.0,
-        included: false,
-    });
-    for (sku, name) in [("TIP", "Tip"), ("ROUNDING", "Rounding")] {
-        config
-            .products
-            .push(ProductSeed::service(sku, name, 0.0, &[]));
-    }
-    config
 }
 
 async fn receiver(hooks: Hooks) -> String {

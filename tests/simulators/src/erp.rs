@@ -27,7 +27,9 @@ pub fn access(options: &Options, secrets: &Secrets) -> Value {
     })
 }
 
-fn config(options: &Options, secrets: &Secrets) -> OdooConfig {
+/// What the Odoo of the demo starts with.
+#[must_use]
+pub fn config(options: &Options, secrets: &Secrets) -> OdooConfig {
     let version = if options.odoo_version == 17 {
         Version::V17
     } else {
