@@ -9,6 +9,7 @@ use waybill_lambda_kit::queues::plain_message;
 use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
 use waybill_model::delivery::Delivery;
 use waybill_model::failure::Failure;
+use waybill_model::id::MessageId;
 use waybill_model::ownership::Role;
 use waybill_model::time::Instant;
 
@@ -18,6 +19,8 @@ const OVERLAP_MS: i64 = 5 * 60 * 1000;
 const FIRST_MS: i64 = 24 * 60 * 60 * 1000;
 /// Most pages of one channel in one run; the next run goes on where this one ended.
 const MAX_PAGES: usize = 20;
+/// How long a record that was handed in is remembered: longer than any page is asked for again.
+const SEEN_MS: i64 = 24 * 60 * 60 * 1000;
 /// Name of the checkpoint.
 const CHECKPOINT: &str = "poll";
 
@@ -82,8 +85,7 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, R, C: Clock>
                     });
                 }
             };
-            deliveries += page.deliveries.len();
-            self.hand_in(page.deliveries).await?;
+            deliveries += self.hand_in(page.deliveries).await?;
             let finished = page.cursor.is_none();
             at.cursor = page.cursor;
             if finished {
@@ -129,15 +131,23 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, R, C: Clock>
         })
     }
 
-    async fn hand_in(&self, deliveries: Vec<Delivery>) -> Result<(), JobError> {
+    /// Sends what no earlier run sent, by receipt: the overlap asks for most records again. Returns how many.
+    async fn hand_in(&self, mut deliveries: Vec<Delivery>) -> Result<usize, JobError> {
+        let receipts: Vec<MessageId> = deliveries.iter().map(|d| d.receipt.clone()).collect();
+        let seen = self.effects.seen(&receipts).await?;
+        deliveries.retain(|delivery| !seen.contains(&delivery.receipt));
         let mut messages = Vec::with_capacity(deliveries.len());
-        for delivery in deliveries {
-            match delivery::encode(&delivery) {
+        for delivery in &deliveries {
+            match delivery::encode(delivery) {
                 Ok(message) => messages.push(plain_message(message)),
-                Err(error) => self.too_large(&delivery, &error.to_string()).await?,
+                Err(error) => self.too_large(delivery, &error.to_string()).await?,
             }
         }
-        self.send(Queue::Inbound, messages).await
+        self.send(Queue::Inbound, messages).await?;
+        let sent: Vec<MessageId> = deliveries.into_iter().map(|d| d.receipt).collect();
+        let expires = self.clock.now().plus_ms(SEEN_MS);
+        self.effects.mark_seen(&sent, expires).await?;
+        Ok(sent.len())
     }
 
     async fn too_large(&self, delivery: &Delivery, detail: &str) -> Result<(), JobError> {

@@ -153,6 +153,23 @@ async fn what_a_channel_changed_is_handed_in_page_by_page() {
 }
 
 #[tokio::test]
+async fn what_an_earlier_run_handed_in_is_not_handed_in_again() {
+    let world = World::new();
+    world.partners.page(page(&["a", "b"], None));
+    world.run(Job::Poll).await.unwrap();
+    world.queues.take();
+    world.partners.page(page(&["b", "c"], None));
+    let report = world.run(Job::Poll).await.unwrap();
+    assert_eq!(report.found, 1);
+    let sent = world.queues.sent(Queue::Inbound);
+    let [message] = sent.as_slice() else {
+        panic!("{sent:?}")
+    };
+    let receipt = delivery::decode(&message.body).unwrap().receipt;
+    assert_eq!(receipt, build::message("c"));
+}
+
+#[tokio::test]
 async fn a_poll_whose_send_failed_starts_again_where_it_was() {
     let world = World::new();
     world.partners.page(page(&["a"], None));

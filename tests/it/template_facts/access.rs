@@ -1,8 +1,11 @@
 //! Who may do what: one role for each function, and nothing in it that the function has no use for.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::{assert_bites, assert_holds};
+use crate::project;
 use crate::template::{Resource, Template, attribute_of, reference};
 
 /// Statements of a role's inline policies.
@@ -103,6 +106,61 @@ fn use_faults(template: &Template) -> Vec<String> {
     faults
 }
 
+/// What the store's adapter calls of a table, by the module that holds the table, as IAM actions.
+fn table_actions(module: &str) -> BTreeSet<String> {
+    const ACTIONS: [(&str, &str); 12] = [
+        (".table.get(", "GetItem"),
+        (".get_item()", "GetItem"),
+        (".table.batch_get(", "BatchGetItem"),
+        (".table.list(", "Query"),
+        (".query()", "Query"),
+        (".table.put(", "PutItem"),
+        // A transaction is allowed by the actions of its parts.
+        (".table.transact(", "PutItem"),
+        (".put_item()", "PutItem"),
+        (".table.batch_put(", "BatchWriteItem"),
+        (".update_item()", "UpdateItem"),
+        (".delete_item()", "DeleteItem"),
+        (".scan()", "Scan"),
+    ];
+    let folder = format!("shared/store/src/{module}");
+    let files = std::fs::read_dir(project::at(&folder)).unwrap();
+    let mut source = project::read(&format!("{folder}.rs"));
+    for file in files {
+        source.push_str(&std::fs::read_to_string(file.unwrap().path()).unwrap());
+    }
+    let called = ACTIONS.iter().filter(|(call, _)| source.contains(call));
+    called
+        .map(|(_, action)| format!("dynamodb:{action}"))
+        .collect()
+}
+
+/// The actions on a table are those of the adapter: one missing fails on AWS alone, for no emulator checks it.
+fn table_action_faults(template: &Template) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (table, module) in [("OrdersTable", "orders"), ("EffectsTable", "effects")] {
+        let needed = table_actions(module);
+        for role in template.resources("AWS::IAM::Role") {
+            for statement in statements(role) {
+                let of_table = each(&statement["Resource"])
+                    .iter()
+                    .any(|resource| attribute_of(resource, "Arn") == Some(table));
+                let allowed: BTreeSet<String> = each(&statement["Action"])
+                    .iter()
+                    .filter_map(|action| action.as_str().map(str::to_owned))
+                    .collect();
+                for action in needed.symmetric_difference(&allowed).filter(|_| of_table) {
+                    let role = role.id;
+                    faults.push(format!(
+                        "{role} and the adapter of {table} differ in {action}"
+                    ));
+                }
+            }
+        }
+    }
+    faults
+}
+
 fn secret_faults(template: &Template) -> Vec<String> {
     let mut faults = Vec::new();
     for role in template.resources("AWS::IAM::Role") {
@@ -169,6 +227,16 @@ fn a_function_knows_exactly_the_queues_and_tables_it_may_use() {
         &curious,
         "WebhookIntakeFunction knows OrdersTable but may not use it",
     );
+}
+
+#[test]
+fn a_role_allows_what_the_adapter_of_a_table_calls_and_no_more() {
+    assert_holds(table_action_faults);
+    let template = Template::of_the_project();
+    let statement = "/Resources/ReconcilerRole/Properties/Policies/0/PolicyDocument/Statement/4";
+    let short = template.with(&format!("{statement}/Action/0"), json!("dynamodb:PutItem"));
+    let difference = "ReconcilerRole and the adapter of EffectsTable differ in dynamodb:GetItem";
+    assert_bites(table_action_faults, &short, difference);
 }
 
 #[test]

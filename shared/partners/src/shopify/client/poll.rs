@@ -72,10 +72,12 @@ pub async fn poll(
 }
 
 fn delivery(connection: &Connection, order: &str, now: Instant) -> Delivery {
+    // Shopify's times have whole seconds: of two changes in one second, the content tells them apart.
+    let content = name_uuid(&["order", order]);
     let dedupe_id = match serde_json::from_str::<Head>(order) {
-        Ok(head) => format!("poll/{}/{}", head.id.0, head.updated_at),
-        // The mapper will say what is wrong with it; until then it is named by its content.
-        Err(_) => format!("poll/{}", name_uuid(&["unreadable", order])),
+        Ok(head) => format!("poll/{}/{}/{content}", head.id.0, head.updated_at),
+        // The mapper will say what is wrong with it; until then it is named by its content alone.
+        Err(_) => format!("poll/{content}"),
     };
     Delivery {
         receipt: MessageId::from_uuid(name_uuid(&["poll", connection.id.as_str(), &dedupe_id])),

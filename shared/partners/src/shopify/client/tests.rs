@@ -480,9 +480,10 @@ async fn a_poll_gives_the_facts_of_the_webhook_and_goes_on_by_token() {
     assert_eq!(page.cursor.as_deref(), Some("tok=1"));
     assert_eq!(page.deliveries.len(), 2);
     let polled = &page.deliveries[0];
-    assert_eq!(
-        polled.dedupe_id.as_deref(),
-        Some("poll/9007199254740995/2026-03-02T10:15:31+01:00")
+    let dedupe_id = polled.dedupe_id.as_deref().unwrap();
+    assert!(
+        dedupe_id.starts_with("poll/9007199254740995/2026-03-02T10:15:31+01:00/"),
+        "{dedupe_id}"
     );
     let mut webhook = polled.clone();
     webhook.topic = Some("orders/create".to_owned());
