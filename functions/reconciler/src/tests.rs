@@ -157,7 +157,7 @@ async fn what_an_earlier_run_handed_in_is_not_handed_in_again() {
     let world = World::new();
     world.partners.page(page(&["a", "b"], None));
     world.run(Job::Poll).await.unwrap();
-    world.queues.take();
+    assert_eq!(world.queues.take().len(), 2);
     world.partners.page(page(&["b", "c"], None));
     let report = world.run(Job::Poll).await.unwrap();
     assert_eq!(report.found, 1);
