@@ -7,17 +7,18 @@ use std::fmt::Write as _;
 use waybill_model::id::{LineId, name_uuid};
 use waybill_model::order::Order;
 use waybill_model::quantity::Quantity;
+use waybill_model::shipment::ShipmentStatus;
 
-/// A fingerprint of what was or would be written: lines with the quantities still wanted, prices
-/// and the way of delivery. A refund lowers the channel's current quantity without an edit, so
-/// what was refunded counts as wanted.
+/// A fingerprint of what was or would be written: lines with the quantities still wanted, prices,
+/// the shipping and where it goes. What has left stays wanted though it was refunded since: its
+/// credit note and its return follow by themselves. What was refunded before it left is an edit.
 #[must_use]
 pub fn fingerprint(order: &Order, facts: &Facts) -> String {
-    let refunded = refunded_by_line(facts);
+    let shipped = shipped_by_line(order, facts);
     let mut text = String::new();
     for line in &order.lines {
-        let back = refunded.get(&line.id).copied().unwrap_or_default();
-        let wanted = line.current_quantity.plus(back).min(line.quantity);
+        let left = shipped.get(&line.id).copied().unwrap_or_default();
+        let wanted = line.current_quantity.max(left.min(line.quantity));
         // Writing to a String cannot fail.
         let written = write!(
             text,
@@ -29,10 +30,10 @@ pub fn fingerprint(order: &Order, facts: &Facts) -> String {
         );
         debug_assert!(written.is_ok());
     }
-    let methods: Vec<&str> = order
+    let shipping: Vec<String> = order
         .shipping_lines
         .iter()
-        .map(|s| s.method.as_str())
+        .map(|s| format!("{}|{}|{}", s.method, s.price, s.discount))
         .collect();
     let place = order.shipping.as_ref().map(|a| {
         [
@@ -44,22 +45,33 @@ pub fn fingerprint(order: &Order, facts: &Facts) -> String {
     name_uuid(&[
         "written",
         &text,
-        &methods.join(","),
+        &shipping.join(","),
         &place.unwrap_or_default(),
     ])
     .to_string()
 }
 
-fn refunded_by_line(facts: &Facts) -> BTreeMap<LineId, Quantity> {
-    let mut refunded: BTreeMap<LineId, Quantity> = BTreeMap::new();
-    for stories in facts.refunds.values() {
-        // Stories of one refund repeat its lines: the channel's are the longest.
-        if let Some(story) = stories.values().max_by_key(|r| r.lines.len()) {
-            for line in &story.lines {
-                let sum = refunded.entry(line.line_id.clone()).or_default();
-                *sum = sum.plus(line.quantity);
-            }
+/// What has left, by line of the order. A warehouse that names only the SKU fills the lines of
+/// that SKU in their order.
+#[must_use]
+pub fn shipped_by_line(order: &Order, facts: &Facts) -> BTreeMap<LineId, Quantity> {
+    let mut shipped: BTreeMap<LineId, Quantity> = BTreeMap::new();
+    let left = facts
+        .shipments
+        .values()
+        .filter(|s| s.status >= ShipmentStatus::Shipped);
+    for line in left.flat_map(|s| &s.lines) {
+        let mut rest = line.quantity;
+        let named = |l: &&waybill_model::order::OrderLine| match &line.line_id {
+            Some(id) => l.id == *id,
+            None => l.sku.as_ref() == Some(&line.sku),
+        };
+        for wanted in order.lines.iter().filter(named) {
+            let have = shipped.entry(wanted.id.clone()).or_default();
+            let taken = rest.min(wanted.quantity.minus(*have));
+            *have = have.plus(taken);
+            rest = rest.minus(taken);
         }
     }
-    refunded
+    shipped
 }

@@ -31,7 +31,9 @@ pub fn issue(
     }
     let mut context = context(&view);
     let content = content_of(&context);
-    if state.ticket.content.as_ref() == Some(&content) {
+    let last = crate::plan::keys::ticket(state.ticket.revision);
+    let retried = state.effects.get(&last).is_some_and(|e| e.retry_wanted);
+    if state.ticket.content.as_ref() == Some(&content) && !retried {
         return None;
     }
     context.revision = state.ticket.revision.saturating_add(1);

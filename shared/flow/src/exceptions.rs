@@ -1,15 +1,16 @@
 //! Which cases a state calls for. A case opens when its cause is there and closes when it is gone;
 //! a person can only ignore it, retry, or waive.
 
-use crate::plan::keys;
+use crate::plan::{self, keys};
 use crate::stages;
 use crate::state::OrderState;
 use crate::view::View;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
 use waybill_model::command::{CommandKind, CommandQueue};
 use waybill_model::event::Outcome;
-use waybill_model::id::{Code, CorrelationId};
+use waybill_model::failure::TOO_LATE;
+use waybill_model::id::{Code, CorrelationId, EffectKey};
 use waybill_model::money::Money;
 use waybill_model::payment::{PaymentStatus, RefundStatus};
 use waybill_model::shipment::{FulfillmentStatus, ShipmentStatus, TrackingStatus};
@@ -151,9 +152,13 @@ fn findings(causes: &mut Causes<'_>) {
     }
 }
 
-/// What a partner or Odoo refused.
+/// What a partner or Odoo refused, as long as the order calls for it: a ticket by a newer one, an
+/// amendment by a newer edit is nobody's work any more.
 fn rejections(causes: &mut Causes<'_>) {
-    for (key, effect) in &causes.view.state.effects {
+    let view = causes.view;
+    let wanted: BTreeSet<EffectKey> = plan::wanted(view).into_iter().map(|w| w.key).collect();
+    let last_ticket = keys::ticket(view.state.ticket.revision);
+    for (key, effect) in &view.state.effects {
         let Some(Outcome::Rejected {
             code,
             detail,
@@ -162,8 +167,10 @@ fn rejections(causes: &mut Causes<'_>) {
         else {
             continue;
         };
-        let race = effect.command == CommandKind::CancelFulfillmentOrder;
-        if effect.retry_wanted || race {
+        // A lost race is a case of its own: see `race`.
+        let race =
+            effect.command == CommandKind::CancelFulfillmentOrder && code.as_str() == TOO_LATE;
+        if race || !(wanted.contains(key) || *key == last_ticket) {
             continue;
         }
         let class = match (effect.command.queue(), effect.command) {
@@ -227,11 +234,8 @@ fn race(causes: &mut Causes<'_>) {
     if view.order.cancelled.is_none() {
         return;
     }
-    let refused = view
-        .released_to()
-        .is_some_and(|(warehouse, _)| view.rejection(&keys::cancel_release(&warehouse)).is_some());
     let back = view.received_returns().next().is_some();
-    if (refused || view.shipped().next().is_some()) && !back {
+    if (view.lost_the_race() || view.shipped().next().is_some()) && !back {
         causes.own(
             CaseClass::Service,
             "too_late",

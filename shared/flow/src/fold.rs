@@ -123,13 +123,13 @@ fn join_order(facts: &mut Facts, observed: &OrderObserved, envelope: &EventEnvel
         let told = (
             order.version,
             order.cancelled.is_some(),
-            &envelope.configversion,
+            natural(envelope.configversion.as_deref()),
             order,
         );
         told > (
             known.version,
             known.cancelled.is_some(),
-            &facts.order_config,
+            natural(facts.order_config.as_deref()),
             known,
         )
     });
@@ -138,6 +138,21 @@ fn join_order(facts: &mut Facts, observed: &OrderObserved, envelope: &EventEnvel
         facts.findings.clone_from(&observed.findings);
         facts.order_config.clone_from(&envelope.configversion);
     }
+}
+
+/// A version of the connections file in an order in which `2026-11-23.10` comes after
+/// `2026-11-23.9`: runs of digits compare as numbers.
+fn natural(version: Option<&str>) -> Vec<(Option<u64>, &str)> {
+    let mut rest = version.unwrap_or_default();
+    let mut parts = Vec::new();
+    while let Some(first) = rest.chars().next() {
+        let digits = first.is_ascii_digit();
+        let end = rest.find(|c: char| c.is_ascii_digit() != digits);
+        let (part, after) = rest.split_at(end.unwrap_or(rest.len()));
+        parts.push((part.parse().ok(), part));
+        rest = after;
+    }
+    parts
 }
 
 /// A shipment is told in pieces (first without tracking, later delivered without lines), so each

@@ -14,9 +14,10 @@ pub(crate) use status::payment_for;
 use crate::amendment::fingerprint;
 use crate::state::{Effect, OrderState};
 use crate::view::View;
-use waybill_model::command::{Command, CommandQueue, Issued};
+use waybill_model::command::{Command, CommandKind, CommandQueue, Issued};
 use waybill_model::event::Outcome;
 use waybill_model::id::{CorrelationId, EffectKey, MessageId};
+use waybill_model::shipment::Shipment;
 use waybill_model::time::Instant;
 
 /// An effect that should be there.
@@ -68,6 +69,7 @@ pub fn issue(
         .effects
         .values()
         .any(|e| e.command.queue() == CommandQueue::Erp && e.outcome.is_none());
+    drop_unwanted_retries(state, &wanted);
     let mut issued = Vec::new();
     for want in wanted {
         let is_erp = want.command.kind().queue() == CommandQueue::Erp;
@@ -78,6 +80,17 @@ pub fn issue(
         issued.push(record(state, want, correlation, now));
     }
     issued
+}
+
+/// An operator's retry of what the order does not call for any more has nothing to repeat.
+fn drop_unwanted_retries(state: &mut OrderState, wanted: &[Wanted]) {
+    for (key, effect) in &mut state.effects {
+        // Tickets are issued by themselves: see `context`.
+        let is_ticket = effect.command == CommandKind::UpdateTicket;
+        if !is_ticket && wanted.iter().all(|w| w.key != *key) {
+            effect.retry_wanted = false;
+        }
+    }
 }
 
 fn is_issuable(known: Option<&Effect>, want: &Wanted) -> bool {
@@ -115,6 +128,15 @@ fn record(
     }
 }
 
+/// The numbers that went out with the first effect of a shipment; those of later ones are in their
+/// keys.
+fn remember_numbers(state: &mut OrderState, first: EffectKey, shipment: &Shipment) {
+    state
+        .told_numbers
+        .entry(first)
+        .or_insert_with(|| shipment.tracking_numbers());
+}
+
 /// What later rules need to know of a command's content.
 fn remember_content(state: &mut OrderState, command: &Command) {
     match command {
@@ -122,13 +144,10 @@ fn remember_content(state: &mut OrderState, command: &Command) {
             state.written = Some(fingerprint(&c.order, &state.facts));
         }
         Command::RegisterDelivery(c) => {
-            if c.shipment
-                .parcels
-                .iter()
-                .all(|p| p.tracking_number.is_none())
-            {
-                state.untracked.insert(c.shipment.id.clone());
-            }
+            remember_numbers(state, keys::delivery(&c.shipment.id), &c.shipment);
+        }
+        Command::PublishFulfillment(c) => {
+            remember_numbers(state, keys::publish(&c.shipment.id), &c.shipment);
         }
         Command::CancelSaleOrder(_)
         | Command::ReceiveReturn(_)
@@ -138,7 +157,6 @@ fn remember_content(state: &mut OrderState, command: &Command) {
         | Command::CreateFulfillmentOrder(_)
         | Command::CancelFulfillmentOrder(_)
         | Command::SubscribeTracking(_)
-        | Command::PublishFulfillment(_)
         | Command::PublishStock(_)
         | Command::UpdateTicket(_)
         | Command::CreateRefund(_) => {}

@@ -11,6 +11,9 @@ use waybill_model::time::Instant;
 /// How long the channel waits for the tracking of a shipment before it is told without.
 pub const TRACKING_WAIT_MS: i64 = 2 * 60 * 60 * 1000;
 
+/// How often an order that is overdue is looked at again.
+const LOOK_AGAIN_MS: i64 = 6 * 60 * 60 * 1000;
+
 /// A stage that an order waits in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stage {
@@ -79,17 +82,33 @@ pub fn waiting(view: &View<'_>) -> Vec<Stage> {
         };
         wait(name, effect.issued_at, minutes, class, remedy);
     }
+    if view.is_accepted()
+        && view.is_done(&keys::sale_order())
+        && view.order.requires_shipping()
+        && view.released_to().is_none()
+    {
+        let written = view.last_amendment().map(|(_, effect)| effect);
+        let written = written.or(view.effect(&keys::sale_order()));
+        wait(
+            "release",
+            written.map_or(first_seen, |effect| effect.issued_at),
+            limits.release,
+            CaseClass::Fulfillment,
+            "look at the order's other cases: something keeps it from the warehouse",
+        );
+    }
     if let Some((warehouse, effect)) = view.released_to()
         && view.is_done(&keys::release(&warehouse))
         && !view.is_done(&keys::cancel_release(&warehouse))
-        && view.shipped().next().is_none()
+        && !view.is_all_shipped()
     {
+        let newest = view.shipped().filter_map(|s| s.shipped_at).max();
         wait(
             "ship",
-            effect.issued_at,
+            newest.unwrap_or(effect.issued_at).max(effect.issued_at),
             limits.ship,
             CaseClass::Fulfillment,
-            "ask the warehouse why the order has not left",
+            "ask the warehouse why the order, or the rest of it, has not left",
         );
     }
     for refund in view.refunds() {
@@ -114,10 +133,14 @@ pub fn waiting(view: &View<'_>) -> Vec<Stage> {
     stages
 }
 
-/// The next instant at which the clock alone may change what is to be done.
+/// The next instant at which the clock alone may change what is to be done. An order that waits,
+/// or is not in the ERP yet, always has one: by it the reconciler finds what is under way.
 #[must_use]
 pub fn next_deadline(view: &View<'_>) -> Option<Instant> {
-    let overdue = waiting(view).into_iter().map(|s| s.deadline);
+    let stages = waiting(view);
+    let unwritten = view.order.cancelled.is_none() && !view.is_done(&keys::sale_order());
+    let again = (unwritten || !stages.is_empty()).then(|| view.now.plus_ms(LOOK_AGAIN_MS));
+    let overdue = stages.into_iter().map(|s| s.deadline);
     let hold = (view.settings.hold_minutes > 0 && view.order.cancelled.is_none())
         .then(|| view.hold_ends());
     let untracked = view
@@ -129,4 +152,5 @@ pub fn next_deadline(view: &View<'_>) -> Option<Instant> {
         .chain(untracked)
         .filter(|at| *at > view.now)
         .min()
+        .or(again)
 }

@@ -26,8 +26,10 @@ pub struct OrderState {
     pub references: BTreeSet<Reference>,
     /// What the ERP was last given: see [`crate::amendment`].
     pub written: Option<String>,
-    /// Shipments whose delivery was registered before they had tracking.
-    pub untracked: BTreeSet<ExternalId>,
+    /// Tracking numbers that went out with an effect of a shipment, so that a number that comes
+    /// later is told too.
+    #[serde(default)]
+    pub told_numbers: BTreeMap<EffectKey, BTreeSet<TrackingNumber>>,
     /// What the helpdesk was last given.
     pub ticket: TicketLedger,
     /// Exceptions of this order, open and closed.

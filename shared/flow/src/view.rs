@@ -1,12 +1,15 @@
 //! Questions about a state that more than one rule asks.
 
+use crate::amendment::shipped_by_line;
 use crate::connections::{ChannelSettings, Connections, PaymentGate};
+use crate::plan::keys;
 use crate::state::{Effect, Facts, OrderState};
 use std::collections::BTreeMap;
 use waybill_model::event::{Finding, Outcome};
+use waybill_model::failure::TOO_LATE;
 use waybill_model::id::{Code, ConnectionId, EffectKey, ExternalId, TrackingNumber};
 use waybill_model::money::Amount;
-use waybill_model::order::{Order, OrderPayment};
+use waybill_model::order::{Order, OrderLine, OrderPayment};
 use waybill_model::ownership::Role;
 use waybill_model::payment::{Payment, PaymentStatus, Refund, RefundStatus};
 use waybill_model::returns::{Disposition, Return, ReturnStatus};
@@ -167,6 +170,59 @@ impl<'a> View<'a> {
     pub fn released_to(&self) -> Option<(ConnectionId, &'a Effect)> {
         self.effects_of("fulfillment_order.create")
             .find_map(|(_, id, effect)| Some((ConnectionId::new(id).ok()?, effect)))
+    }
+
+    /// The newest amendment of the sale order that was asked for, with its number.
+    #[must_use]
+    pub fn last_amendment(&self) -> Option<(u64, &'a Effect)> {
+        self.effects_of(keys::AMEND)
+            .filter_map(|(_, number, effect)| Some((number.parse().ok()?, effect)))
+            .max_by_key(|(number, _)| *number)
+    }
+
+    /// The warehouse said that it was too late to stop the order.
+    #[must_use]
+    pub fn lost_the_race(&self) -> bool {
+        self.released_to().is_some_and(|(warehouse, _)| {
+            self.rejection(&keys::cancel_release(&warehouse))
+                .is_some_and(|code| code.as_str() == TOO_LATE)
+        })
+    }
+
+    /// The effect that tells numbers which came after the shipment's `first` effect, if there are
+    /// any and no earlier such effect is under way: two at once could arrive the wrong way round.
+    #[must_use]
+    pub fn later_tracking(
+        &self,
+        first: &EffectKey,
+        prefix: &'static str,
+        shipment: &Shipment,
+    ) -> Option<EffectKey> {
+        let numbers = shipment.tracking_numbers();
+        let told = self.state.told_numbers.get(first)?;
+        let key = keys::later_tracking(prefix, &shipment.id, &numbers);
+        let of_shipment = format!("{}/", shipment.id);
+        let waits = self
+            .effects_of(prefix)
+            .any(|(k, rest, e)| *k != key && rest.starts_with(&of_shipment) && e.outcome.is_none());
+        let is_new = !numbers.is_subset(told);
+        (is_new && !waits && self.is_done(first)).then_some(key)
+    }
+
+    /// Whether every line that ships has left in full. A shipment without lines counts as all of
+    /// them: its warehouse does not say.
+    #[must_use]
+    pub fn is_all_shipped(&self) -> bool {
+        let left = shipped_by_line(self.order, self.facts());
+        let has_left =
+            |l: &OrderLine| left.get(&l.id).copied().unwrap_or_default() >= l.current_quantity;
+        self.shipped().any(|s| s.lines.is_empty())
+            || self
+                .order
+                .lines
+                .iter()
+                .filter(|l| l.requires_shipping && l.sku.is_some())
+                .all(has_left)
     }
 
     /// Shipments that have left.

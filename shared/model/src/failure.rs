@@ -3,6 +3,11 @@
 use crate::id::Code;
 use std::fmt;
 
+/// Code of a rejection that was given up in doubt: it was tried for a day and may have happened.
+pub const GAVE_UP: &str = "gave_up";
+/// Code of a cancel that came after the goods had left.
+pub const TOO_LATE: &str = "too_late";
+
 /// Why a step did not succeed, and so what happens next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {

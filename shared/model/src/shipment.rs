@@ -6,6 +6,7 @@ use crate::quantity::Quantity;
 use crate::time::Instant;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Work for one warehouse, as the warehouse tells it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -77,6 +78,15 @@ pub struct ShippedLine {
     pub sku: Sku,
     /// How many.
     pub quantity: Quantity,
+}
+
+impl Shipment {
+    /// The numbers of its parcels, as far as they are known.
+    #[must_use]
+    pub fn tracking_numbers(&self) -> BTreeSet<TrackingNumber> {
+        let numbers = self.parcels.iter();
+        numbers.filter_map(|p| p.tracking_number.clone()).collect()
+    }
 }
 
 /// One parcel.

@@ -7,13 +7,20 @@ use waybill_model::command::{
     CancelSaleOrder, Command, CreateCreditNote, CreateSaleOrder, ReceiveReturn, RegisterDelivery,
     ReverseCreditNote,
 };
+use waybill_model::failure::GAVE_UP;
 use waybill_model::payment::RefundStatus;
 
 /// Write and confirm an accepted order; bring it to a newer snapshot until it is released.
 pub(super) fn sale_order(view: &View<'_>, wanted: &mut Vec<Wanted>) {
     let key = keys::sale_order();
+    // What Odoo refused and the shop cancelled since is nobody's work any more. One given up in
+    // doubt may be there.
+    let never_written = view.order.cancelled.is_some()
+        && view
+            .rejection(&key)
+            .is_some_and(|code| code.as_str() != GAVE_UP);
     let known = view.effect(&key).is_some();
-    if !known && !view.is_accepted() {
+    if never_written || !(known || view.is_accepted()) {
         return;
     }
     let content = || CreateSaleOrder {
@@ -32,12 +39,20 @@ pub(super) fn sale_order(view: &View<'_>, wanted: &mut Vec<Wanted>) {
     let amendable = view.order.cancelled.is_none()
         && view.blocking().next().is_none()
         && view.released_to().is_none();
-    if changed && amendable && view.is_done(&key) {
-        wanted.push(Wanted::new(
-            keys::amend(&current),
-            Command::AmendSaleOrder(content()),
-        ));
+    if !amendable || !view.is_done(&key) {
+        return;
     }
+    // A newer snapshot is the next amendment; the last one stays wanted, for a retry.
+    let last = view.last_amendment().map(|(number, _)| number);
+    let number = match (changed, last) {
+        (true, last) => last.unwrap_or(0).saturating_add(1),
+        (false, Some(last)) => last,
+        (false, None) => return,
+    };
+    wanted.push(Wanted::new(
+        keys::amend(number),
+        Command::AmendSaleOrder(content()),
+    ));
 }
 
 /// Cancel a written order, once the warehouse cannot ship it any more.
@@ -58,8 +73,10 @@ pub(crate) fn is_cancellable(view: &View<'_>) -> bool {
     let stopped = match view.released_to() {
         None => true,
         Some((warehouse, _)) => {
-            view.rejection(&keys::release(&warehouse)).is_some()
-                || view.is_done(&keys::cancel_release(&warehouse))
+            let never_taken = view
+                .rejection(&keys::release(&warehouse))
+                .is_some_and(|code| code.as_str() != GAVE_UP);
+            never_taken || view.is_done(&keys::cancel_release(&warehouse))
         }
     };
     view.order.cancelled.is_some()
@@ -81,15 +98,9 @@ pub(super) fn deliveries(view: &View<'_>, wanted: &mut Vec<Wanted>) {
             })
         };
         let key = keys::delivery(&shipment.id);
-        let untracked = view.state.untracked.contains(&shipment.id);
-        let tracked = shipment.parcels.iter().any(|p| p.tracking_number.is_some());
         wanted.push(Wanted::new(key.clone(), register()));
-        if untracked && tracked && view.is_done(&key) {
-            wanted.push(Wanted::new(
-                keys::delivery_tracking(&shipment.id),
-                register(),
-            ));
-        }
+        let later = view.later_tracking(&key, keys::DELIVERY_TRACKING, shipment);
+        wanted.extend(later.map(|key| Wanted::new(key, register())));
     }
 }
 
@@ -110,12 +121,10 @@ pub(super) fn returns(view: &View<'_>, wanted: &mut Vec<Wanted>) {
     }
 }
 
-/// Account for money that went back; undo that if it failed later.
-///
-/// A sale order that was cancelled before it shipped was never invoiced: its refund needs no
-/// credit note.
+/// Account for money that went back; undo that if it failed later. Where a sale order was cancelled
+/// before anything was invoiced, the ERP has nothing to credit and says so by doing nothing.
 pub(super) fn credit_notes(view: &View<'_>, wanted: &mut Vec<Wanted>) {
-    if !view.is_done(&keys::sale_order()) || view.effect(&keys::cancel_sale_order()).is_some() {
+    if !view.is_done(&keys::sale_order()) {
         return;
     }
     for refund in view.refunds() {
@@ -148,15 +157,15 @@ pub(super) fn credit_notes(view: &View<'_>, wanted: &mut Vec<Wanted>) {
     }
 }
 
-/// A cancelled order of which it is not yet known whether the warehouse could stop it.
+/// A cancelled order of which it is not yet known whether the ERP cancels it or it ships.
 fn is_unsettled_cancel(view: &View<'_>) -> bool {
-    if view.order.cancelled.is_none() || view.shipped().next().is_some() {
-        return false;
-    }
-    match view.released_to() {
-        None => true,
-        Some((warehouse, _)) => view.rejection(&keys::cancel_release(&warehouse)).is_none(),
-    }
+    let cancelled_in_erp = view
+        .effect(&keys::cancel_sale_order())
+        .is_some_and(|cancel| cancel.outcome.is_some());
+    view.order.cancelled.is_some()
+        && view.shipped().next().is_none()
+        && !cancelled_in_erp
+        && !view.lost_the_race()
 }
 
 /// The channel says for which goods, the gateway how much; without the channel's story there is

@@ -4,8 +4,10 @@ use super::{Wanted, keys};
 use crate::routing::route;
 use crate::view::View;
 use waybill_model::command::{CancelFulfillmentOrder, Command, CreateFulfillmentOrder};
+use waybill_model::failure::GAVE_UP;
 use waybill_model::id::{ConnectionId, ExternalId};
 use waybill_model::money::Money;
+use waybill_model::payment::PaymentStatus;
 use waybill_model::shipment::ShippedLine;
 
 /// Our reference at a warehouse: the correlation id, so that every webhook leads back by itself.
@@ -20,7 +22,8 @@ pub(super) fn release(view: &View<'_>, wanted: &mut Vec<Wanted>) {
     let ready = view.is_accepted()
         && view.is_done(&keys::sale_order())
         && view.order.requires_shipping()
-        && amendment_is_settled(view);
+        && amendment_is_settled(view)
+        && view.payments(PaymentStatus::Disputed).next().is_none();
     let warehouse: Option<ConnectionId> = match &released {
         Some((warehouse, _)) => Some(warehouse.clone()),
         None if ready => route(view.order, view.settings).cloned(),
@@ -48,13 +51,13 @@ pub(super) fn release(view: &View<'_>, wanted: &mut Vec<Wanted>) {
     ));
 }
 
-/// No amendment is under way or was refused: the warehouse gets what the ERP has.
+/// The last amendment is not under way and was not refused: the warehouse gets what the ERP has.
 fn amendment_is_settled(view: &View<'_>) -> bool {
     let current = crate::amendment::fingerprint(view.order, view.facts());
     view.state.written.as_ref() == Some(&current)
         && view
-            .effects_of("sale_order.amend")
-            .all(|(key, _, _)| view.is_done(key))
+            .last_amendment()
+            .is_none_or(|(number, _)| view.is_done(&keys::amend(number)))
 }
 
 fn lines(view: &View<'_>) -> Vec<ShippedLine> {
@@ -78,7 +81,12 @@ pub(super) fn cancel(view: &View<'_>, wanted: &mut Vec<Wanted>) {
     let Some((warehouse, _)) = view.released_to() else {
         return;
     };
-    if view.order.cancelled.is_none() || !view.is_done(&keys::release(&warehouse)) {
+    let key = keys::release(&warehouse);
+    // One given up in doubt may have been taken.
+    let in_doubt = view
+        .rejection(&key)
+        .is_some_and(|code| code.as_str() == GAVE_UP);
+    if view.order.cancelled.is_none() || !(view.is_done(&key) || in_doubt) {
         return;
     }
     let Some(reference) = reference(view) else {

@@ -1,6 +1,7 @@
 //! Names of effects. A key is part of ids at partners: a change here orphans what is under way.
 
-use waybill_model::id::{ConnectionId, EffectKey, ExternalId, TrackingNumber};
+use std::collections::BTreeSet;
+use waybill_model::id::{ConnectionId, EffectKey, ExternalId, TrackingNumber, name_uuid};
 
 /// Prefix of [`release`].
 pub const RELEASE: &str = "fulfillment_order.create";
@@ -13,10 +14,14 @@ pub fn sale_order() -> EffectKey {
     EffectKey::of("sale_order.create", None)
 }
 
-/// Bring an unreleased sale order to a newer snapshot.
+/// Prefix of [`amend`].
+pub const AMEND: &str = "sale_order.amend";
+
+/// Bring an unreleased sale order to a newer snapshot: its n-th amendment. Numbered, for an order
+/// may be edited there and back.
 #[must_use]
-pub fn amend(fingerprint: &str) -> EffectKey {
-    EffectKey::of("sale_order.amend", Some(fingerprint))
+pub fn amend(number: u64) -> EffectKey {
+    EffectKey::of(AMEND, Some(&number.to_string()))
 }
 
 /// Cancel the sale order.
@@ -43,11 +48,22 @@ pub fn delivery(shipment: &ExternalId) -> EffectKey {
     EffectKey::of("delivery.register", Some(shipment.as_str()))
 }
 
-/// Add tracking to a delivery that was registered without: a second effect, so that the delivery
-/// need not wait for it.
+/// Prefix of the effects that add later tracking numbers to a delivery: effects of their own, so
+/// that the delivery need not wait for them.
+pub const DELIVERY_TRACKING: &str = "delivery.track";
+/// The same for the channel.
+pub const PUBLISH_TRACKING: &str = "channel_fulfillment.track";
+
+/// Tell these numbers of a shipment, as [`DELIVERY_TRACKING`] or [`PUBLISH_TRACKING`].
 #[must_use]
-pub fn delivery_tracking(shipment: &ExternalId) -> EffectKey {
-    EffectKey::of("delivery.track", Some(shipment.as_str()))
+pub fn later_tracking(
+    prefix: &'static str,
+    shipment: &ExternalId,
+    numbers: &BTreeSet<TrackingNumber>,
+) -> EffectKey {
+    let parts: Vec<&str> = numbers.iter().map(TrackingNumber::as_str).collect();
+    let name = name_uuid(&parts);
+    EffectKey::of(prefix, Some(&format!("{shipment}/{name}")))
 }
 
 /// Receive a return.

@@ -81,9 +81,10 @@ pub(super) fn channel(view: &View<'_>, wanted: &mut Vec<Wanted>) {
             shipment: shipment.clone(),
             notify_customer: view.settings.notify_customer,
         };
-        wanted.push(Wanted::new(
-            keys::publish(&shipment.id),
-            Command::PublishFulfillment(command),
-        ));
+        let key = keys::publish(&shipment.id);
+        let later = view.later_tracking(&key, keys::PUBLISH_TRACKING, shipment);
+        let command = Command::PublishFulfillment(command);
+        wanted.extend(later.map(|key| Wanted::new(key, command.clone())));
+        wanted.push(Wanted::new(key, command));
     }
 }

@@ -307,6 +307,38 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    /// Goods that were refunded before they left never ship in silence: they are taken off the sale
+    /// order, or a person is asked.
+    #[test]
+    fn goods_refunded_before_they_left_are_taken_off_or_named(telling in tellings(4)) {
+        let order = build::order("1004");
+        let gone = order.lines[1].id.clone();
+        let mut events = order_events(&order, false);
+        let mut less = order.clone();
+        less.version = Version(order.version.0 + 2);
+        less.lines[1].current_quantity = build::units(0);
+        events.push(build::observed(less));
+        let mut refund = refund_events(&order, "RF-GONE", RefundStatus::Succeeded).remove(0);
+        if let Event::RefundObserved(story) = &mut refund.body {
+            story.status = RefundStatus::Succeeded;
+            story.lines[0].line_id = gone.clone();
+        }
+        events.push(refund);
+        let world = run(&events, &telling);
+        let release = world.outside.release.as_ref().unwrap();
+        if release.lines.contains(&gone) {
+            prop_assert_eq!(world.open_cases(), vec!["edited_after_release"]);
+        } else {
+            let sale = world.outside.sale_order.as_ref().unwrap();
+            prop_assert_eq!(sale.lines[&gone], build::units(0));
+            prop_assert!(world.open_cases().is_empty());
+        }
+    }
+}
+
 #[test]
 fn the_whole_life_in_order_makes_every_effect_once() {
     let world = in_order(&whole_life());

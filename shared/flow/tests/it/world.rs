@@ -8,8 +8,10 @@ use waybill_model::case::CaseStatus;
 use waybill_model::command::{Command, Issued};
 use waybill_model::envelope::{Envelope, EventEnvelope};
 use waybill_model::event::{CommandFinished, Event, Outcome};
-use waybill_model::id::{CorrelationId, EffectKey, ExternalId, MessageId, TrackingNumber};
+use waybill_model::id::{CorrelationId, EffectKey, ExternalId, LineId, MessageId, TrackingNumber};
 use waybill_model::money::Money;
+use waybill_model::order::Order;
+use waybill_model::quantity::Quantity;
 use waybill_model::time::Instant;
 use waybill_testkit::build;
 
@@ -72,11 +74,14 @@ pub(crate) struct Outside {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct SaleOrder {
     pub(crate) cancelled: bool,
+    /// Quantities as last written.
+    pub(crate) lines: BTreeMap<LineId, Quantity>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Release {
     pub(crate) cancelled: bool,
+    pub(crate) lines: BTreeSet<LineId>,
 }
 
 /// One order with its world.
@@ -110,7 +115,8 @@ impl World {
     }
 
     /// Applies one event and carries out what it calls for; answers wait in `answers`.
-    pub(crate) fn tell(&mut self, event: &EventEnvelope) {
+    /// Returns when the clock may next change something.
+    pub(crate) fn tell(&mut self, event: &EventEnvelope) -> Option<Instant> {
         let decided = decide(self.state.as_ref(), event, &self.rules, self.now);
         self.state = Some(decided.state);
         for issued in decided.commands {
@@ -119,6 +125,7 @@ impl World {
             self.answers
                 .push_back(answer(event.correlationid, &issued, outcome, self.now));
         }
+        decided.deadline
     }
 
     /// Tells all answers, and the answers to what they cause.
@@ -142,16 +149,26 @@ impl World {
         }
         let outside = &mut self.outside;
         match &issued.command {
-            Command::CreateSaleOrder(_) => {
+            Command::CreateSaleOrder(c) => {
                 assert!(outside.sale_order.is_none(), "a second sale order");
-                outside.sale_order = Some(SaleOrder::default());
+                outside.sale_order = Some(SaleOrder {
+                    cancelled: false,
+                    lines: quantities(&c.order),
+                });
+            }
+            Command::AmendSaleOrder(c) => {
+                outside.sale_order.as_mut().unwrap().lines = quantities(&c.order);
             }
             Command::CancelSaleOrder(_) => {
                 outside.sale_order.as_mut().unwrap().cancelled = true;
             }
-            Command::CreateFulfillmentOrder(_) => {
+            Command::CreateFulfillmentOrder(c) => {
                 assert!(outside.release.is_none(), "a second release");
-                outside.release = Some(Release::default());
+                let lines = c.lines.iter().filter_map(|l| l.line_id.clone());
+                outside.release = Some(Release {
+                    cancelled: false,
+                    lines: lines.collect(),
+                });
             }
             Command::CancelFulfillmentOrder(_) => {
                 outside.release.as_mut().unwrap().cancelled = true;
@@ -187,27 +204,29 @@ impl World {
                 outside.credit_notes.get_mut(&c.refund_id).unwrap().1 = true;
             }
             Command::PublishFulfillment(c) => {
-                let numbers = c
-                    .shipment
-                    .parcels
-                    .iter()
-                    .filter_map(|p| p.tracking_number.clone())
-                    .collect();
-                let before = outside.published.insert(c.shipment.id.clone(), numbers);
-                assert!(before.is_none(), "the channel was told twice");
+                let numbers = c.shipment.tracking_numbers();
+                let before = outside
+                    .published
+                    .insert(c.shipment.id.clone(), numbers.clone());
+                assert!(
+                    before.is_none_or(|before| !numbers.is_subset(&before)),
+                    "the channel was told twice"
+                );
             }
             Command::SubscribeTracking(c) => {
                 outside.followed.insert(c.tracking_number.clone());
             }
-            Command::AmendSaleOrder(_)
-            | Command::SetStock(_)
-            | Command::PublishStock(_)
-            | Command::UpdateTicket(_) => {}
+            Command::SetStock(_) | Command::PublishStock(_) | Command::UpdateTicket(_) => {}
         }
         Outcome::Done {
             references: Vec::new(),
         }
     }
+}
+
+fn quantities(order: &Order) -> BTreeMap<LineId, Quantity> {
+    let lines = order.lines.iter();
+    lines.map(|l| (l.id.clone(), l.current_quantity)).collect()
 }
 
 fn answer(

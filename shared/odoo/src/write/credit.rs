@@ -60,6 +60,11 @@ pub(crate) async fn create(
             (draft.id, whole)
         }
         None => {
+            let billed = known.iter().any(|m| m.is_invoice() && m.is_posted());
+            if order.state.as_str() == "cancel" && !billed {
+                // Cancelled before anything was invoiced: there is nothing to credit.
+                return Ok(Vec::new());
+            }
             let known = invoiced(api, correlation, order, known).await?;
             let invoice = invoice_for(&known, wanted, digits, command)?;
             let credit = reverse_move(api, invoice, &mark).await.map_err(fail)?;

@@ -3,7 +3,7 @@
 use super::Bench;
 use crate::build::{
     case, code, command, commit, connection, correlation, done, effect, external, message, order,
-    reference, start, timeline_entry,
+    reference, start, text, timeline_entry,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -105,7 +105,10 @@ fn rich_state() -> OrderState {
     state
         .references
         .insert(reference("gate-main", RefKind::Payment, "pi_1"));
-    state.untracked.insert(external("SHP-7"));
+    let told = BTreeSet::from([text("TRK-7")]);
+    state
+        .told_numbers
+        .insert(effect("delivery.register/SHP-7"), told);
     state.written = Some("amendment".to_owned());
     state.ticket.revision = 3;
     state
