@@ -101,7 +101,11 @@ pub async fn run(
         unexplained: unexplained(&rows),
         expected,
     };
-    let checks = check(&outside);
+    let mut checks = check(&outside);
+    if probing {
+        // After the others: these events leave orders behind that the day knows nothing of.
+        checks.push(crate::shipped::run(&stack, &simulators.http).await?);
+    }
     let unknown = outside.expected.len().saturating_sub(rows.len());
     say(&format!(
         "\nThe day took {seconds} s for {} orders (seed {}).\n",

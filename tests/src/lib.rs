@@ -5,7 +5,7 @@
 //! | [`stack`] | where the deployed stack is, and calls to it from outside |
 //! | [`simulators`] | the control API of the simulators |
 //! | [`odoo`] | what an Odoo holds, read without Waybill's own code |
-
+//! | [`shipped`] | the events that the functions ship, sent to them |
 //! | [`invariants`] | what must be true at the end, checked against what the outside holds |
 //! | [`report`] | what a person sees |
 
@@ -15,6 +15,7 @@ pub mod invariants;
 pub mod odoo;
 pub mod probes;
 pub mod report;
+pub mod shipped;
 pub mod simulators;
 pub mod stack;
 

@@ -100,29 +100,44 @@ impl Stack {
         Ok((waiting, count(Name::ApproximateNumberOfMessagesNotVisible)))
     }
 
+    /// Calls a function directly. The inner result is what the function answered, or its error.
+    ///
+    /// # Errors
+    /// The local AWS does not answer, or not with JSON.
+    pub async fn invoke(
+        &self,
+        http: &reqwest::Client,
+        function: &str,
+        event: &Value,
+    ) -> Result<Result<Value, Value>, Stop> {
+        let url = format!(
+            "{}/2015-03-31/functions/{}-{function}:live/invocations",
+            self.endpoint_url, self.stack_name
+        );
+        let doing = || format!("calling `{function}`");
+        let answer = http
+            .post(url)
+            .json(event)
+            .send()
+            .await
+            .map_err(|e| Stop::new(doing(), e))?;
+        let failed = answer.headers().contains_key("x-amz-function-error");
+        let body: Value = answer.json().await.map_err(|e| Stop::new(doing(), e))?;
+        Ok(if failed { Err(body) } else { Ok(body) })
+    }
+
     /// Runs a job of the reconciler as its schedule would, and waits for its end.
     ///
     /// # Errors
     /// The function failed.
     pub async fn reconcile(&self, http: &reqwest::Client, job: &str) -> Result<(), Stop> {
-        let url = format!(
-            "{}/2015-03-31/functions/{}-reconciler:live/invocations",
-            self.endpoint_url, self.stack_name
-        );
-        let doing = format!("running the reconciler's `{job}`");
-        let body = serde_json::json!({ "job": job });
-        let answer = http
-            .post(url)
-            .json(&body)
-            .send()
-            .await
-            .map_err(|e| Stop::new(&doing, e))?;
-        let failed = answer.headers().contains_key("x-amz-function-error");
-        let text = answer.text().await.map_err(|e| Stop::new(&doing, e))?;
-        if failed {
-            Err(Stop::new(doing, text))
-        } else {
-            Ok(())
+        let event = serde_json::json!({ "job": job });
+        match self.invoke(http, "reconciler", &event).await? {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Stop::new(
+                format!("running the reconciler's `{job}`"),
+                error,
+            )),
         }
     }
 

@@ -1,12 +1,11 @@
 //! `cargo xtask build`: the functions as they are shipped, small and fast, in `.aws-sam/build`, from where
 //! `cargo xtask sam deploy --config-env ENV` takes them.
 
-use std::path::Path;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use crate::failure::Failure;
-use crate::process::Task;
 use crate::project::Project;
 use crate::tools::{Tools, python};
 
@@ -36,7 +35,14 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode, Failure> {
     if !status.success() {
         return Err(Failure::new("`sam build` failed; its output is above"));
     }
-    print_sizes(project, &project.at(".aws-sam/build"))?;
+    for bundle in Bundle::all(project, &project.at(".aws-sam/build"))? {
+        println!(
+            "{:24} {:>6.2} MB, zipped {:>6.2} MB",
+            bundle.function(),
+            megabytes(bundle.binary_bytes),
+            megabytes(bundle.zip_bytes)
+        );
+    }
     println!(
         "built in {:.0} s; deploy with `cargo xtask sam deploy --config-env dev`",
         start.elapsed().as_secs_f32()
@@ -44,21 +50,90 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints each function's size, bare and zipped as it will be uploaded.
-fn print_sizes(project: &Project, folder: &Path) -> Result<(), Failure> {
-    let script = "import os, sys, zlib
-for name in sorted(os.listdir(sys.argv[1])):
-    path = os.path.join(sys.argv[1], name, 'bootstrap')
-    if os.path.exists(path):
-        data = open(path, 'rb').read()
-        print(f'{name:32} {len(data) / 1e6:6.2f} MB  zipped {len(zlib.compress(data)) / 1e6:6.2f} MB')";
-    let status = Task::new(project, python()?)
+fn megabytes(bytes: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "shown with two digits")]
+    let bytes = bytes as f64;
+    bytes / 1e6
+}
+
+/// One built function.
+#[derive(Debug)]
+pub(crate) struct Bundle {
+    /// The template's name of it, such as `WebhookIntakeFunction`.
+    resource: String,
+    /// The program.
+    pub(crate) bootstrap: PathBuf,
+    /// Its size.
+    pub(crate) binary_bytes: u64,
+    /// Size of the zip that `sam deploy` uploads.
+    pub(crate) zip_bytes: u64,
+}
+
+impl Bundle {
+    /// Every function in a folder that `sam build` wrote, by name; none where there is no such folder.
+    pub(crate) fn all(project: &Project, folder: &Path) -> Result<Vec<Self>, Failure> {
+        let mut bundles = Vec::new();
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let bootstrap = entry.path().join("bootstrap");
+            if let Ok(metadata) = std::fs::metadata(&bootstrap) {
+                bundles.push(Self {
+                    resource: entry.file_name().to_string_lossy().into_owned(),
+                    zip_bytes: zip_bytes(project, &bootstrap)?,
+                    binary_bytes: metadata.len(),
+                    bootstrap,
+                });
+            }
+        }
+        bundles.sort_by(|a, b| a.resource.cmp(&b.resource));
+        Ok(bundles)
+    }
+
+    /// The function's name as its crate has it, such as `webhook-intake`.
+    pub(crate) fn function(&self) -> String {
+        let words = self.resource.strip_suffix("Function");
+        let mut name = String::new();
+        for letter in words.unwrap_or(&self.resource).chars() {
+            if letter.is_ascii_uppercase() && !name.is_empty() {
+                name.push('-');
+            }
+            name.push(letter.to_ascii_lowercase());
+        }
+        name
+    }
+}
+
+/// Zips the program as the SAM CLI does, in memory, and says how large it became.
+fn zip_bytes(project: &Project, bootstrap: &Path) -> Result<u64, Failure> {
+    let script = "import io, sys, zipfile
+with zipfile.ZipFile(buffer := io.BytesIO(), 'w', zipfile.ZIP_DEFLATED) as archive:
+    archive.write(sys.argv[1], 'bootstrap')
+print(len(buffer.getvalue()))";
+    let failed = |e: String| Failure::new(format!("cannot zip `{}`: {e}", bootstrap.display()));
+    let output = Command::new(python()?)
         .args(["-c", script])
-        .arg(folder)
-        .status(project)?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(Failure::new("cannot measure the built functions"))
+        .arg(bootstrap)
+        .current_dir(project.root())
+        .output()
+        .map_err(|e| failed(e.to_string()))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.trim()
+        .parse()
+        .map_err(|_| failed(String::from_utf8_lossy(&output.stderr).into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Bundle;
+    use std::path::PathBuf;
+
+    #[test]
+    fn a_function_has_the_name_of_its_crate() {
+        let bundle = Bundle {
+            resource: "OpsApiFunction".to_owned(),
+            bootstrap: PathBuf::new(),
+            binary_bytes: 0,
+            zip_bytes: 0,
+        };
+        assert_eq!(bundle.function(), "ops-api");
     }
 }

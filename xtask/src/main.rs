@@ -15,6 +15,7 @@ mod demo;
 mod e2e;
 mod failure;
 mod http;
+mod measure;
 mod process;
 mod project;
 mod sam;
@@ -48,6 +49,8 @@ enum Command {
     Aws(aws::Args),
     /// Build the functions as they are shipped
     Build(build::Args),
+    /// Measure what was built for this machine: zip sizes, and process start to the first request for work
+    Measure(measure::Args),
     /// Run the pinned SAM CLI, for deploying to AWS
     Sam(sam::Args),
     /// Run every check of the project
@@ -81,6 +84,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Tools(args) => tools::run(&project, &args),
         Command::Aws(args) => aws::run(&project, &args),
         Command::Build(args) => build::run(&project, &args),
+        Command::Measure(args) => measure::run(&project, &args),
         Command::Sam(args) => sam::run(&project, &args),
         Command::Test(args) => test::run(&project, &args),
         Command::Demo(args) => demo::run(&project, &args),
