@@ -87,6 +87,16 @@ pub async fn run(stack: &Stack, http: &reqwest::Client) -> Result<Check, Stop> {
             Err(error) => violations.push(format!("{name}: the function failed: {error}")),
         }
     }
+    let cases = stack.ops(http, TOKEN, "cases?limit=200").await?;
+    let open = cases.pointer("/cases").and_then(Value::as_array);
+    if !open.is_some_and(|open| {
+        open.iter()
+            .any(|c| c.get("code") == Some(&json!(UNREADABLE)))
+    }) {
+        violations.push(format!(
+            "validator/not-a-delivery: no open case `{UNREADABLE}`"
+        ));
+    }
     violations.extend(
         shipped
             .iter()

@@ -15,6 +15,8 @@ const STACK_NAME: &str = "waybill-local";
 /// The tag `ms-custom-id` in the template gives the HTTP API this id.
 const API_ID: &str = "waybill";
 const SECRETS_PREFIX: &str = "waybill/local";
+/// How `sam local --add-host host.docker.internal:host-gateway` makes a container call this machine.
+const CONTAINERS_HOST: &str = "host.docker.internal";
 const TTL_ATTRIBUTE: &str = "ttl_epoch_s";
 
 /// Connection id → base URL, for partners and Odoo that a simulator or another server stands in for.
@@ -26,8 +28,9 @@ pub(crate) fn base_url(port: u16) -> String {
     format!("{}/_aws/execute-api/{API_ID}/$default", endpoint(port))
 }
 
-/// Builds in the tests' profile and deploys to the local AWS on `port`. Writes `stack.json` into `folder`: addresses, region,
-/// dummy credentials and the template's outputs.
+/// Builds in the tests' profile and deploys to the local AWS on `port`. Writes into `folder`
+/// - `stack.json`: addresses, region, dummy credentials and the template's outputs;
+/// - `sam-local.json`: the functions' variables for `sam local invoke --env-vars`.
 pub(crate) fn deploy(
     project: &Project,
     tools: &Tools,
@@ -57,7 +60,51 @@ pub(crate) fn deploy(
         "secrets_prefix": SECRETS_PREFIX,
         "outputs": outputs,
     });
-    write(&folder.join("stack.json"), &format!("{stack:#}\n"))
+    write(&folder.join("stack.json"), &format!("{stack:#}\n"))?;
+    let variables = sam_local_variables(port, &outputs, overrides);
+    write(&folder.join("sam-local.json"), &format!("{variables:#}\n"))
+}
+
+/// What `sam local` cannot know: to it a `!Ref` of a queue or a table is the resource's name in the template. A container
+/// sees this machine by another address than we do.
+fn sam_local_variables(
+    port: u16,
+    outputs: &BTreeMap<String, String>,
+    overrides: &Overrides,
+) -> Value {
+    let seen_from_container = |text: &str| text.replace("127.0.0.1", CONTAINERS_HOST);
+    let mut variables = BTreeMap::from([
+        (
+            "AWS_ENDPOINT_URL".to_owned(),
+            seen_from_container(&endpoint(port)),
+        ),
+        (
+            "WAYBILL_LOCAL_OVERRIDES".to_owned(),
+            seen_from_container(&json!(overrides).to_string()),
+        ),
+    ]);
+    for (key, value) in outputs {
+        if key.ends_with("QueueUrl") {
+            let name = format!("WAYBILL_{}", upper_snake(key));
+            variables.insert(name, seen_from_container(value));
+        } else if let Some(table) = key.strip_suffix("TableName") {
+            let name = format!("WAYBILL_{}_TABLE", upper_snake(table));
+            variables.insert(name, value.clone());
+        }
+    }
+    json!({ "Parameters": variables })
+}
+
+/// `ErpBulkQueueUrl` as `ERP_BULK_QUEUE_URL`.
+fn upper_snake(name: &str) -> String {
+    let mut snake = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.push(letter.to_ascii_uppercase());
+    }
+    snake
 }
 
 fn step<T>(name: &str, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
@@ -131,7 +178,26 @@ fn put_secrets(project: &Project, port: u16) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::quote;
+    use super::{quote, sam_local_variables};
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn containers_get_the_deployed_queues_and_tables() {
+        let outputs = [
+            ("ErpBulkQueueUrl", "http://127.0.0.1:1/0/erp-bulk"),
+            ("OrdersTableName", "orders-1"),
+            ("ErpBulkDlqUrl", "http://127.0.0.1:1/0/erp-bulk-dlq"),
+        ];
+        let outputs = outputs.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+        let overrides = BTreeMap::from([("odoo-main".to_owned(), "http://127.0.0.1:2".to_owned())]);
+        let expected = serde_json::json!({"Parameters": {
+            "AWS_ENDPOINT_URL": "http://host.docker.internal:1",
+            "WAYBILL_ERP_BULK_QUEUE_URL": "http://host.docker.internal:1/0/erp-bulk",
+            "WAYBILL_LOCAL_OVERRIDES": r#"{"odoo-main":"http://host.docker.internal:2"}"#,
+            "WAYBILL_ORDERS_TABLE": "orders-1",
+        }});
+        assert_eq!(sam_local_variables(1, &outputs, &overrides), expected);
+    }
 
     #[test]
     fn json_is_quoted_for_the_sam_cli() {
