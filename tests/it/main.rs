@@ -5,6 +5,8 @@ mod contract;
 #[cfg(test)]
 mod dependencies;
 #[cfg(test)]
+mod profile;
+#[cfg(test)]
 mod project;
 #[cfg(test)]
 mod template;
