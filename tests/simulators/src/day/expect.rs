@@ -62,6 +62,9 @@ pub fn expectation(kind: Kind) -> Expectation {
         | Kind::StockException
         | Kind::CarrierDelay
         | Kind::PaidLater
+        | Kind::Market
+        | Kind::Abroad
+        | Kind::MarketAbroad
         | Kind::Silent => shipped,
         Kind::CarrierFailure => open(vec!["parcel_delayed"]),
         Kind::Return => Expectation {
@@ -69,7 +72,7 @@ pub fn expectation(kind: Kind) -> Expectation {
             returns: 1,
             ..shipped
         },
-        Kind::Goodwill => Expectation {
+        Kind::Goodwill | Kind::MarketRefund => Expectation {
             refunds: 1,
             ..shipped
         },
@@ -89,7 +92,7 @@ pub fn expectation(kind: Kind) -> Expectation {
             refunds: 1,
             ..shipped
         },
-        Kind::CancelInTime => Expectation {
+        Kind::CancelInTime | Kind::MarketCancel | Kind::AbroadCancel => Expectation {
             odoo: "cancel",
             shipped: Some(false),
             refunds: 1,
