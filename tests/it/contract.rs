@@ -5,11 +5,12 @@
 //! | [`rig`] | the simulators in this process, the adapters pointed at them, a receiver of webhooks |
 //! | [`odoo`] | orders in batches: totals, isolation, confirm, lost answers; both protocols |
 //! | [`odoo_flow`] | what follows an order in Odoo: deliveries, returns, credit notes, amendments |
-//! | [`easypost`], [`shipbob`], [`shopify`], [`stripe`], [`zendesk`] | every command of the partner, its faults and refusals |
+//! | [`canonical`], [`easypost`], [`shipbob`], [`shopify`], [`stripe`], [`zendesk`] | every command of the partner, its faults and refusals |
 //! | [`webhooks`] | what the simulators sign is verified and read into the facts |
 //!
 //! The connections and secrets are those of the local environment, so that these are checked too.
 
+mod canonical;
 mod easypost;
 mod odoo;
 mod odoo_flow;

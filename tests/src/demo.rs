@@ -191,6 +191,7 @@ fn expectations(value: &Value) -> Vec<Expected> {
         .into_iter()
         .flatten()
         .map(|o| Expected {
+            channel: text(o, "channel"),
             id: text(o, "id"),
             number: text(o, "number"),
             kind: text(o, "kind"),

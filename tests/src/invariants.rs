@@ -37,7 +37,9 @@ pub struct Outside {
 /// What the day expects of one order.
 #[derive(Debug, Clone)]
 pub struct Expected {
-    /// The shop's id.
+    /// The connection that sold it.
+    pub channel: String,
+    /// The channel's id.
     pub id: String,
     /// The number that the customer sees.
     pub number: String,
@@ -57,7 +59,7 @@ impl Expected {
     /// The correlation id that Waybill gives it.
     #[must_use]
     pub fn correlation(&self) -> Option<CorrelationId> {
-        let channel = ConnectionId::new("shopify-main").ok()?;
+        let channel = ConnectionId::new(&self.channel).ok()?;
         Some(CorrelationId::for_order(
             &channel,
             &ChannelOrderId::new(&self.id).ok()?,
@@ -94,6 +96,8 @@ pub fn check(outside: &Outside) -> Vec<Check> {
         refunds_once(outside),
         refund_is_credit_note(outside, &by_order),
         one_ticket(outside),
+        partners_signed(outside),
+        marketplace_stock(outside),
         cases_named(outside),
         dead_letters(outside),
     ]
@@ -113,13 +117,15 @@ impl<'a> ByOrder<'a> {
             odoo.entry(&order.correlation).or_default().push(order);
         }
         let mut warehouse: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
-        for order in list(&outside.state, "/shipbob/orders") {
+        let held = |place| list(&outside.state, place);
+        for order in held("/shipbob/orders").chain(held("/canonical/orders")) {
             warehouse
                 .entry(text(order, "reference_id"))
                 .or_default()
                 .push(order);
         }
-        let shop = list(&outside.state, "/shopify/orders")
+        let shop = held("/shopify/orders")
+            .chain(held("/marketplace/orders"))
             .map(|o| (text(o, "id"), o))
             .collect();
         Self {
@@ -315,6 +321,10 @@ fn refund_is_credit_note(outside: &Outside, by: &ByOrder<'_>) -> Check {
             *paid.entry(text(refund, "order_id")).or_default() += units(refund, "amount");
         }
     }
+    // The marketplace pays back by itself.
+    for order in list(&outside.state, "/marketplace/orders") {
+        paid.insert(text(order, "id"), units(order, "refunded_minor"));
+    }
     each(
         outside,
         "money paid back equals credit notes, to the cent",
@@ -348,6 +358,54 @@ fn one_ticket(outside: &Outside) -> Check {
             .iter()
             .filter(|(id, n)| **n > 1 && !id.is_empty())
             .map(|(id, n)| format!("order {id} has {n} tickets"))
+            .collect(),
+    }
+}
+
+/// Commands to partners that speak our schemas: signed as they expect, each carried out once
+/// however often it came, and none that they cannot take.
+fn partners_signed(outside: &Outside) -> Check {
+    let mut looked_at = 0;
+    let mut violations = Vec::new();
+    for partner in ["canonical", "marketplace"] {
+        let unsigned = outside
+            .state
+            .pointer(&format!("/{partner}/unsigned"))
+            .and_then(Value::as_u64);
+        if unsigned != Some(0) {
+            violations.push(format!(
+                "{partner}: commands without a signature: {unsigned:?}"
+            ));
+        }
+        for command in list(&outside.state, &format!("/{partner}/commands")) {
+            looked_at += 1;
+            let refused = text(command, "refused");
+            if !["", "too_late", "order_cancelled"].contains(&refused) {
+                let kind = text(command, "type");
+                violations.push(format!("{partner}: `{kind}` was refused: {refused}"));
+            }
+        }
+    }
+    Check {
+        name: "partners that speak our schemas accept every command's signature and content",
+        looked_at,
+        violations,
+    }
+}
+
+fn marketplace_stock(outside: &Outside) -> Check {
+    let told = |path: &str| {
+        let levels = outside.state.pointer(path).and_then(Value::as_object);
+        levels.cloned().unwrap_or_default()
+    };
+    let (market, shop) = (told("/marketplace/stock"), told("/shopify/stock"));
+    Check {
+        name: "the marketplace is told the stock of every product that the shop is told",
+        looked_at: market.len(),
+        violations: shop
+            .keys()
+            .filter(|sku| !market.contains_key(*sku))
+            .map(|sku| format!("{sku}: the marketplace was never told"))
             .collect(),
     }
 }

@@ -129,6 +129,8 @@ impl<O: OrderStore, Q: Queues, C: Clock> Ports<'_, O, Q, C> {
                         status: CaseStatus::Open,
                         opened_at: self.clock.now(),
                         closed_at: None,
+                        owner: None,
+                        reason: None,
                     };
                     match self.orders.put_case(&case).await {
                         Ok(()) => Ended::Done,

@@ -3,7 +3,7 @@
 
 use crate::auth::Operator;
 use crate::read::{answer, correlation};
-use crate::views::{Accepted, CloseBody, RetryBody, WaiveBody};
+use crate::views::{Accepted, AssignBody, CloseBody, IgnoreBody, RetryBody, WaiveBody};
 use crate::{Ports, Refused};
 use serde::de::DeserializeOwned;
 use waybill_flow::ports::{
@@ -13,11 +13,11 @@ use waybill_lambda_kit::delivery;
 use waybill_lambda_kit::http::{Answer, Request};
 use waybill_lambda_kit::queues::{event_message, plain_message};
 use waybill_lambda_kit::secrets::SecretSource;
-use waybill_model::case::{CaseId, CaseStatus};
+use waybill_model::case::{Case, CaseId, CaseStatus};
 use waybill_model::delivery::Origin;
 use waybill_model::envelope::EventEnvelope;
 use waybill_model::event::{Decision, Event, OperatorDecided, Outcome};
-use waybill_model::id::{ConnectionId, CorrelationId, MessageId};
+use waybill_model::id::{ConnectionId, CorrelationId, MessageId, OperatorId};
 
 fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Refused> {
     serde_json::from_slice(&request.body).map_err(|e| Refused::Invalid {
@@ -189,6 +189,82 @@ async fn replay<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
     answer(202, &Accepted { ids, skipped })
 }
 
+/// Leaves an exception as it is: nothing is to be done. One of an order goes through the order's
+/// timeline, which keeps who decided it, when and why; one of no order keeps the reason itself.
+pub(crate) async fn ignore<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, Q, S, C>,
+    operator: &Operator,
+    id: &str,
+    request: &Request,
+) -> Result<Answer, Refused> {
+    let IgnoreBody { reason } = body(request)?;
+    let (mut case, order) = open_case(ports, id).await?;
+    if let Some(order) = order {
+        let case = case.id;
+        return decide(ports, operator, order, Decision::Ignore { case, reason }).await;
+    }
+    case.status = CaseStatus::Ignored;
+    case.closed_at = Some(ports.clock.now());
+    if case.owner.is_none() {
+        case.owner = Some(name(operator)?);
+    }
+    case.reason = Some(reason);
+    ports.orders.put_case(&case).await?;
+    answer(200, &case)
+}
+
+/// Gives an exception to somebody.
+pub(crate) async fn assign<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, Q, S, C>,
+    operator: &Operator,
+    id: &str,
+    request: &Request,
+) -> Result<Answer, Refused> {
+    let AssignBody { owner } = body(request)?;
+    let owner = match owner {
+        Some(owner) => owner,
+        None => name(operator)?,
+    };
+    let (mut case, order) = open_case(ports, id).await?;
+    if let Some(order) = order {
+        let case = case.id;
+        return decide(ports, operator, order, Decision::Assign { case, owner }).await;
+    }
+    case.owner = Some(owner);
+    ports.orders.put_case(&case).await?;
+    answer(200, &case)
+}
+
+fn name(operator: &Operator) -> Result<OperatorId, Refused> {
+    OperatorId::new(&operator.id).map_err(|e| unwritable(&e))
+}
+
+/// An open case, and the order whose state holds it.
+async fn open_case<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, Q, S, C>,
+    id: &str,
+) -> Result<(Case, Option<CorrelationId>), Refused> {
+    let id = CaseId::parse(id).map_err(|_| Refused::NotFound("case"))?;
+    let case = ports.orders.case(id).await?;
+    let case = case.ok_or(Refused::NotFound("case"))?;
+    if case.status != CaseStatus::Open {
+        return Err(Refused::Conflict {
+            code: "not_open",
+            message: format!("case `{id}` is closed"),
+            remedy: "nothing is to be done; it opens again by itself if its cause comes back",
+        });
+    }
+    let holder = match case.correlation_id {
+        Some(order) => {
+            let stored = ports.orders.load(order).await?;
+            let holds = stored.is_some_and(|s| s.state.cases.contains_key(&id));
+            holds.then_some(order)
+        }
+        None => None,
+    };
+    Ok((case, holder))
+}
+
 /// Closes a case that no order's state holds: a quarantined delivery, a connection, a comparison.
 pub(crate) async fn close<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
     ports: &Ports<'_, O, Q, S, C>,
@@ -213,7 +289,7 @@ pub(crate) async fn close<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
         return Err(Refused::Conflict {
             code: "follows_the_order",
             message: "this case closes by itself when the order goes on".to_owned(),
-            remedy: "retry the effect, waive the finding, or correct the order",
+            remedy: "retry the effect, waive the finding, correct the order, or ignore the case",
         });
     }
     case.status = status;

@@ -226,6 +226,14 @@ impl<O: OrderStore, Q: Queues, S: SecretSource, C: Clock> Ports<'_, O, Q, S, C> 
             ["receipts", id, "replay"] => {
                 ("replay_receipt", actions::replay_receipt(self, id).await)
             }
+            ["cases", id, "ignore"] => (
+                "ignore_case",
+                actions::ignore(self, &operator, id, request).await,
+            ),
+            ["cases", id, "assign"] => (
+                "assign_case",
+                actions::assign(self, &operator, id, request).await,
+            ),
             ["cases", id, "close"] => ("close_case", actions::close(self, id, request).await),
             _ => ("none", Err(Refused::NotFound("route"))),
         };

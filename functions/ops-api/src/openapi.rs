@@ -1,7 +1,9 @@
 //! The OpenAPI document, generated from the types. What is served is the file in
 //! `infra/schemas/`, which the drift check compares with what is generated.
 
-use crate::views::{Accepted, Cases, CloseBody, Orders, RetryBody, Timeline, WaiveBody};
+use crate::views::{
+    Accepted, AssignBody, Cases, CloseBody, IgnoreBody, Orders, RetryBody, Timeline, WaiveBody,
+};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
@@ -147,6 +149,22 @@ fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
             "Run one delivery again, quarantined ones too",
             RECEIPT,
             None,
+            "202",
+            accepted.clone(),
+        ),
+        post(
+            "/ops/cases/{id}/ignore",
+            "Leave an exception as it is, with the reason; 200 with the case where no order has it",
+            CASE,
+            Some(schema::<IgnoreBody>(generator)),
+            "202",
+            accepted.clone(),
+        ),
+        post(
+            "/ops/cases/{id}/assign",
+            "Give an exception to somebody; 200 with the case where no order has it",
+            CASE,
+            Some(schema::<AssignBody>(generator)),
             "202",
             accepted,
         ),

@@ -286,6 +286,92 @@ async fn a_case_of_no_order_is_listed_and_closed() {
     assert_eq!(world.get("/ops/cases", wrong).await.0, 400);
 }
 
+/// An open case that the state of order `1001` holds.
+async fn case_of_an_order(world: &World) -> waybill_model::case::Case {
+    let order = build::order("1001");
+    let case = build::case(
+        Some(order.correlation()),
+        CaseClass::Service,
+        "parcel_delayed",
+    );
+    let mut state = OrderState::default();
+    state.cases.insert(case.id, case.clone());
+    let mut commit = build::commit(order.correlation(), None, state, "event-1");
+    commit.cases = vec![case.clone()];
+    world.orders.commit(commit).await.unwrap();
+    case
+}
+
+#[tokio::test]
+async fn a_case_of_an_order_is_ignored_and_assigned_by_decisions_for_its_timeline() {
+    let world = World::new();
+    let case = case_of_an_order(&world).await;
+    let path = |action: &str| format!("/ops/cases/{}/{action}", case.id);
+    let reason = serde_json::json!({"reason": "the carrier called"});
+    let (status, _) = world
+        .call(READER, "POST", &path("ignore"), none(), reason.clone())
+        .await;
+    assert_eq!(status, 403);
+    for (action, body) in [
+        ("ignore", reason),
+        ("assign", serde_json::json!({"owner": "bob"})),
+        ("assign", none()),
+    ] {
+        let (status, answer) = world.post(&path(action), body).await;
+        assert_eq!(status, 202, "{answer}");
+    }
+    let decisions: Vec<_> = world
+        .queues
+        .sent(Queue::Events)
+        .iter()
+        .map(|message| {
+            let event: EventEnvelope = serde_json::from_str(&message.body).unwrap();
+            assert_eq!(Some(event.correlationid), case.correlation_id);
+            match event.body {
+                Event::OperatorDecided(decided) => (decided.operator, decided.decision),
+                other => panic!("{other:?}"),
+            }
+        })
+        .collect();
+    let assigned = |owner| Decision::Assign {
+        case: case.id,
+        owner: build::text(owner),
+    };
+    let ignored = Decision::Ignore {
+        case: case.id,
+        reason: build::text("the carrier called"),
+    };
+    assert_eq!(
+        decisions,
+        [ignored, assigned("bob"), assigned("alice")].map(|d| ("alice".to_owned(), d))
+    );
+}
+
+#[tokio::test]
+async fn a_reason_is_needed_and_bounded_and_a_closed_case_stays_closed() {
+    let world = World::new();
+    let case = build::case(None, CaseClass::Integration, "unreadable_json");
+    world.orders.put_case(&case).await.unwrap();
+    let path = format!("/ops/cases/{}/ignore", case.id);
+    for wrong in [
+        none(),
+        serde_json::json!({"reason": " "}),
+        serde_json::json!({"reason": "x".repeat(301)}),
+        serde_json::json!({"reason": "two\nlines"}),
+    ] {
+        assert_eq!(world.post(&path, wrong).await.0, 400);
+    }
+    let reason = serde_json::json!({"reason": "a test of the partner"});
+    let (status, answer) = world.post(&path, reason.clone()).await;
+    assert_eq!((status, &answer["owner"]), (200, &"alice".into()));
+    let kept = world.orders.case(case.id).await.unwrap().unwrap();
+    assert_eq!(kept.status, CaseStatus::Ignored);
+    assert_eq!(kept.reason.unwrap().as_str(), "a test of the partner");
+    let (status, answer) = world.post(&path, reason).await;
+    assert_eq!(status, 409);
+    assert_eq!(answer["error"]["code"], "not_open");
+}
+
 #[tokio::test]
 async fn health_and_the_document_need_no_token() {
     let world = World::new();

@@ -9,7 +9,9 @@ use waybill_flow::ports::{Stored, TimelineEntry};
 use waybill_flow::state::Effect;
 use waybill_model::case::Case;
 use waybill_model::event::{Finding, Outcome};
-use waybill_model::id::{CorrelationId, EffectKey, OrderNumber, Reference, TrackingNumber};
+use waybill_model::id::{
+    CorrelationId, EffectKey, OperatorId, OrderNumber, Reason, Reference, TrackingNumber,
+};
 use waybill_model::money::Money;
 use waybill_model::time::Instant;
 
@@ -153,6 +155,22 @@ pub(crate) struct WaiveBody {
 pub(crate) struct CloseBody {
     /// `resolved` or `ignored`.
     pub(crate) status: waybill_model::case::CaseStatus,
+}
+
+/// Body of `ignore`.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct IgnoreBody {
+    /// Why nothing is to be done; it stands in the timeline.
+    pub(crate) reason: Reason,
+}
+
+/// Body of `assign`.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AssignBody {
+    /// Who works on it from now on, by the id of their token; whoever asks if absent.
+    pub(crate) owner: Option<OperatorId>,
 }
 
 impl OrderView {

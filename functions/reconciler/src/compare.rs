@@ -128,6 +128,8 @@ impl<O: OrderStore, E, Q: Queues, P, R: Erp, C: Clock> Ports<'_, O, E, Q, P, R, 
                 status: CaseStatus::Open,
                 opened_at: now,
                 closed_at: None,
+                owner: None,
+                reason: None,
             };
             self.orders.put_case(&case).await?;
         }

@@ -202,6 +202,8 @@ impl<O: OrderStore, E, Q: Queues, P, R, C: Clock> Ports<'_, O, E, Q, P, R, C> {
                 status: CaseStatus::Open,
                 opened_at: self.clock.now(),
                 closed_at: None,
+                owner: None,
+                reason: None,
             })
             .await?;
         Ok(failure.code().to_string())

@@ -20,7 +20,12 @@ async fn main() -> Result<(), Error> {
     let effects = DynamoEffects::new(dynamo, &config.effects_table, clock, keep);
     let http = waybill_partners::http::client()?;
     let erp = Odoo::new(config.connections.clone(), start.secrets(), http.clone());
-    let partners = PartnerClient::new(config.connections.clone(), start.secrets(), http);
+    let partners = PartnerClient::new(
+        config.connections.clone(),
+        start.secrets(),
+        http,
+        SystemClock,
+    );
     let queues = start.queues();
     let ports = &Ports {
         connections: &config.connections,

@@ -164,6 +164,8 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, R, C: Clock>
             status: CaseStatus::Open,
             opened_at: self.clock.now(),
             closed_at: None,
+            owner: None,
+            reason: None,
         };
         Ok(self.orders.put_case(&case).await?)
     }

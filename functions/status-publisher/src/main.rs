@@ -19,7 +19,12 @@ async fn main() -> Result<(), Error> {
     let orders = DynamoOrders::new(dynamo.clone(), &config.orders_table, clock.clone(), keep);
     let effects = DynamoEffects::new(dynamo, &config.effects_table, clock, keep);
     let http = waybill_partners::http::client()?;
-    let partners = PartnerClient::new(config.connections.clone(), start.secrets(), http);
+    let partners = PartnerClient::new(
+        config.connections.clone(),
+        start.secrets(),
+        http,
+        SystemClock,
+    );
     let (queues, runner) = (start.queues(), start.runner("status-publisher"));
     let ports = &Ports {
         orders: &orders,

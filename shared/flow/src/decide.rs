@@ -8,7 +8,7 @@ use crate::{context, exceptions, fold, stages};
 use waybill_model::case::Case;
 use waybill_model::command::{Command, Issued, SetStock};
 use waybill_model::envelope::EventEnvelope;
-use waybill_model::event::{Event, Outcome};
+use waybill_model::event::{Decision, Event, OperatorDecided, Outcome};
 use waybill_model::id::{EffectKey, ExternalId, MessageId, RefKind, Reference};
 use waybill_model::time::Instant;
 
@@ -48,7 +48,16 @@ pub fn decide(
         .map(|v| plan::wanted(&v))
         .unwrap_or_default();
     let mut commands = plan::issue(&mut state, wanted, correlation, now);
-    let cases = exceptions::settle(&mut state, rules, correlation, now);
+    let by_person = exceptions::decided(&mut state, &event.body, now);
+    let changed = changed || by_person.is_some();
+    let settled = exceptions::settle(&mut state, rules, correlation, now);
+    // A case that is ignored is wanted still, and one that is assigned is open still, so the two
+    // never name the same case; should its cause be gone at this moment, the closing one counts.
+    let cases = by_person
+        .into_iter()
+        .filter(|c| settled.iter().all(|s| s.id != c.id))
+        .chain(settled.iter().cloned())
+        .collect();
     commands.extend(context::issue(&mut state, rules, correlation, now));
     let references = learn_references(&mut state);
     let deadline = View::new(&state, rules, now).and_then(|v| stages::next_deadline(&v));
@@ -162,6 +171,17 @@ fn anywhere(kind: RefKind, id: &str) -> Option<Reference> {
     Some(Reference::anywhere(kind, ExternalId::new(id).ok()?))
 }
 
+/// Who decided what, and why.
+fn decision(decided: &OperatorDecided) -> String {
+    let who = &decided.operator;
+    match &decided.decision {
+        Decision::Retry { effect } => format!("{who} retried {effect}"),
+        Decision::Waive { code } => format!("{who} waived {code}"),
+        Decision::Ignore { case, reason } => format!("{who} ignored case {case}: {reason}"),
+        Decision::Assign { case, owner } => format!("{who} gave case {case} to {owner}"),
+    }
+}
+
 /// One line of the timeline.
 fn summarise(event: &Event) -> String {
     match event {
@@ -201,6 +221,6 @@ fn summarise(event: &Event) -> String {
             Outcome::Rejected { code, .. } => format!("{} refused: {code}", c.effect),
         },
         Event::ClockPassed(c) => format!("the clock passed {}", c.now),
-        Event::OperatorDecided(d) => format!("operator decided: {:?}", d.decision),
+        Event::OperatorDecided(d) => decision(d),
     }
 }

@@ -8,7 +8,7 @@ use crate::view::View;
 use std::collections::{BTreeMap, BTreeSet};
 use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
 use waybill_model::command::{CommandKind, CommandQueue};
-use waybill_model::event::Outcome;
+use waybill_model::event::{Decision, Event, Outcome};
 use waybill_model::failure::TOO_LATE;
 use waybill_model::id::{Code, CorrelationId, EffectKey};
 use waybill_model::money::Money;
@@ -40,6 +40,8 @@ impl Causes<'_> {
                 status: CaseStatus::Open,
                 opened_at: self.view.now,
                 closed_at: None,
+                owner: None,
+                reason: None,
             },
         );
     }
@@ -72,7 +74,11 @@ pub fn settle(
         let known = state.cases.get(id);
         let reopened = known.is_some_and(|c| c.status == CaseStatus::Resolved);
         if known.is_none() || reopened {
-            changed.push(case.clone());
+            let owner = known.and_then(|c| c.owner.clone());
+            changed.push(Case {
+                owner,
+                ..case.clone()
+            });
         }
     }
     for case in state.cases.values() {
@@ -114,6 +120,8 @@ fn unknown_channel(
         status: CaseStatus::Open,
         opened_at: now,
         closed_at: None,
+        owner: None,
+        reason: None,
     };
     BTreeMap::from([(id, case)])
 }
@@ -167,9 +175,12 @@ fn rejections(causes: &mut Causes<'_>) {
         else {
             continue;
         };
-        // A lost race is a case of its own: see `race`.
-        let race =
-            effect.command == CommandKind::CancelFulfillmentOrder && code.as_str() == TOO_LATE;
+        // What [`race`] tells as one case: called off too late, and then refused by the channel.
+        let race = match effect.command {
+            CommandKind::CancelFulfillmentOrder => code.as_str() == TOO_LATE,
+            CommandKind::PublishFulfillment => view.order.cancelled.is_some(),
+            _ => false,
+        };
         if race || !(wanted.contains(key) || *key == last_ticket) {
             continue;
         }
@@ -244,7 +255,9 @@ fn race(causes: &mut Causes<'_>) {
                 "order `{}` was cancelled, but the warehouse had shipped it",
                 view.order.number
             ),
-            "tell the customer to refuse or send back the parcel, and refund when it is back",
+            "ask the customer to refuse the parcel or to send it back: this closes when the \
+             warehouse has it. For goods that the customer keeps, take a new order: the shop \
+             refunds this one, and is not told of the parcel",
         );
     }
 }
@@ -381,13 +394,33 @@ fn overdue(causes: &mut Causes<'_>) {
     }
 }
 
-/// Closes what a person decided to ignore; kept apart from [`settle`], which never overrules it.
-pub fn ignore(state: &mut OrderState, id: CaseId, now: Instant) -> Option<Case> {
-    let case = state
-        .cases
-        .get_mut(&id)
-        .filter(|c| c.status == CaseStatus::Open)?;
-    case.status = CaseStatus::Ignored;
-    case.closed_at = Some(now);
-    Some(case.clone())
+/// What a person decided about a case: the case, if that changed it. Kept apart from [`settle`],
+/// which never overrules it.
+pub fn decided(state: &mut OrderState, event: &Event, now: Instant) -> Option<Case> {
+    let Event::OperatorDecided(decided) = event else {
+        return None;
+    };
+    match &decided.decision {
+        Decision::Ignore { case, reason } => {
+            let case = open(state, *case)?;
+            case.status = CaseStatus::Ignored;
+            case.closed_at = Some(now);
+            case.reason = Some(reason.clone());
+            Some(case.clone())
+        }
+        Decision::Assign { case, owner } => {
+            let case = open(state, *case)?;
+            if case.owner.as_ref() == Some(owner) {
+                return None;
+            }
+            case.owner = Some(owner.clone());
+            Some(case.clone())
+        }
+        Decision::Retry { .. } | Decision::Waive { .. } => None,
+    }
+}
+
+fn open(state: &mut OrderState, id: CaseId) -> Option<&mut Case> {
+    let case = state.cases.get_mut(&id);
+    case.filter(|c| c.status == CaseStatus::Open)
 }

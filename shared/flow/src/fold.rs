@@ -69,6 +69,8 @@ fn apply_event(state: &mut OrderState, envelope: &EventEnvelope) {
                     .entry(code.clone())
                     .or_insert_with(|| decided.operator.clone());
             }
+            // Cases are no facts: see [`crate::exceptions::decided`].
+            Decision::Ignore { .. } | Decision::Assign { .. } => {}
             Decision::Retry { effect } => {
                 if let Some(effect) = state.effects.get_mut(effect)
                     && matches!(effect.outcome, Some(Outcome::Rejected { .. }))

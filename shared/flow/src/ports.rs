@@ -25,6 +25,12 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Instant;
 }
 
+impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
+    fn now(&self) -> Instant {
+        (**self).now()
+    }
+}
+
 /// Why a store or a queue of our own did not do its work. All of these are retried.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InfraError {

@@ -145,6 +145,7 @@ pub fn next_deadline(view: &View<'_>) -> Option<Instant> {
         .then(|| view.hold_ends());
     let untracked = view
         .shipped()
+        .filter(|_| view.order.cancelled.is_none())
         .filter(|s| view.effect(&plan::keys::publish(&s.id)).is_none())
         .map(|s| tracking_wait_ends(view, s));
     overdue

@@ -50,6 +50,8 @@ pub async fn quarantine(orders: &impl OrderStore, what: Unreadable, now: Instant
         status: CaseStatus::Open,
         opened_at: now,
         closed_at: None,
+        owner: None,
+        reason: None,
     };
     match orders.put_case(&case).await {
         Ok(()) => Ended::Quarantined { code, detail },

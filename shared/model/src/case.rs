@@ -1,6 +1,6 @@
 //! A case: an exception that a person owns, with what they need to mend it.
 
-use crate::id::{Code, CorrelationId, name_uuid};
+use crate::id::{Code, CorrelationId, OperatorId, Reason, name_uuid};
 use crate::money::Money;
 use crate::time::Instant;
 use schemars::JsonSchema;
@@ -86,6 +86,12 @@ pub struct Case {
     pub opened_at: Instant,
     /// Closed when.
     pub closed_at: Option<Instant>,
+    /// Who works on it.
+    #[serde(default)]
+    pub owner: Option<OperatorId>,
+    /// Why nothing is to be done, if a person decided so.
+    #[serde(default)]
+    pub reason: Option<Reason>,
 }
 
 /// Open or not.

@@ -1,7 +1,8 @@
 //! Events: facts that have happened. Their fold commutes: see the `flow` crate.
 
+use crate::case::CaseId;
 use crate::command::CommandKind;
-use crate::id::{Code, CorrelationId, EffectKey, Reference};
+use crate::id::{Code, CorrelationId, EffectKey, OperatorId, Reason, Reference};
 use crate::order::Order;
 use crate::payment::{Payment, Refund};
 use crate::returns::Return;
@@ -169,6 +170,20 @@ pub enum Decision {
     Waive {
         /// Which finding.
         code: Code,
+    },
+    /// Leave a case as it is: nothing is to be done.
+    Ignore {
+        /// Which case.
+        case: CaseId,
+        /// Why.
+        reason: Reason,
+    },
+    /// Give a case to somebody.
+    Assign {
+        /// Which case.
+        case: CaseId,
+        /// Who works on it from now on.
+        owner: OperatorId,
     },
 }
 

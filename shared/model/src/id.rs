@@ -49,6 +49,16 @@ text_newtype!(
     EffectKey, max = 240, allowed = is_printable, "printable characters"
 );
 
+text_newtype!(
+    /// Who works on a case, as tokens name operators: an id, not a name.
+    OperatorId, max = 64, allowed = is_printable, "printable characters"
+);
+text_newtype!(
+    /// Why an operator decided something, in their words: for whoever asks later, so no personal
+    /// data belongs in it.
+    Reason, max = 300, allowed = is_printable, "printable characters"
+);
+
 /// One business transaction: an order and all that follows from it. Computed, not looked up.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]

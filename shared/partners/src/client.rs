@@ -2,7 +2,7 @@
 
 use crate::{canonical, easypost, shipbob, shopify, stripe, zendesk};
 use waybill_flow::connections::{Connection, Connections, PartnerKind};
-use waybill_flow::ports::{Attempt, ConnectionSecrets, PartnerPort, PolledPage, Secrets};
+use waybill_flow::ports::{Attempt, Clock, ConnectionSecrets, PartnerPort, PolledPage, Secrets};
 use waybill_model::command::Command;
 use waybill_model::delivery::Delivery;
 use waybill_model::failure::Failure;
@@ -11,10 +11,11 @@ use waybill_model::time::Instant;
 
 /// Calls partners over HTTP.
 #[derive(Debug)]
-pub struct PartnerClient<S> {
+pub struct PartnerClient<S, C> {
     connections: Connections,
     secrets: S,
     http: reqwest::Client,
+    clock: C,
 }
 
 /// One call: everything that an adapter's client needs.
@@ -32,16 +33,19 @@ pub struct Call<'a> {
     pub key: &'a MessageId,
     /// Whether to look before writing.
     pub attempt: Attempt,
+    /// The instant of this attempt, for partners that check how old a signature is.
+    pub now: Instant,
 }
 
-impl<S: Secrets> PartnerClient<S> {
+impl<S: Secrets, C: Clock> PartnerClient<S, C> {
     /// A client for these connections.
     #[must_use]
-    pub fn new(connections: Connections, secrets: S, http: reqwest::Client) -> Self {
+    pub fn new(connections: Connections, secrets: S, http: reqwest::Client, clock: C) -> Self {
         Self {
             connections,
             secrets,
             http,
+            clock,
         }
     }
 
@@ -60,7 +64,7 @@ impl<S: Secrets> PartnerClient<S> {
     }
 }
 
-impl<S: Secrets> PartnerPort for PartnerClient<S> {
+impl<S: Secrets, C: Clock> PartnerPort for PartnerClient<S, C> {
     async fn execute(
         &self,
         command: &Command,
@@ -77,6 +81,7 @@ impl<S: Secrets> PartnerPort for PartnerClient<S> {
             correlation,
             key,
             attempt,
+            now: self.clock.now(),
         };
         match connection.partner {
             PartnerKind::Shopify => shopify::execute(call, command).await,

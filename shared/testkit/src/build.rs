@@ -193,6 +193,8 @@ pub fn case(correlation: Option<CorrelationId>, class: CaseClass, name: &str) ->
         status: CaseStatus::Open,
         opened_at: start(),
         closed_at: None,
+        owner: None,
+        reason: None,
     }
 }
 

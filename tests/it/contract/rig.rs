@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant as Clock};
 use waybill_flow::connections::{Connection, Connections, ErpProtocol, Override};
-use waybill_flow::ports::{Attempt, ConnectionSecrets, PartnerPort};
+use waybill_flow::ports::{Attempt, ConnectionSecrets, PartnerPort, Secret};
 use waybill_model::command::Command;
 use waybill_model::failure::Failure;
 use waybill_model::id::{CorrelationId, EffectKey, MessageId, RefKind, Reference};
@@ -23,7 +23,7 @@ use waybill_simulators::odoo::{OdooConfig, OdooSim, Version};
 use waybill_simulators::secrets::Secrets;
 use waybill_simulators::sim::Sim;
 use waybill_simulators::{Options, World, serve};
-use waybill_testkit::{MemorySecrets, build};
+use waybill_testkit::{ManualClock, MemorySecrets, build};
 
 /// What a call to an adapter gives.
 pub(super) type Outcome = Result<Vec<Reference>, Failure>;
@@ -52,7 +52,10 @@ type Hooks = Arc<Mutex<Vec<Hook>>>;
 pub(super) struct Rig {
     pub(super) world: Arc<World>,
     pub(super) odoo_sim: Arc<OdooSim>,
-    pub(super) partners: PartnerClient<MemorySecrets>,
+    pub(super) partners: PartnerClient<Arc<MemorySecrets>, Arc<ManualClock>>,
+    /// What the partners' client takes for the time of its attempts: the test's start.
+    pub(super) clock: Arc<ManualClock>,
+    partner_secrets: Arc<MemorySecrets>,
     pub(super) odoo: Odoo<MemorySecrets>,
     pub(super) connections: Connections,
     hooks: Hooks,
@@ -117,12 +120,17 @@ impl Setup {
         let connections = (self.connections)(project::read("infra/connections/local.toml"));
         let connections = connections_at(&connections, &base, self.version);
         let http = waybill_partners::http::client().unwrap();
+        let clock = Arc::new(ManualClock::at(now()));
+        let partner_secrets = Arc::new(secrets_of(&secrets_text));
         Rig {
             partners: PartnerClient::new(
                 connections.clone(),
-                secrets_of(&secrets_text),
+                Arc::clone(&partner_secrets),
                 http.clone(),
+                Arc::clone(&clock),
             ),
+            clock,
+            partner_secrets,
             odoo: Odoo::new(connections.clone(), secrets_of(&secrets_text), http),
             world,
             odoo_sim,
@@ -209,6 +217,16 @@ impl Rig {
     ) -> Outcome {
         let key = key(order, command.kind().as_str());
         self.partners.execute(command, order, &key, attempt).await
+    }
+
+    /// From now on commands to this partner are signed with what signs its webhooks.
+    pub(super) fn forget_signing_secret(&self, id: &str) {
+        let key = self.world.secrets.webhook_secret(id).unwrap();
+        let document = ConnectionSecrets {
+            webhook_secrets: vec![Secret::new(key)],
+            api: BTreeMap::new(),
+        };
+        self.partner_secrets.set(&build::connection(id), document);
     }
 
     /// The next call of a simulator that may get this fault gets it.

@@ -10,14 +10,20 @@ use waybill_model::event::{Event, Subject};
 use waybill_model::id::{MessageId, RefKind, name_uuid};
 use waybill_model::payment::{PaymentStatus, RefundStatus};
 use waybill_model::shipment::{FulfillmentStatus, ShipmentStatus};
+use waybill_model::time::Instant;
 use waybill_partners::{Fact, Parsed, Refusal, Verified, WebhookRequest, parse, verify};
 use waybill_simulators::shipbob::actions::{Leave, deliver, ship};
 use waybill_simulators::shopify::actions::{self, RefundSpec};
 use waybill_simulators::shopify::order::RefundMoney;
 use waybill_testkit::build::connection;
 
-/// Checks a webhook with these keys.
-fn check(rig: &Rig, hook: &Hook, keys: &[&str]) -> Result<Verified, Refusal> {
+/// Checks a webhook with these keys at this instant.
+pub(super) fn check(
+    rig: &Rig,
+    hook: &Hook,
+    keys: &[&str],
+    now: Instant,
+) -> Result<Verified, Refusal> {
     let secrets = ConnectionSecrets {
         webhook_secrets: keys.iter().map(|k| Secret::new(*k)).collect(),
         api: BTreeMap::new(),
@@ -26,7 +32,7 @@ fn check(rig: &Rig, hook: &Hook, keys: &[&str]) -> Result<Verified, Refusal> {
         headers: &hook.headers,
         topic_path: None,
         body: &hook.body,
-        now: now(),
+        now,
     };
     verify(rig.connection(&hook.connection), &request, &secrets)
 }
@@ -34,16 +40,22 @@ fn check(rig: &Rig, hook: &Hook, keys: &[&str]) -> Result<Verified, Refusal> {
 /// The facts of a webhook: verified with the current key alone and beside another, refused with
 /// a wrong one, without one, and with a changed body.
 #[track_caller]
-fn facts(rig: &Rig, hook: &Hook) -> Vec<Fact> {
+pub(super) fn facts(rig: &Rig, hook: &Hook) -> Vec<Fact> {
     let key = rig.world.secrets.webhook_secret(&hook.connection).unwrap();
     let wrong = "whsec_d3Jvbmcgc2VjcmV0IG9mIHRoaXM=";
-    let verified = check(rig, hook, &[wrong, key]).unwrap();
-    assert_eq!(check(rig, hook, &[key]).as_ref(), Ok(&verified));
-    assert_eq!(check(rig, hook, &[wrong]), Err(Refusal::BadSignature));
-    assert_eq!(check(rig, hook, &[]), Err(Refusal::NoSecret));
+    let verified = check(rig, hook, &[wrong, key], now()).unwrap();
+    assert_eq!(check(rig, hook, &[key], now()).as_ref(), Ok(&verified));
+    assert_eq!(
+        check(rig, hook, &[wrong], now()),
+        Err(Refusal::BadSignature)
+    );
+    assert_eq!(check(rig, hook, &[], now()), Err(Refusal::NoSecret));
     let mut changed = hook.clone();
     changed.body.push(b' ');
-    assert_eq!(check(rig, &changed, &[key]), Err(Refusal::BadSignature));
+    assert_eq!(
+        check(rig, &changed, &[key], now()),
+        Err(Refusal::BadSignature)
+    );
     let delivery = Delivery {
         receipt: MessageId::from_uuid(name_uuid(&["receipt", hook.header("host")])),
         connection: connection(&hook.connection),
@@ -99,12 +111,7 @@ async fn an_order_is_read_from_the_webhook_and_the_poll_gives_the_same_facts() {
     assert_eq!(observed.order.number.as_str(), placed.name);
     let page = rig
         .partners
-        .poll(
-            &connection("shopify-main"),
-            waybill_model::time::Instant::EPOCH,
-            None,
-            now(),
-        )
+        .poll(&connection("shopify-main"), Instant::EPOCH, None, now())
         .await
         .unwrap();
     assert_eq!(page.deliveries.len(), 1);

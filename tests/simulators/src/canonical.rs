@@ -1,198 +1,225 @@
-//! A partner that speaks Waybill's own schemas: it takes signed commands and sends signed events,
-//! both by Standard Webhooks. Here it is a marketplace with orders and a warehouse that says yes.
+//! Partners that speak Waybill's own schemas, signed by Standard Webhooks both ways: a marketplace
+//! with orders, and a warehouse that fulfils them.
 //!
-//! Commands are `POST`ed to any path under `/canonical`, in CloudEvents form; the same `webhook-id`
-//! is taken once. The answer is a 202 with the id under which the command is held.
+//! Each takes commands by `POST` to `waybill/commands` under its prefix, in CloudEvents form, and
+//! carries out the same `webhook-id` once: a repetition gets the first answer, as 409 where it was
+//! carried out. What happens there is told as signed events to its connection's webhook.
 
-use crate::env::{Env, next_second, utc_seconds};
-use crate::money::decimal;
-use crate::shopify::generate::{Ids, OrderSpec, draw};
-use crate::shopify::order::ShopOrder;
+pub mod marketplace;
+pub mod warehouse;
+
 use crate::sign::verify_standard;
 use crate::sim::Sim;
 use crate::webhooks::{Outgoing, emit};
-use crate::world::{World, lock};
+use crate::world::World;
+use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use axum::{Json, Router};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What the partner holds.
-#[derive(Debug)]
-pub struct Canonical {
-    /// By `webhook-id`: our id of it, and the command.
-    commands: BTreeMap<String, (String, Value)>,
-    orders: Vec<Value>,
-    repeated: u64,
-    run: i64,
-    next: i64,
+pub use marketplace::Marketplace;
+pub use warehouse::Warehouse;
+
+/// What became of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Carried out now; what was made, by kind.
+    Done(Vec<(&'static str, String)>),
+    /// It was so already.
+    Already(Vec<(&'static str, String)>),
+    /// Never.
+    Refused {
+        /// Why, as a code.
+        code: &'static str,
+        /// Why, in words.
+        detail: String,
+        /// What is to be done.
+        remedy: &'static str,
+    },
 }
 
-impl Ids for Canonical {
-    fn next(&mut self) -> i64 {
-        self.next += 1;
-        self.run * 100_000 + self.next
-    }
-}
-
-impl Canonical {
-    /// A partner that has got nothing.
-    #[must_use]
-    pub fn new(env: &Env) -> Self {
-        Self {
-            commands: BTreeMap::new(),
-            orders: Vec::new(),
-            repeated: 0,
-            run: env.started_at().as_second(),
-            next: 0,
+impl Verdict {
+    fn into_response(self) -> Response {
+        let body = |made: Vec<(&'static str, String)>| {
+            let references: Vec<Value> = made
+                .into_iter()
+                .map(|(kind, id)| json!({"kind": kind, "id": id}))
+                .collect();
+            Json(json!({ "references": references }))
+        };
+        match self {
+            Self::Done(made) => (StatusCode::ACCEPTED, body(made)).into_response(),
+            Self::Already(made) => (StatusCode::CONFLICT, body(made)).into_response(),
+            Self::Refused {
+                code,
+                detail,
+                remedy,
+            } => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                Json(json!({"code": code, "detail": detail, "remedy": remedy})),
+            )
+                .into_response(),
         }
     }
+}
 
-    /// What the partner holds, for invariants.
-    #[must_use]
-    pub fn state(&self) -> Value {
-        let commands: Vec<Value> = self
-            .commands
-            .iter()
-            .map(|(message, (id, command))| {
-                json!({"webhook_id": message, "id": id, "command": command})
-            })
-            .collect();
-        json!({"commands": commands, "orders": self.orders, "repeated": self.repeated})
+/// A command that was signed.
+#[derive(Debug, Clone)]
+pub(crate) struct Signed {
+    message: String,
+    kind: String,
+    body: Value,
+}
+
+impl Signed {
+    /// A text of the command's content.
+    fn text(&self, path: &str) -> String {
+        let value = self.body.pointer(&format!("/data/{path}"));
+        value.and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+
+    /// Members of a list in the command's content.
+    fn list(&self, path: &str) -> impl Iterator<Item = &Value> {
+        let value = self.body.pointer(&format!("/data/{path}"));
+        value.and_then(Value::as_array).into_iter().flatten()
     }
 }
 
-/// Commands in, and what is held of them.
-pub fn router(world: Arc<World>) -> Router {
-    Router::new()
-        .route("/", post(take).get(held))
-        .route("/{*path}", post(take).get(held))
-        .with_state(world)
+/// The commands that a partner took.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    verdicts: BTreeMap<String, (Signed, Verdict)>,
+    repeated: u64,
+    unsigned: u64,
+}
+
+impl Taken {
+    /// The first verdict on this message, if it came before.
+    fn repeated(&mut self, command: &Signed) -> Option<Verdict> {
+        let (_, verdict) = self.verdicts.get(&command.message)?;
+        self.repeated += 1;
+        Some(match verdict.clone() {
+            Verdict::Done(made) => Verdict::Already(made),
+            other => other,
+        })
+    }
+
+    fn keep(&mut self, command: Signed, verdict: &Verdict) {
+        let message = command.message.clone();
+        self.verdicts.insert(message, (command, verdict.clone()));
+    }
+
+    /// For invariants: the commands, and how many came again or unsigned.
+    fn state(&self) -> Value {
+        let commands: Vec<Value> = self
+            .verdicts
+            .iter()
+            .map(|(message, (command, verdict))| {
+                json!({
+                    "webhook_id": message, "type": command.kind, "command": command.body,
+                    "refused": match verdict {
+                        Verdict::Refused { code, .. } => Some(*code),
+                        Verdict::Done(_) | Verdict::Already(_) => None,
+                    },
+                })
+            })
+            .collect();
+        json!({"commands": commands, "repeated": self.repeated, "unsigned": self.unsigned})
+    }
 }
 
 fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
-    let body = json!({"error": {"code": code, "detail": detail}});
-    (status, Json(body)).into_response()
+    (status, Json(json!({"code": code, "detail": detail}))).into_response()
 }
 
-/// Signed with the connection's webhook secret, or with one kept among its API credentials.
-fn is_signed(world: &World, headers: &HeaderMap, body: &[u8]) -> bool {
+/// Reads a command that is signed with what Waybill signs with: `api.signing_secret`, or the
+/// webhooks' where there is none.
+fn signed(world: &World, sim: Sim, headers: &HeaderMap, body: &Bytes) -> Result<Signed, Response> {
     let header = |name: &str| {
         let value = headers.get(name).and_then(|v| v.to_str().ok());
         value.unwrap_or_default()
     };
-    let connection = Sim::Canonical.connection();
-    let secrets = [
-        world.secrets.webhook_secret(connection),
-        world.secrets.api(connection, "signing_secret"),
-        world.secrets.api(connection, "secret"),
-    ];
-    secrets.into_iter().flatten().any(|secret| {
+    let connection = sim.connection();
+    let secret = world
+        .secrets
+        .api(connection, "signing_secret")
+        .or_else(|| world.secrets.webhook_secret(connection));
+    let message = header("webhook-id");
+    let fits = secret.is_some_and(|secret| {
         verify_standard(
             secret,
-            header("webhook-id"),
+            message,
             header("webhook-timestamp"),
             header("webhook-signature"),
             world.env.now(),
             body,
         )
+    });
+    if !fits || message.is_empty() {
+        let detail = "no accepted signature over `{id}.{timestamp}.{body}`";
+        return Err(problem(StatusCode::UNAUTHORIZED, "bad_signature", detail));
+    }
+    let body: Value = serde_json::from_slice(body)
+        .map_err(|e| problem(StatusCode::BAD_REQUEST, "unreadable", &e.to_string()))?;
+    let Some(kind) = body.get("type").and_then(Value::as_str) else {
+        let detail = "`type` is missing";
+        return Err(problem(StatusCode::BAD_REQUEST, "no_type", detail));
+    };
+    Ok(Signed {
+        message: message.to_owned(),
+        kind: kind.to_owned(),
+        body,
     })
 }
 
-async fn take(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes) -> Response {
-    if !is_signed(&world, &headers, &body) {
-        let detail = "no accepted signature over `{id}.{timestamp}.{body}`";
-        return problem(StatusCode::UNAUTHORIZED, "bad_signature", detail);
+fn unsupported(command: &Signed) -> Verdict {
+    Verdict::Refused {
+        code: "unsupported_command",
+        detail: format!("`{}` is not taken here", command.kind),
+        remedy: "send it to another partner",
     }
-    let command: Value = match serde_json::from_slice(&body) {
-        Ok(command) => command,
-        Err(e) => return problem(StatusCode::BAD_REQUEST, "unreadable", &e.to_string()),
-    };
-    if command.get("type").and_then(Value::as_str).is_none() {
-        return problem(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "no_type",
-            "`type` is missing",
-        );
-    }
-    let message = headers.get("webhook-id").and_then(|v| v.to_str().ok());
-    let message = message.unwrap_or_default().to_owned();
-    let id = {
-        let mut canonical = lock(&world.canonical);
-        if let Some((id, _)) = canonical.commands.get(&message) {
-            let id = id.clone();
-            canonical.repeated += 1;
-            return (
-                StatusCode::OK,
-                Json(json!({"id": id, "status": "accepted"})),
-            )
-                .into_response();
-        }
-        let id = format!("CAN-{}", canonical.next());
-        canonical.commands.insert(message, (id.clone(), command));
-        id
-    };
-    world.changed.notify_waiters();
-    (
-        StatusCode::ACCEPTED,
-        Json(json!({"id": id, "status": "accepted"})),
-    )
-        .into_response()
 }
 
-/// Held commands, by `reference` of their data if one is asked for.
-async fn held(
-    State(world): State<Arc<World>>,
-    headers: HeaderMap,
-    Query(query): Query<BTreeMap<String, String>>,
-) -> Response {
-    let token = crate::secrets::bearer(&headers).unwrap_or_default();
-    if !is_signed(&world, &headers, b"")
-        && !world.secrets.accepts(Sim::Canonical.connection(), &token)
-    {
-        let detail = "neither signed nor with an accepted token";
-        return problem(StatusCode::UNAUTHORIZED, "unauthorized", detail);
-    }
-    let canonical = lock(&world.canonical);
-    let fits = |command: &Value| {
-        query.get("reference").is_none_or(|wanted| {
-            let found = command.pointer("/data/reference").and_then(Value::as_str);
-            found == Some(wanted.as_str())
-        })
-    };
-    let items: Vec<Value> = canonical
-        .commands
-        .values()
-        .filter(|(_, command)| fits(command))
-        .map(|(id, command)| json!({"id": id, "command": command}))
-        .collect();
-    Json(json!({"items": items})).into_response()
+/// An event that a partner tells.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// Its type.
+    pub kind: String,
+    /// What it is about: faults are drawn for it.
+    pub key: String,
+    /// The correlation id of the command that it goes back to.
+    pub correlation: Option<String>,
+    /// The marketplace's own order id.
+    pub order: Option<String>,
+    /// Its content.
+    pub data: Value,
 }
 
 /// Sends an event in CloudEvents form. Returns its id.
-pub fn send(world: &Arc<World>, kind: &str, key: &str, data: &Value) -> String {
+pub fn send(world: &Arc<World>, sim: Sim, told: &Told) -> String {
     let now = world.env.now();
-    let name = format!("{kind}/{key}/{}", now.as_nanosecond());
-    let event_id = format!("msg_{}", world.env.token("canonical/event", &name, 27));
+    let name = format!("{}/{}/{}", told.kind, told.key, now.as_nanosecond());
+    let concern = format!("{}/event", sim.as_str());
+    let event_id = format!("msg_{}", world.env.token(&concern, &name, 27));
     let body = json!({
         "specversion": "1.0",
         "id": event_id,
-        "source": Sim::Canonical.connection(),
+        "source": sim.connection(),
         "time": now.to_string(),
-        "type": kind,
+        "type": told.kind,
         "dataschema": "waybill/v1",
         "datacontenttype": "application/json",
-        "data": data,
+        "correlationid": told.correlation,
+        "orderid": told.order,
+        "data": told.data,
     });
     let out = Outgoing {
-        sim: Sim::Canonical,
-        topic: kind.to_owned(),
-        key: key.to_owned(),
+        sim,
+        topic: told.kind.clone(),
+        key: told.key.clone(),
         event_id: event_id.clone(),
         headers: Vec::new(),
         body: body.to_string().into_bytes(),
@@ -200,89 +227,4 @@ pub fn send(world: &Arc<World>, kind: &str, key: &str, data: &Value) -> String {
     };
     emit(world, out);
     event_id
-}
-
-/// An order is placed at the marketplace: `waybill.order.observed`. Returns id and number.
-pub fn place(world: &Arc<World>, spec: &OrderSpec) -> (String, String) {
-    let now = next_second(world.env.now(), None);
-    let (order, number) = {
-        let mut canonical = lock(&world.canonical);
-        let n = i64::try_from(canonical.orders.len()).unwrap_or(i64::MAX) + 1;
-        let order = draw(&world.env, &world.options, spec, -n, &mut *canonical, now);
-        let number = format!("MKT-{n}");
-        let data = render(&order, &number);
-        canonical.orders.push(data.clone());
-        (data, number)
-    };
-    let id = order
-        .get("id")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
-    let data = json!({"order": order, "findings": []});
-    send(world, "waybill.order.observed", &number, &data);
-    (id, number)
-}
-
-fn render(o: &ShopOrder, number: &str) -> Value {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a rate in hundredths of a percent"
-    )]
-    let rate = (o.tax_bp as f64 / 10_000.0).to_string();
-    let tax = |minor: i64| json!([{"title": "VAT", "rate": rate, "amount": decimal(minor)}]);
-    let b = &o.buyer;
-    let address = json!({
-        "name": format!("{} {}", b.first, b.last), "company": null, "street": b.street,
-        "street2": null, "city": b.city, "zip": b.zip, "region": null,
-        "country": b.country_code, "phone": b.phone,
-    });
-    let lines: Vec<Value> = o
-        .lines
-        .iter()
-        .map(|l| {
-            json!({
-                "id": l.id.to_string(), "sku": l.sku, "title": l.title,
-                "quantity": l.quantity.to_string(),
-                "current_quantity": (l.quantity - l.refunded).to_string(),
-                "unit_price": decimal(l.unit_minor), "discount": decimal(l.discount_minor()),
-                "taxes": tax(l.tax_minor), "requires_shipping": true, "gift_card": false,
-            })
-        })
-        .collect();
-    let shipping = o.shipping.price_minor - o.shipping.discount_minor;
-    json!({
-        "channel": Sim::Canonical.connection(),
-        "id": o.id.to_string(),
-        "number": number,
-        "version": o.updated_at.as_microsecond(),
-        "placed_at": utc_seconds(o.created_at),
-        "test": o.test,
-        "currency": o.currency,
-        "taxes_included": o.taxes_included,
-        "payment": if o.paid_minor > 0 { "paid" } else { "pending" },
-        "cancelled": null,
-        "customer": {
-            "id": b.id.to_string(), "name": format!("{} {}", b.first, b.last),
-            "email": format!("market{}@example.com", b.id), "phone": b.phone,
-            "company": null, "tax_id": null,
-        },
-        "billing": address,
-        "shipping": address,
-        "lines": lines,
-        "shipping_lines": [{
-            "method": o.shipping.code, "title": o.shipping.title,
-            "price": decimal(o.shipping.price_minor),
-            "discount": decimal(o.shipping.discount_minor),
-            "taxes": tax(o.shipping.tax_minor),
-        }],
-        "gift_card_paid": "0.00",
-        "tip": "0.00",
-        "rounding": "0.00",
-        "totals": {
-            "subtotal": decimal(o.subtotal_minor()), "shipping": decimal(shipping),
-            "tax": decimal(o.tax_minor()), "total": decimal(o.stated_total_minor()),
-        },
-        "note": null,
-    })
 }

@@ -1,6 +1,6 @@
 //! The control API under `/_sim`: JSON, loopback only, without authentication.
 
-use crate::canonical;
+use crate::canonical::{self, Told, marketplace};
 use crate::day::{self, DayOptions};
 use crate::faults::{ApiFaults, Fault};
 use crate::shopify::actions::{self as shop, RefundSpec, ShopError};
@@ -33,7 +33,7 @@ pub fn router(world: Arc<World>) -> Router {
         .route("/expectations", get(expectations))
         .route("/odoo-access", get(odoo_access))
         .route("/stripe/kept-500", post(kept_500))
-        .route("/canonical/orders", post(place_canonical))
+        .route("/marketplace/orders", post(place_at_marketplace))
         .route("/canonical/events", post(send_canonical))
         .route("/zendesk/tickets/{id}/{status}", post(set_ticket))
         .route("/shopify/orders", post(place))
@@ -95,7 +95,8 @@ fn one_state(world: &World, sim: Sim) -> Value {
         Sim::Zendesk => lock(&world.zendesk).state(),
         Sim::Stripe => lock(&world.stripe).state(),
         Sim::Easypost => lock(&world.easypost).state(),
-        Sim::Canonical => lock(&world.canonical).state(),
+        Sim::Canonical => lock(&world.warehouse).state(),
+        Sim::Marketplace => lock(&world.marketplace).state(),
         Sim::Odoo => world.odoo.snapshot(),
     }
 }
@@ -211,9 +212,15 @@ async fn place(State(world): State<Arc<World>>, Json(place): Json<Place>) -> Res
     .into_response()
 }
 
-async fn place_canonical(State(world): State<Arc<World>>, Json(spec): Json<OrderSpec>) -> Response {
-    let (id, number) = canonical::place(&world, &spec);
-    Json(json!({"id": id, "number": number})).into_response()
+async fn place_at_marketplace(
+    State(world): State<Arc<World>>,
+    Json(spec): Json<OrderSpec>,
+) -> Response {
+    let placed = marketplace::place(&world, &spec);
+    Json(json!({
+        "id": placed.id.to_string(), "name": placed.name, "total_minor": placed.total_minor,
+    }))
+    .into_response()
 }
 
 #[derive(Debug, Deserialize)]
@@ -223,6 +230,10 @@ struct CanonicalEvent {
     kind: String,
     #[serde(default)]
     key: String,
+    correlation: Option<String>,
+    order: Option<String>,
+    /// Who tells: the warehouse if absent.
+    from: Option<Sim>,
     data: Value,
 }
 
@@ -230,7 +241,15 @@ async fn send_canonical(
     State(world): State<Arc<World>>,
     Json(event): Json<CanonicalEvent>,
 ) -> Response {
-    let id = canonical::send(&world, &event.kind, &event.key, &event.data);
+    let from = event.from.unwrap_or(Sim::Canonical);
+    let told = Told {
+        kind: event.kind,
+        key: event.key,
+        correlation: event.correlation,
+        order: event.order,
+        data: event.data,
+    };
+    let id = canonical::send(&world, from, &told);
     Json(json!({"id": id})).into_response()
 }
 

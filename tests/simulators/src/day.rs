@@ -18,6 +18,7 @@ pub mod expect;
 mod life;
 pub mod plan;
 
+use crate::canonical::marketplace;
 use crate::faults::ApiFaults;
 use crate::shopify::actions::{Placed, place};
 use crate::sim::Sim;
@@ -69,12 +70,14 @@ impl Default for DayOptions {
 
 /// The faults of an ordinary bad day, in 1000 calls. The helpdesk's outage and the 3PL's rate limit
 /// come on top.
-const API_FAULTS: [(Sim, ApiFaults); 6] = [
+const API_FAULTS: [(Sim, ApiFaults); 8] = [
     (Sim::Shopify, faults(30, 10, 10, 20)),
     (Sim::Stripe, faults(20, 20, 20, 60)),
     (Sim::Shipbob, faults(40, 15, 15, 30)),
     (Sim::Easypost, faults(20, 20, 10, 20)),
     (Sim::Zendesk, faults(20, 10, 10, 20)),
+    (Sim::Canonical, faults(40, 20, 20, 60)),
+    (Sim::Marketplace, faults(40, 20, 20, 60)),
     (Sim::Odoo, faults(0, 5, 10, 40)),
 ];
 
@@ -216,7 +219,10 @@ async fn play(world: &Arc<World>, plan: DayPlan, options: &DayOptions) {
         tokio::time::sleep(world.env.pause(planned.at_ms.saturating_sub(now_ms))).await;
         now_ms = planned.at_ms.max(now_ms);
         let silent = planned.kind == Kind::Silent;
-        let placed = place(world, &planned.spec, silent);
+        let placed = match planned.kind.channel() {
+            Sim::Marketplace => marketplace::place(world, &planned.spec),
+            _ => place(world, &planned.spec, silent),
+        };
         let played = Played {
             placed: placed.clone(),
             kind: planned.kind,
@@ -288,6 +294,8 @@ pub fn expectations(world: &World) -> Value {
         .map(|p| {
             let mut value = json!(expect::expectation(p.kind));
             if let Some(fields) = value.as_object_mut() {
+                let channel = p.kind.channel().connection();
+                fields.insert("channel".to_owned(), json!(channel));
                 fields.insert("id".to_owned(), json!(p.placed.id.to_string()));
                 fields.insert("number".to_owned(), json!(p.placed.name));
                 fields.insert("kind".to_owned(), json!(p.kind.as_str()));

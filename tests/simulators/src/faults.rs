@@ -291,10 +291,10 @@ fn throttled(sim: Sim, path: &str) -> Response {
             "Number of allowed API requests per minute exceeded",
         )
             .into_response(),
-        Sim::Canonical => (
+        Sim::Canonical | Sim::Marketplace => (
             StatusCode::TOO_MANY_REQUESTS,
             [("Retry-After", "1")],
-            axum::Json(json!({"error": {"code": "throttled", "detail": "too many calls"}})),
+            axum::Json(json!({"code": "throttled", "detail": "too many calls"})),
         )
             .into_response(),
         Sim::Odoo => html(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"),
@@ -352,9 +352,9 @@ fn unavailable(sim: Sim) -> Response {
             })),
         )
             .into_response(),
-        Sim::Canonical => (
+        Sim::Canonical | Sim::Marketplace => (
             StatusCode::SERVICE_UNAVAILABLE,
-            axum::Json(json!({"error": {"code": "unavailable", "detail": "down"}})),
+            axum::Json(json!({"code": "unavailable", "detail": "down"})),
         )
             .into_response(),
         // What the reverse proxy before Odoo says while its workers restart.

@@ -1,6 +1,7 @@
 //! The HTTP server: every simulator under its prefix, and connections that can be dropped without
 //! an answer.
 
+use crate::canonical::{marketplace, warehouse};
 use crate::faults::{Layer, inject};
 use crate::sim::Sim;
 use crate::world::World;
@@ -118,7 +119,8 @@ pub fn router(world: &Arc<World>) -> Router {
         (Sim::Shopify, crate::shopify::router(Arc::clone(world))),
         (Sim::Stripe, crate::stripe::router(Arc::clone(world))),
         (Sim::Easypost, crate::easypost::router(Arc::clone(world))),
-        (Sim::Canonical, crate::canonical::router(Arc::clone(world))),
+        (Sim::Canonical, warehouse::router(Arc::clone(world))),
+        (Sim::Marketplace, marketplace::router(Arc::clone(world))),
         (Sim::Shipbob, crate::shipbob::router(Arc::clone(world))),
         (Sim::Odoo, Arc::clone(&world.odoo).router()),
         (Sim::Zendesk, crate::zendesk::router(Arc::clone(world))),

@@ -83,7 +83,8 @@ impl Shop {
     }
 }
 
-fn order_state(o: &ShopOrder) -> Value {
+/// One order, for invariants.
+pub(crate) fn order_state(o: &ShopOrder) -> Value {
     json!({
         "id": o.id.to_string(),
         "name": o.name(),

@@ -17,21 +17,24 @@ pub enum Sim {
     Easypost,
     /// Helpdesk.
     Zendesk,
-    /// A marketplace that speaks our own schemas.
+    /// A warehouse that speaks our own schemas.
     Canonical,
+    /// A marketplace that speaks our own schemas.
+    Marketplace,
     /// The ERP.
     Odoo,
 }
 
 impl Sim {
     /// Every simulator.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Shopify,
         Self::Stripe,
         Self::Shipbob,
         Self::Easypost,
         Self::Zendesk,
         Self::Canonical,
+        Self::Marketplace,
         Self::Odoo,
     ];
 
@@ -45,6 +48,7 @@ impl Sim {
             Self::Easypost => "easypost",
             Self::Zendesk => "zendesk",
             Self::Canonical => "canonical",
+            Self::Marketplace => "marketplace",
             Self::Odoo => "odoo",
         }
     }
@@ -59,6 +63,7 @@ impl Sim {
             Self::Easypost => "easypost-main",
             Self::Zendesk => "zendesk-main",
             Self::Canonical => "canonical-main",
+            Self::Marketplace => "marketplace-main",
             Self::Odoo => "odoo-main",
         }
     }
@@ -69,7 +74,7 @@ impl Sim {
         match self {
             Self::Shopify => Some(Scheme::Shopify),
             Self::Stripe => Some(Scheme::Stripe),
-            Self::Shipbob | Self::Canonical => Some(Scheme::StandardWebhooks),
+            Self::Shipbob | Self::Canonical | Self::Marketplace => Some(Scheme::StandardWebhooks),
             Self::Easypost => Some(Scheme::Easypost),
             Self::Zendesk => Some(Scheme::Zendesk),
             Self::Odoo => None,
@@ -86,7 +91,9 @@ impl Sim {
             Self::Stripe | Self::Easypost => &[
                 250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 16_000, 16_000, 16_000,
             ],
-            Self::Shipbob | Self::Canonical => &[100, 500, 1_000, 4_000, 8_000, 16_000, 16_000],
+            Self::Shipbob | Self::Canonical | Self::Marketplace => {
+                &[100, 500, 1_000, 4_000, 8_000, 16_000, 16_000]
+            }
             Self::Zendesk => &[250, 1_000, 4_000],
             Self::Odoo => &[],
         }

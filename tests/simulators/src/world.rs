@@ -1,6 +1,6 @@
 //! Everything that the simulators hold.
 
-use crate::canonical::Canonical;
+use crate::canonical::{Marketplace, Warehouse};
 use crate::day::DayState;
 use crate::easypost::Easypost;
 use crate::env::Env;
@@ -89,8 +89,10 @@ pub struct World {
     pub odoo: Arc<OdooSim>,
     /// The helpdesk.
     pub zendesk: Mutex<Zendesk>,
-    /// The partner that speaks our schemas.
-    pub canonical: Mutex<Canonical>,
+    /// The warehouse that speaks our schemas.
+    pub warehouse: Mutex<Warehouse>,
+    /// The marketplace that speaks our schemas.
+    pub marketplace: Mutex<Marketplace>,
     /// The day that is played.
     pub day: Mutex<DayState>,
     /// Told after every call: something may have changed.
@@ -112,7 +114,8 @@ impl World {
             easypost: Mutex::new(Easypost::new(&env)),
             odoo: crate::erp::odoo(&options, &secrets),
             zendesk: Mutex::new(Zendesk::new(&env)),
-            canonical: Mutex::new(Canonical::new(&env)),
+            warehouse: Mutex::new(Warehouse::new(&env)),
+            marketplace: Mutex::new(Marketplace::new(&env)),
             env,
             options,
             secrets,

@@ -34,15 +34,14 @@ pub(super) fn refunds(view: &View<'_>, wanted: &mut Vec<Wanted>) {
     }
 }
 
-/// The payment that a refund pays back: the one it names, else the largest captured one.
+/// The payment that a refund pays back: the one it names, else the largest. Only money that the
+/// gateway told to be captured can go back: a reservation is dropped, not refunded.
 pub(crate) fn payment_for(view: &View<'_>, refund: &RefundView<'_>) -> Option<ExternalId> {
-    let named = refund.channel.and_then(|r| r.payment_id.clone());
-    named.or_else(|| {
-        let captured = view.payments(PaymentStatus::Captured);
-        captured
-            .max_by_key(|p| (p.amount.amount, &p.id))
-            .map(|p| p.id.clone())
-    })
+    let named = refund.channel.and_then(|r| r.payment_id.as_ref());
+    view.payments(PaymentStatus::Captured)
+        .filter(|p| named.is_none_or(|id| p.id == *id))
+        .max_by_key(|p| (p.amount.amount, &p.id))
+        .map(|p| p.id.clone())
 }
 
 /// Follow every parcel.
@@ -68,8 +67,13 @@ pub(super) fn tracking(view: &View<'_>, wanted: &mut Vec<Wanted>) {
     }
 }
 
-/// Tell the channel of every shipment: with its tracking, or without once that is late.
+/// Tell the channel of every shipment: with its tracking, or without once that is late. An order
+/// that the channel cancelled has nothing left to fulfil there: the case `too_late` says what is
+/// to be done.
 pub(super) fn channel(view: &View<'_>, wanted: &mut Vec<Wanted>) {
+    if view.order.cancelled.is_some() {
+        return;
+    }
     for shipment in view.shipped().filter(|s| !s.lines.is_empty()) {
         let tracked = shipment.parcels.iter().any(|p| p.tracking_number.is_some());
         if !tracked && view.now < tracking_wait_ends(view, shipment) {

@@ -65,3 +65,9 @@ pub trait Secrets: Send + Sync {
         connection: &ConnectionId,
     ) -> impl Future<Output = Result<ConnectionSecrets, InfraError>> + Send;
 }
+
+impl<S: Secrets> Secrets for std::sync::Arc<S> {
+    async fn get(&self, connection: &ConnectionId) -> Result<ConnectionSecrets, InfraError> {
+        (**self).get(connection).await
+    }
+}

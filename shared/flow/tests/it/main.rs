@@ -7,6 +7,7 @@
     reason = "a wrong fixture fails its test"
 )]
 
+mod cancels;
 mod late;
 mod permutations;
 mod scenarios;

@@ -153,3 +153,44 @@ fn the_state_survives_its_own_serialisation() {
     let back: waybill_flow::state::OrderState = serde_json::from_str(&json).unwrap();
     assert_eq!(&back, world.state());
 }
+
+#[test]
+fn an_ignored_case_stays_ignored_and_the_timeline_says_who_and_why() {
+    let event = build::observed(build::order("9"));
+    let mut world = World::new();
+    let effect = build::effect("sale_order.create");
+    world.refusals.insert(effect, rejection("unknown_sku"));
+    world.tell(&event);
+    world.settle();
+    let case = *world.state().cases.keys().next().unwrap();
+    let decide = |n: &str, decision| {
+        let decided = OperatorDecided {
+            decision,
+            operator: "alice".to_owned(),
+        };
+        Envelope::new(
+            build::message(n),
+            build::connection("waybill"),
+            build::start(),
+            event.correlationid,
+            Event::OperatorDecided(decided),
+        )
+    };
+    let owner = build::text("bob");
+    let given = world.decide(&decide("assign", Decision::Assign { case, owner }));
+    assert!(given.changed);
+    assert_eq!(given.cases.len(), 1, "the store is told the owner");
+    assert_eq!(world.open_cases(), vec!["unknown_sku"]);
+    let reason = build::text("sold by hand");
+    let ignored = world.decide(&decide("ignore", Decision::Ignore { case, reason }));
+    assert_eq!(
+        ignored.summary,
+        format!("alice ignored case {case}: sold by hand")
+    );
+    assert!(world.open_cases().is_empty());
+    world.tell(&event);
+    world.settle();
+    let kept = &world.state().cases[&case];
+    assert_eq!(kept.owner.as_ref().unwrap().as_str(), "bob");
+    assert!(world.open_cases().is_empty());
+}

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use waybill_flow::connections::Connections;
-use waybill_flow::decide::decide;
+use waybill_flow::decide::{Decided, decide};
 use waybill_flow::state::OrderState;
 use waybill_model::case::CaseStatus;
 use waybill_model::command::{Command, Issued};
@@ -117,15 +117,20 @@ impl World {
     /// Applies one event and carries out what it calls for; answers wait in `answers`.
     /// Returns when the clock may next change something.
     pub(crate) fn tell(&mut self, event: &EventEnvelope) -> Option<Instant> {
+        self.decide(event).deadline
+    }
+
+    /// The same, and all that was decided.
+    pub(crate) fn decide(&mut self, event: &EventEnvelope) -> Decided {
         let decided = decide(self.state.as_ref(), event, &self.rules, self.now);
-        self.state = Some(decided.state);
-        for issued in decided.commands {
+        self.state = Some(decided.state.clone());
+        for issued in decided.commands.clone() {
             self.issued.push(issued.effect.clone());
             let outcome = self.carry_out(&issued);
             self.answers
                 .push_back(answer(event.correlationid, &issued, outcome, self.now));
         }
-        decided.deadline
+        decided
     }
 
     /// Tells all answers, and the answers to what they cause.

@@ -6,14 +6,12 @@ use super::wire::Answered;
 use crate::client::{Call, unsupported};
 use crate::exchange::{Access, send};
 use crate::standard_webhooks;
-use std::time::{SystemTime, UNIX_EPOCH};
 use waybill_flow::ports::ConnectionSecrets;
 use waybill_model::command::Command;
 use waybill_model::envelope::CommandEnvelope;
 use waybill_model::failure::Failure;
 use waybill_model::id::{ConnectionId, RefKind, Reference};
 use waybill_model::ownership::Role;
-use waybill_model::time::Instant;
 
 /// Most references taken from one answer.
 const MAX_REFERENCES: usize = 100;
@@ -31,33 +29,23 @@ pub async fn execute(call: Call<'_>, command: &Command) -> Result<Vec<Reference>
     if !call.connection.has_role(role) {
         return Err(unsupported("canonical", command));
     }
-    // The partner checks how old the signature is, so it needs the instant of sending: the one
-    // place where an adapter reads the clock.
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|d| i64::try_from(d.as_millis()).ok())
-        .map_or(Instant::EPOCH, Instant::from_epoch_ms);
-    Ok(post(call, command, now).await?)
+    Ok(post(call, command).await?)
 }
 
-async fn post(
-    call: Call<'_>,
-    command: &Command,
-    now: Instant,
-) -> Result<Vec<Reference>, CanonicalError> {
+async fn post(call: Call<'_>, command: &Command) -> Result<Vec<Reference>, CanonicalError> {
     let source =
         ConnectionId::new(CommandEnvelope::OURSELVES).map_err(|_| CanonicalError::Unwritable)?;
     let envelope = CommandEnvelope::new(
         call.key.clone(),
         source,
-        now,
+        call.now,
         call.correlation,
         command.clone(),
     );
     let body = serde_json::to_vec(&envelope).map_err(|_| CanonicalError::Unwritable)?;
-    let signed = standard_webhooks::headers(&signing(call.secrets), call.key.as_str(), now, &body)
-        .map_err(|_| CanonicalError::NoSecret)?;
+    let signed =
+        standard_webhooks::headers(&signing(call.secrets), call.key.as_str(), call.now, &body)
+            .map_err(|_| CanonicalError::NoSecret)?;
     let url = format!("{}/waybill/commands", call.connection.base_url);
     let mut request = call
         .http

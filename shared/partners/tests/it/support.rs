@@ -282,6 +282,7 @@ pub(crate) async fn execute(
         correlation: correlation(),
         key: &key,
         attempt,
+        now: now(),
     };
     match connection.partner {
         PartnerKind::Shipbob => waybill_partners::shipbob::execute(call, command).await,

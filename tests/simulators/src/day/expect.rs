@@ -62,6 +62,9 @@ pub fn expectation(kind: Kind) -> Expectation {
         | Kind::StockException
         | Kind::CarrierDelay
         | Kind::PaidLater
+        | Kind::Market
+        | Kind::Abroad
+        | Kind::MarketAbroad
         | Kind::Silent => shipped,
         Kind::CarrierFailure => open(vec!["parcel_delayed"]),
         Kind::Return => Expectation {
@@ -69,7 +72,7 @@ pub fn expectation(kind: Kind) -> Expectation {
             returns: 1,
             ..shipped
         },
-        Kind::Goodwill => Expectation {
+        Kind::Goodwill | Kind::MarketRefund => Expectation {
             refunds: 1,
             ..shipped
         },
@@ -89,20 +92,17 @@ pub fn expectation(kind: Kind) -> Expectation {
             refunds: 1,
             ..shipped
         },
-        Kind::CancelInTime => Expectation {
+        Kind::CancelInTime | Kind::MarketCancel | Kind::AbroadCancel => Expectation {
             odoo: "cancel",
             shipped: Some(false),
             refunds: 1,
             ..shipped
         },
-        // Too late, and the shop refuses fulfilments of a cancelled order: how many cases that
-        // makes is Waybill's choice.
+        // Too late: one case, and the shop is not told of fulfilments that it would refuse.
         Kind::CancelTooLate => Expectation {
-            cases: None,
-            cases_include: vec!["too_late"],
             shop_told: false,
             refunds: 1,
-            ..shipped
+            ..open(vec!["too_late"])
         },
         Kind::CancelRace => Expectation {
             odoo: "any",

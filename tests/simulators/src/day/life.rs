@@ -1,6 +1,8 @@
 //! The script of one order: what customer, merchant, warehouse and carrier do, each waiting for
 //! what the others must have done first.
 
+mod canonical;
+
 use super::plan::{Kind, PlannedOrder};
 use super::{Moment, record};
 use crate::easypost::scan;
@@ -39,7 +41,13 @@ impl Life<'_> {
     /// Plays the script to its end.
     pub(super) async fn play(&self, placed: &Placed) -> Result<(), Stuck> {
         match self.plan.kind {
-            Kind::Plain | Kind::Silent => self.ship_whole(placed, Arrival::Smooth).await,
+            Kind::Plain | Kind::Silent | Kind::Market => {
+                self.ship_whole(placed, Arrival::Smooth).await
+            }
+            Kind::MarketRefund => self.refund_at_market(placed).await,
+            Kind::MarketCancel => self.cancel_at_market(placed).await,
+            Kind::Abroad | Kind::MarketAbroad => self.ship_abroad(placed).await,
+            Kind::AbroadCancel => self.cancel_abroad(placed).await,
             Kind::CarrierDelay => self.ship_whole(placed, Arrival::Delayed).await,
             Kind::CarrierFailure => self.ship_whole(placed, Arrival::Failed).await,
             Kind::TwoParcels => self.ship_split(placed, true).await,
@@ -295,6 +303,12 @@ impl Life<'_> {
         let at = self.released(placed).await?;
         self.pause(200 + self.draw("cancel", 600)).await;
         self.cancel(placed)?;
+        self.stopped(&at).await?;
+        self.paid_back(placed).await.map(|_| ())
+    }
+
+    /// Waits until the warehouse has called the order off.
+    async fn stopped(&self, at: &AtWarehouse) -> Result<(), Stuck> {
         let stopped = self.world.wait_for(self.limit, |w| {
             let shipbob = lock(&w.shipbob);
             let order = shipbob.orders().find(|o| o.id == at.order)?;
@@ -302,8 +316,7 @@ impl Life<'_> {
         });
         stopped
             .await
-            .ok_or("the warehouse to be told of the cancel")?;
-        self.paid_back(placed).await.map(|_| ())
+            .ok_or("the warehouse to be told of the cancel")
     }
 
     async fn cancel_too_late(&self, placed: &Placed) -> Result<(), Stuck> {

@@ -2,6 +2,7 @@
 
 use crate::env::rng;
 use crate::shopify::generate::{OrderSpec, SpecLine};
+use crate::sim::Sim;
 use rand::RngExt;
 use serde::Serialize;
 
@@ -39,8 +40,14 @@ kinds! {
     TwoParcels => "two parcels", 8;
     /// A part leaves now, the rest later.
     Partial => "partial shipment, the rest later", 8;
+    /// Sold by the marketplace; ships whole and arrives.
+    Market => "marketplace order", 6;
+    /// Goes to Canada: the second warehouse ships it.
+    Abroad => "to Canada, by the second warehouse", 6;
     /// Leaves before its tracking number is known.
     LateTracking => "tracking comes later", 6;
+    /// Sold by the marketplace and shipped by the second warehouse.
+    MarketAbroad => "marketplace order to Canada", 4;
     /// Stops at the warehouse for lack of stock, then ships.
     StockException => "stopped for stock, then shipped", 4;
     /// The carrier loses and finds it.
@@ -53,6 +60,8 @@ kinds! {
     Goodwill => "refund without return", 3;
     /// Money goes back and the refund fails later.
     RefundFails => "refund that fails later", 2;
+    /// The marketplace pays a part back, the goods stay.
+    MarketRefund => "marketplace order, part paid back", 3;
     /// Paid seconds after it was placed.
     PaidLater => "unpaid, paid later", 6;
     /// Never paid.
@@ -69,12 +78,34 @@ kinds! {
     CancelAtOnce => "cancelled at once", 3;
     /// Cancelled while the warehouse has not begun.
     CancelInTime => "cancelled before picking", 4;
+    /// Cancelled at the marketplace before picking.
+    MarketCancel => "marketplace order cancelled before picking", 3;
+    /// Goes to Canada, cancelled before the second warehouse has begun.
+    AbroadCancel => "to Canada, cancelled before picking", 2;
     /// Cancelled after the warehouse picked it.
     CancelTooLate => "cancelled too late", 3;
     /// Cancelled while the warehouse picks it.
     CancelRace => "cancel races with picking", 3;
     /// None of its first webhooks arrives: the poll finds it.
     Silent => "webhooks lost, found by the poll", 6;
+}
+
+impl Kind {
+    /// Who sells it.
+    #[must_use]
+    pub fn channel(self) -> Sim {
+        match self {
+            Self::Market | Self::MarketAbroad | Self::MarketRefund | Self::MarketCancel => {
+                Sim::Marketplace
+            }
+            _ => Sim::Shopify,
+        }
+    }
+
+    /// Whether it goes to Canada.
+    fn is_abroad(self) -> bool {
+        matches!(self, Self::Abroad | Self::MarketAbroad | Self::AbroadCancel)
+    }
 }
 
 /// One order of a day.
@@ -144,14 +175,22 @@ fn kinds(orders: u32) -> Vec<Kind> {
 }
 
 fn spec(kind: Kind, skus: u32, draw: &mut impl RngExt) -> OrderSpec {
-    let mut spec = OrderSpec::default();
+    let mut spec = OrderSpec {
+        abroad: kind.is_abroad(),
+        ..OrderSpec::default()
+    };
     let mut line = |quantity: i64| SpecLine {
         sku: crate::catalogue::sku(draw.random_range(1..=skus.max(1))),
         quantity,
     };
     match kind {
         // Enough units to split, refund and send back.
-        Kind::TwoParcels | Kind::Partial | Kind::Return | Kind::Goodwill | Kind::RefundFails => {
+        Kind::TwoParcels
+        | Kind::Partial
+        | Kind::Return
+        | Kind::Goodwill
+        | Kind::RefundFails
+        | Kind::MarketRefund => {
             let (first, second) = (line(3), line(2));
             spec.lines.push(first.clone());
             if second.sku != first.sku {
@@ -179,6 +218,11 @@ fn spec(kind: Kind, skus: u32, draw: &mut impl RngExt) -> OrderSpec {
         | Kind::CancelInTime
         | Kind::CancelTooLate
         | Kind::CancelRace
+        | Kind::Market
+        | Kind::MarketAbroad
+        | Kind::MarketCancel
+        | Kind::Abroad
+        | Kind::AbroadCancel
         | Kind::Silent => {}
     }
     spec

@@ -26,6 +26,8 @@ pub struct OrderSpec {
     pub discount: Option<DiscountKind>,
     /// Added to the stated total: its parts do not add up to it.
     pub total_error_minor: i64,
+    /// Goes to Canada; else somewhere in Europe.
+    pub abroad: bool,
 }
 
 /// One line of a specification.
@@ -69,6 +71,8 @@ const CITIES: [(&str, &str, &str, &str); 4] = [
     ("Liège", "4000", "Belgium", "BE"),
     ("Lyon", "69002", "France", "FR"),
 ];
+
+const ABROAD: (&str, &str, &str, &str) = ("Toronto", "M5V 2T6", "Canada", "CA");
 
 /// Gives out ids.
 pub trait Ids {
@@ -114,7 +118,7 @@ pub fn draw(
         currency: options.currency.clone(),
         tax_bp: options.tax_bp,
         paid_minor: 0,
-        buyer: draw_buyer(number, ids, &mut rng),
+        buyer: draw_buyer(number, spec.abroad, ids, &mut rng),
         lines,
         shipping: ShopShipping {
             id: ids.next(),
@@ -232,18 +236,15 @@ fn discount(kind: DiscountKind, lines: &mut [ShopLine], rng: &mut ChaCha8Rng) ->
     discounts
 }
 
-fn draw_buyer(number: i64, ids: &mut dyn Ids, rng: &mut ChaCha8Rng) -> Buyer {
+fn draw_buyer(number: i64, abroad: bool, ids: &mut dyn Ids, rng: &mut ChaCha8Rng) -> Buyer {
     let mut pick = |names: &[&'static str]| {
         let at = rng.random_range(0..names.len().max(1));
         names.get(at).copied().unwrap_or("X").to_owned()
     };
     let (first, last) = (pick(&FIRST), pick(&LAST));
     let at = rng.random_range(0..CITIES.len());
-    let (city, zip, country, code) =
-        CITIES
-            .get(at)
-            .copied()
-            .unwrap_or(("Utrecht", "3511 AA", "Netherlands", "NL"));
+    let drawn = CITIES.get(at).filter(|_| !abroad);
+    let (city, zip, country, code) = drawn.copied().unwrap_or(ABROAD);
     Buyer {
         id: ids.next(),
         first,

@@ -1,5 +1,7 @@
 //! A whole day, against a stand-in that does the least that an integration must do.
 
+mod canonical;
+
 use crate::harness::{Hook, Rig, rig};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +16,7 @@ struct StandIn {
     seen: BTreeSet<String>,
     released: BTreeMap<String, i64>,
     cancelled: BTreeSet<String>,
+    placed: BTreeSet<String>,
     told: BTreeSet<String>,
     payments: BTreeMap<String, String>,
     due: Vec<(String, String, i64)>,
@@ -67,6 +70,12 @@ impl StandIn {
             "shipbob-main" if hook.header("x-webhook-topic") == "order.shipped" => {
                 self.shipped(body).await;
             }
+            "marketplace-main" if body["type"] == "waybill.order.observed" => {
+                self.market_order(body).await;
+            }
+            "canonical-main" if body["type"] == "waybill.shipment.observed" => {
+                self.shipped_abroad(&body["data"]).await;
+            }
             _ => {}
         }
     }
@@ -90,11 +99,7 @@ impl StandIn {
     async fn order(&mut self, order: &Value) {
         let id = order["id"].to_string();
         if !order["cancelled_at"].is_null() {
-            self.cancelled.insert(id.clone());
-            if let Some(at) = self.released.get(&id) {
-                self.shipbob(&format!("/order/{at}/cancel"), &json!({}))
-                    .await;
-            }
+            self.call_off(&id).await;
             return;
         }
         let lines = order["line_items"].as_array().unwrap();
@@ -102,20 +107,48 @@ impl StandIn {
             || order["test"] == true
             || order["total_price"] != total(order);
         let paid = order["financial_status"] == "paid";
-        if odd || !paid || self.cancelled.contains(&id) || self.released.contains_key(&id) {
+        if odd || !paid || self.cancelled.contains(&id) || !self.placed.insert(id.clone()) {
             return;
         }
+        let lines: Vec<(String, i64)> = lines
+            .iter()
+            .map(|l| {
+                (
+                    l["sku"].as_str().unwrap().to_owned(),
+                    l["quantity"].as_i64().unwrap(),
+                )
+            })
+            .collect();
+        let number = order["name"].as_str().unwrap();
+        if order["shipping_address"]["country_code"] == "CA" {
+            self.release_abroad(&id, number, &lines).await;
+        } else {
+            self.release(&id, number, &lines).await;
+        }
+    }
+
+    async fn call_off(&mut self, id: &str) {
+        self.cancelled.insert(id.to_owned());
+        if let Some(at) = self.released.get(id) {
+            self.shipbob(&format!("/order/{at}/cancel"), &json!({}))
+                .await;
+        }
+        self.call_off_abroad(id).await;
+    }
+
+    async fn release(&mut self, id: &str, number: &str, lines: &[(String, i64)]) {
         let products: Vec<Value> = lines
             .iter()
-            .map(|l| json!({"reference_id": l["sku"], "quantity": l["quantity"]}))
+            .map(|(sku, units)| json!({"reference_id": sku, "quantity": units}))
             .collect();
         let body = json!({
-            "reference_id": id, "order_number": order["name"], "type": "DTC",
+            "reference_id": id, "order_number": number, "type": "DTC",
             "shipping_method": "Standard", "products": products,
             "recipient": {"name": "A", "address": {"address1": "B", "city": "C", "country": "NL"}},
         });
         let made = self.shipbob("/order", &body).await;
-        self.released.insert(id, made["id"].as_i64().unwrap());
+        self.released
+            .insert(id.to_owned(), made["id"].as_i64().unwrap());
     }
 
     fn refund(&mut self, refund: &Value) {
@@ -173,33 +206,53 @@ impl StandIn {
             if number.is_empty() || !self.told.insert(number.to_owned()) {
                 continue;
             }
-            let tracker = json!({"tracker": {"tracking_code": number}});
-            let url = format!("{}/easypost/v2/trackers", self.rig.base);
-            let call = self.rig.http.post(url).basic_auth("EZTK_1", Some(""));
-            call.json(&tracker).send().await.unwrap();
-            self.tell_shop(&id, shipment, number).await;
-        }
-    }
-
-    async fn tell_shop(&self, id: &str, shipment: &Value, number: &str) {
-        let (work, lines) = {
-            let shop = lock(&self.rig.world.shopify);
-            let order = shop.order(id.parse().unwrap()).unwrap();
-            let lines: Vec<Value> = shipment["products"]
+            self.follow(number).await;
+            let lines: Vec<(String, i64)> = shipment["products"]
                 .as_array()
                 .unwrap()
                 .iter()
                 .map(|p| {
-                    let line = order
-                        .lines
-                        .iter()
-                        .find(|l| p["sku"] == l.sku.as_str())
-                        .unwrap();
+                    (
+                        p["sku"].as_str().unwrap().to_owned(),
+                        p["inventory_items"][0]["quantity"].as_i64().unwrap(),
+                    )
+                })
+                .collect();
+            self.tell_channel(&id, &lines, number).await;
+        }
+    }
+
+    async fn follow(&self, number: &str) {
+        let tracker = json!({"tracker": {"tracking_code": number}});
+        let url = format!("{}/easypost/v2/trackers", self.rig.base);
+        let call = self.rig.http.post(url).basic_auth("EZTK_1", Some(""));
+        call.json(&tracker).send().await.unwrap();
+    }
+
+    async fn tell_channel(&self, id: &str, lines: &[(String, i64)], number: &str) {
+        let of_shop = lock(&self.rig.world.shopify)
+            .order(id.parse().unwrap())
+            .is_some();
+        if of_shop {
+            self.tell_shop(id, lines, number).await;
+        } else {
+            self.tell_market(id, lines, number).await;
+        }
+    }
+
+    async fn tell_shop(&self, id: &str, lines: &[(String, i64)], number: &str) {
+        let (work, lines) = {
+            let shop = lock(&self.rig.world.shopify);
+            let order = shop.order(id.parse().unwrap()).unwrap();
+            let lines: Vec<Value> = lines
+                .iter()
+                .map(|(sku, units)| {
+                    let line = order.lines.iter().find(|l| l.sku == *sku).unwrap();
                     let gid = format!(
                         "gid://shopify/FulfillmentOrderLineItem/{}",
                         line.fulfillment_order_line_id
                     );
-                    json!({"id": gid, "quantity": p["inventory_items"][0]["quantity"]})
+                    json!({"id": gid, "quantity": units})
                 })
                 .collect();
             (order.fulfillment_order_id, lines)
@@ -248,6 +301,7 @@ async fn a_day_ends_as_expected_with_an_integration_that_does_its_part() {
         seen: BTreeSet::new(),
         released: BTreeMap::new(),
         cancelled: BTreeSet::new(),
+        placed: BTreeSet::new(),
         told: BTreeSet::new(),
         payments: BTreeMap::new(),
         due: Vec::new(),
@@ -275,30 +329,29 @@ async fn a_day_ends_as_expected_with_an_integration_that_does_its_part() {
     );
 
     let expected = expectations(&rig.world);
-    let (shop, stripe) = (rig.state("shopify").await, rig.state("stripe").await);
-    let warehouse = rig.state("shipbob").await;
+    let stripe = rig.state("stripe").await;
+    let both = async |a: &str, b: &str| -> Vec<Value> {
+        let (a, b) = (rig.state(a).await, rig.state(b).await);
+        let orders = [&a, &b].map(|s| s["orders"].as_array().unwrap().clone());
+        orders.concat()
+    };
+    let shop = both("shopify", "marketplace").await;
+    let warehouse = both("shipbob", "canonical").await;
     for order in expected["orders"].as_array().unwrap() {
-        let of_shop = |o: &&Value| o["id"] == order["id"];
-        let placed = shop["orders"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(of_shop)
-            .unwrap();
+        let placed = shop.iter().find(|o| o["id"] == order["id"]).unwrap();
         let refunds = u64::from(placed["refunds"].as_array().unwrap().len() as u32);
         assert_eq!(order["refunds"], refunds, "{order}");
         let held = |o: &&Value| o["reference_id"] == order["id"];
-        let count = warehouse["orders"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(held)
-            .count();
+        let count = warehouse.iter().filter(held).count();
         if let Some(released) = order["released"].as_bool() {
             assert_eq!(count, usize::from(released), "{order}");
         }
         if order["shipped"] == true && order["shop_told"] == true {
             assert_eq!(placed["fulfillment_status"], "fulfilled", "{order}");
+        }
+        if order["channel"] == "marketplace-main" {
+            // It pays back by itself.
+            continue;
         }
         let paid: i64 = stripe["refunds"]
             .as_array()

@@ -19,7 +19,8 @@ pub(crate) const SECRETS: &str = r#"{
     "connection/shipbob-main": {"webhook_secrets": ["whsec_c2hpcGJvYi1zZWNyZXQ="], "api": {"token": "sb_1"}},
     "connection/easypost-main": {"webhook_secrets": ["easy sécret"], "api": {"api_key": "EZTK_1"}},
     "connection/zendesk-main": {"webhook_secrets": ["zd"], "api": {"email": "a@example.com", "token": "zd_1"}},
-    "connection/canonical-main": {"webhook_secrets": ["whsec_Y2Fub25pY2Fs"], "api": {"signing_secret": "whsec_Y2Fub25pY2Fs"}}
+    "connection/canonical-main": {"webhook_secrets": ["whsec_Y2Fub25pY2Fs"], "api": {"signing_secret": "whsec_Y29tbWFuZHM="}},
+    "connection/marketplace-main": {"webhook_secrets": ["whsec_bWFya2V0"], "api": {"signing_secret": "whsec_Y29tbWFuZHM="}}
 }"#;
 
 /// A webhook as it came in.

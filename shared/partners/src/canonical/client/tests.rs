@@ -10,6 +10,12 @@ use waybill_flow::connections::Connection;
 use waybill_flow::ports::{Attempt, Secret};
 use waybill_model::command::CancelFulfillmentOrder;
 use waybill_model::id::{CorrelationId, ExternalId, MessageId};
+use waybill_model::time::Instant;
+
+/// The instant of every attempt: what is signed is as old as the caller's clock says.
+fn now() -> Instant {
+    Instant::from_epoch_s(1_750_000_000)
+}
 
 type Seen = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
 
@@ -63,6 +69,7 @@ async fn run(connection: &Connection) -> Result<Vec<Reference>, Failure> {
         correlation: CorrelationId::for_connection(&connection.id),
         key: &MessageId::new("key-1").unwrap(),
         attempt: Attempt::InDoubt,
+        now: now(),
     };
     execute(call, &command).await
 }
@@ -80,20 +87,17 @@ async fn a_command_is_a_signed_cloud_event_under_its_key() {
         .iter()
         .map(|(n, v)| (n.to_string(), v.to_str().unwrap().to_owned()))
         .collect();
-    let seconds = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
     let request = WebhookRequest {
         headers: &headers,
         topic_path: None,
         body,
-        now: Instant::from_epoch_s(i64::try_from(seconds).unwrap()),
+        now: now(),
     };
     let theirs = signing(&secrets());
     assert_eq!(standard_webhooks::verify(&request, &theirs), Ok("key-1"));
     let event: CommandEnvelope = serde_json::from_slice(body).unwrap();
     assert_eq!(event.id.as_str(), "key-1");
+    assert_eq!(event.time, now());
     assert_eq!(
         event.body.kind().as_str(),
         "waybill.fulfillment_order.cancel"

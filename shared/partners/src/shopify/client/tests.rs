@@ -104,6 +104,7 @@ async fn run(
         correlation: CorrelationId::for_connection(&connection.id),
         key: &MessageId::new("key-1").unwrap(),
         attempt,
+        now: Instant::EPOCH,
     };
     execute(call, &command).await
 }
@@ -357,6 +358,7 @@ async fn without_a_token_or_a_shop_nothing_is_done() {
         correlation: CorrelationId::for_connection(&connection.id),
         key: &MessageId::new("key-1").unwrap(),
         attempt: Attempt::First,
+        now: Instant::EPOCH,
     };
     let result = execute(call, &shipment(&[], &[])).await;
     assert_eq!(class(result), ("rejected".into(), "not_configured".into()));

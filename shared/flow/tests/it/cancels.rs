@@ -1,0 +1,162 @@
+//! Money that was never taken, and cancels that come too late.
+
+use crate::world::World;
+use waybill_model::envelope::{Envelope, EventEnvelope};
+use waybill_model::event::{Event, Outcome};
+use waybill_model::id::Code;
+use waybill_model::order::{Order, OrderPayment, Version};
+use waybill_model::payment::{Payment, PaymentStatus, Refund, RefundStatus};
+use waybill_model::shipment::{Parcel, Shipment, ShipmentStatus, ShippedLine};
+use waybill_testkit::build::{self, OrderBuilder};
+
+fn event(id: &str, source: &str, order: &Order, body: Event) -> EventEnvelope {
+    Envelope::new(
+        build::message(id),
+        build::connection(source),
+        build::start(),
+        order.correlation(),
+        body,
+    )
+}
+
+/// The shop decides to pay back all of it, from this payment if one is named.
+fn refund(order: &Order, payment: Option<&str>) -> EventEnvelope {
+    let told = Refund {
+        id: build::external("RF-1"),
+        source: build::connection("shop-main"),
+        gateway_id: None,
+        payment_id: payment.map(build::external),
+        status: RefundStatus::Requested,
+        amount: build::eur("5.00"),
+        lines: Vec::new(),
+        shipping: build::amount("0"),
+        version: Version(1),
+    };
+    event("refund", "shop-main", order, Event::RefundObserved(told))
+}
+
+fn payment(order: &Order, status: PaymentStatus, version: i64) -> EventEnvelope {
+    let told = Payment {
+        gateway: build::connection("stripe"),
+        id: build::external("pi_1"),
+        status,
+        amount: build::eur(&order.totals.total.to_string()),
+        version: Version(version),
+    };
+    let id = format!("payment-{version}");
+    event(&id, "stripe", order, Event::PaymentObserved(told))
+}
+
+fn shipped(order: &Order) -> EventEnvelope {
+    let line = &order.lines[0];
+    let told = Shipment {
+        warehouse: build::connection("threepl"),
+        id: build::external("SHP-1"),
+        fulfillment_order: None,
+        status: ShipmentStatus::Shipped,
+        lines: vec![ShippedLine {
+            line_id: None,
+            sku: line.sku.clone().unwrap(),
+            quantity: line.quantity,
+        }],
+        parcels: vec![Parcel {
+            tracking_number: Some(build::text("TRK-1")),
+            carrier: None,
+            url: None,
+        }],
+        shipped_at: Some(build::start()),
+        version: Version(1),
+    };
+    event("shipped", "threepl", order, Event::ShipmentObserved(told))
+}
+
+fn cancelled(id: &str) -> EventEnvelope {
+    let order = OrderBuilder::new(id).cancelled().version(i64::MAX).build();
+    let mut told = build::observed(order);
+    told.id = build::message("cancelled");
+    told
+}
+
+#[test]
+fn what_was_only_reserved_is_not_paid_back_whether_the_refund_names_it_or_not() {
+    for named in [None, Some("pi_1")] {
+        for known in [
+            None,
+            Some(PaymentStatus::Pending),
+            Some(PaymentStatus::Authorized),
+        ] {
+            let order = OrderBuilder::new("1")
+                .payment(OrderPayment::Authorized)
+                .build();
+            let mut world = World::new();
+            world.tell(&build::observed(order.clone()));
+            for status in known {
+                world.tell(&payment(&order, status, 1));
+            }
+            world.tell(&refund(&order, named));
+            world.settle();
+            assert!(
+                world.outside.gateway_refunds.is_empty(),
+                "{named:?} {known:?}"
+            );
+            assert_eq!(world.open_cases(), vec!["refund_without_payment"]);
+        }
+    }
+}
+
+#[test]
+fn a_refund_that_overtook_its_payment_is_paid_back_once_it_is_captured() {
+    let order = build::order("2");
+    let mut world = World::new();
+    world.tell(&build::observed(order.clone()));
+    world.tell(&refund(&order, Some("pi_1")));
+    world.settle();
+    assert!(world.outside.gateway_refunds.is_empty());
+    world.tell(&payment(&order, PaymentStatus::Captured, 2));
+    world.settle();
+    assert_eq!(world.outside.gateway_refunds.len(), 1);
+    assert!(world.open_cases().is_empty(), "{:?}", world.open_cases());
+}
+
+#[test]
+fn a_cancel_that_came_too_late_is_one_case_and_the_shop_is_not_told_of_the_parcel() {
+    let order = build::order("3");
+    let mut world = World::new();
+    let refused = Outcome::Rejected {
+        code: Code::literal("too_late"),
+        detail: "it is picked".to_owned(),
+        remedy: "none".to_owned(),
+    };
+    let call_off = build::effect("fulfillment_order.cancel/threepl");
+    world.refusals.insert(call_off, refused);
+    world.tell(&build::observed(order.clone()));
+    world.settle();
+    world.tell(&cancelled("3"));
+    world.tell(&shipped(&order));
+    world.settle();
+    assert_eq!(world.open_cases(), vec!["too_late"]);
+    assert!(world.outside.published.is_empty());
+    assert_eq!(world.outside.deliveries.len(), 1, "the goods did leave");
+}
+
+#[test]
+fn a_shop_that_refused_the_parcel_because_it_had_cancelled_gives_no_second_case() {
+    let order = build::order("4");
+    let mut world = World::new();
+    let refused = Outcome::Rejected {
+        code: Code::literal("order_cancelled"),
+        detail: "the shop cancelled it".to_owned(),
+        remedy: "none".to_owned(),
+    };
+    let publish = build::effect("channel_fulfillment.publish/SHP-1");
+    world.refusals.insert(publish, refused);
+    world.tell(&build::observed(order.clone()));
+    world.settle();
+    // The shop has cancelled, and its webhook is late.
+    world.tell(&shipped(&order));
+    world.settle();
+    assert_eq!(world.open_cases(), vec!["order_cancelled"]);
+    world.tell(&cancelled("4"));
+    world.settle();
+    assert_eq!(world.open_cases(), vec!["too_late"]);
+}
