@@ -26,6 +26,10 @@ pub struct Outside {
     pub expected: Vec<Expected>,
     /// Odoo's orders.
     pub odoo: Vec<HeldOrder>,
+    /// Odoo's stock on hand before the day, in units, by SKU.
+    pub stock_before: BTreeMap<String, i64>,
+    /// The same after it.
+    pub stock_after: BTreeMap<String, i64>,
     /// Messages in dead-letter queues, by queue.
     pub dead: BTreeMap<String, u64>,
     /// Open cases: order number → codes.
@@ -90,6 +94,7 @@ pub fn check(outside: &Outside) -> Vec<Check> {
         once_at_warehouse(outside, &by_order),
         totals_agree(outside, &by_order),
         stock_moved_once(outside, &by_order),
+        stock_level(outside),
         shop_told_once(outside, &by_order),
         refunds_once(outside),
         refund_is_credit_note(outside, &by_order),
@@ -246,6 +251,35 @@ fn stock_moved_once(outside: &Outside, by: &ByOrder<'_>) -> Check {
             (odoo != warehouse).then(|| format!("Odoo moved {odoo:?}, the 3PL {warehouse:?}"))
         },
     )
+}
+
+/// By difference: a real Odoo's levels begin where they are.
+fn stock_level(outside: &Outside) -> Check {
+    let mut moved: BTreeMap<&str, i64> = BTreeMap::new();
+    for shipment in list(&outside.state, "/shipbob/orders").flat_map(|o| list(o, "/shipments")) {
+        if has_left(text(shipment, "status")) {
+            for line in list(shipment, "/lines") {
+                *moved.entry(text(line, "sku")).or_default() += units(line, "quantity");
+            }
+        }
+    }
+    for returned in list(&outside.state, "/shipbob/returns") {
+        for line in list(returned, "/restocked") {
+            *moved.entry(text(line, "sku")).or_default() -= units(line, "quantity");
+        }
+    }
+    let violations = outside.stock_before.iter().filter_map(|(sku, before)| {
+        let after = outside.stock_after.get(sku).copied().unwrap_or_default();
+        let left = moved.get(sku.as_str()).copied().unwrap_or_default();
+        (before - after != left).then(|| {
+            format!("{sku}: Odoo had {before} and has {after}, {left} left the 3PL for good")
+        })
+    });
+    Check {
+        name: "stock on hand in Odoo fell by what left the 3PL and did not come back",
+        looked_at: outside.stock_before.len(),
+        violations: violations.collect(),
+    }
 }
 
 fn has_left(status: &str) -> bool {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-pub(crate) use self::deploy::{Overrides, base_url, deploy};
+pub(crate) use self::deploy::{Overrides, Secrets, base_url, deploy};
 use crate::failure::Failure;
 use crate::http;
 use crate::process::{Supervised, Task, tail, terminate};
@@ -65,12 +65,16 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode, Failure> {
                     Failure::new("no local AWS is running: start it with `cargo xtask aws start`")
                 })?;
             let tools = Tools::install(project)?;
-            let overrides: Overrides = overrides.iter().cloned().collect();
+            let overrides: Overrides = overrides
+                .iter()
+                .map(|(id, url)| (id.clone(), url.as_str().into()))
+                .collect();
             deploy(
                 project,
                 &tools,
                 running.port,
                 &overrides,
+                &Secrets::new(),
                 &project.scratch("local"),
             )?;
             println!("webhooks: {}/webhooks/<connection>", base_url(running.port));

@@ -48,8 +48,11 @@ pub fn config(options: &Options, secrets: &Secrets) -> OdooConfig {
         reason = "hundredths of a percent and cents, far below 2^53; Odoo keeps floats"
     )]
     let hundredths = |n: i64| n as f64 / 100.0;
-    let percent = hundredths(options.tax_bp);
-    for (xid, included) in [("tax_20", false), ("tax_20_incl", true)] {
+    for (xid, bp, included) in [
+        ("tax_20", options.tax_on_top_bp, false),
+        ("tax_20_incl", options.tax_bp, true),
+    ] {
+        let percent = hundredths(bp);
         match config.taxes.iter_mut().find(|t| t.xid == xid) {
             Some(tax) => tax.percent = percent,
             None => config.taxes.push(TaxSeed {
