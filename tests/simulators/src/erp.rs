@@ -1,7 +1,7 @@
 //! The simulated Odoo of the demo: what the shop sells, its taxes and its currency.
 
 use crate::catalogue;
-use crate::odoo::{OdooConfig, OdooSim, Rounding, TaxSeed, Version};
+use crate::odoo::{OdooConfig, OdooSim, TaxSeed, Version};
 use crate::secrets::Secrets;
 use crate::sim::Sim;
 use crate::world::Options;
@@ -36,8 +36,6 @@ pub fn config(options: &Options, secrets: &Secrets) -> OdooConfig {
         Version::V19
     };
     let mut config = OdooConfig::new(version);
-    // The shop rounds tax line by line, and its books must do as it does.
-    config.rounding = Some(Rounding::PerLine);
     if let Some(key) = secrets.api(Sim::Odoo.connection(), "key")
         && let Some(user) = config.users.first_mut()
     {
