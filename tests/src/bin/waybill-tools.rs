@@ -56,8 +56,8 @@ async fn prepare_odoo(real: &RealOdoo, out: &Path) -> Result<bool, Stop> {
     let access = access.ok_or_else(|| Stop::new("preparing an Odoo", "--odoo is needed"))?;
     let ready = prepare(&access).await?;
     let mut text = format!(
-        "Odoo {} at {}, database `{}`: ready",
-        ready.version, access.url, access.database
+        "Odoo {} at {}, database `{}`: ready ({})",
+        ready.version, access.url, access.database, ready.protocol
     );
     for thing in &ready.made {
         text.push_str("\n  made: ");

@@ -175,6 +175,17 @@ pub(super) async fn major_version(access: &Access) -> Result<u64, Stop> {
         .ok_or_else(|| Stop::new(doing, "the answer is not an Odoo's"))
 }
 
+/// Whether the key opens JSON-2: unlike JSON-RPC it takes no password.
+pub(super) async fn opens_json2(access: &Access) -> bool {
+    let sent = reqwest::Client::new()
+        .post(format!("{}/json/2/res.users/context_get", access.url))
+        .timeout(ANSWER_LIMIT)
+        .bearer_auth(&access.key)
+        .header("X-Odoo-Database", &access.database)
+        .json(&json!({}));
+    sent.send().await.is_ok_and(|a| a.status().is_success())
+}
+
 impl Rpc {
     /// Logs in.
     ///
