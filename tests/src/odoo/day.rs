@@ -29,7 +29,7 @@ pub(super) struct Tax {
 /// In the price.
 pub(super) const TAX_INCLUDED: Tax = Tax {
     external_id: "shop.tax_20_incl",
-    name: "VAT 20% in the price",
+    name: "VAT 20% in the price (Waybill demo)",
     bp: 2000,
     included: true,
 };
@@ -37,13 +37,13 @@ pub(super) const TAX_INCLUDED: Tax = Tax {
 pub(super) const TAXES_ON_TOP: [Tax; 2] = [
     Tax {
         external_id: "shop.tax_20",
-        name: "VAT 20%",
+        name: "VAT 20% (Waybill demo)",
         bp: 2000,
         included: false,
     },
     Tax {
         external_id: "shop.tax_10",
-        name: "VAT 10%",
+        name: "VAT 10% (Waybill demo)",
         bp: 1000,
         included: false,
     },
