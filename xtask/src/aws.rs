@@ -89,6 +89,25 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode, Failure> {
 pub(crate) struct LocalAws {
     port: u16,
     _process: Supervised,
+    // After the process, which uses them.
+    _files: Files,
+}
+
+/// The emulator's folder: hundreds of megabytes of unpacked functions, removed when this value is dropped.
+#[derive(Debug)]
+struct Files(PathBuf);
+
+impl Files {
+    fn of(project: &Project, port: u16) -> PathBuf {
+        project.scratch("local").join(format!("files-{port}"))
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        // What stays behind only costs space.
+        drop(std::fs::remove_dir_all(&self.0));
+    }
 }
 
 impl LocalAws {
@@ -102,6 +121,7 @@ impl LocalAws {
         Ok(Self {
             port,
             _process: process,
+            _files: Files(Files::of(project, port)),
         })
     }
 
@@ -113,7 +133,7 @@ impl LocalAws {
 
 /// The emulator's command: loopback only, its files in our own folder, nothing of the user's AWS configuration.
 fn emulator(project: &Project, tools: &Tools, port: u16) -> Result<Task, Failure> {
-    let files = project.scratch("local").join(format!("files-{port}"));
+    let files = Files::of(project, port);
     std::fs::create_dir_all(&files).map_err(|e| Failure::file("make", &files, &e))?;
     let path = std::env::var_os("PATH").unwrap_or_default();
     let task = tools
