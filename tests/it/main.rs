@@ -9,6 +9,8 @@ mod profile;
 #[cfg(test)]
 mod project;
 #[cfg(test)]
+mod real_odoo;
+#[cfg(test)]
 mod template;
 #[cfg(test)]
 mod template_facts;

@@ -3,7 +3,7 @@
 use crate::Stop;
 use crate::day::Day;
 use crate::invariants::{Expected, Outside, check};
-use crate::odoo::OdooReader;
+use crate::odoo::{Access, OdooReader, RealOdoo};
 use crate::report::{self, Row};
 use crate::simulators::Simulators;
 use crate::stack::{QUEUES, Stack};
@@ -25,18 +25,9 @@ pub struct Options {
     /// Seed of the day and of its faults.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Base URL of a real Odoo in the simulator's place.
-    #[arg(long)]
-    pub odoo: Option<String>,
-    /// Its database.
-    #[arg(long, default_value = "waybill")]
-    pub odoo_db: String,
-    /// Login of the integration user.
-    #[arg(long, default_value = "integration")]
-    pub odoo_user: String,
-    /// File that holds its API key.
-    #[arg(long)]
-    pub odoo_key_file: Option<PathBuf>,
+    /// A real Odoo.
+    #[command(flatten)]
+    pub real: RealOdoo,
 }
 
 struct WallClock;
@@ -79,6 +70,8 @@ pub async fn run(
         simulators: &simulators,
         sqs: sqs.clone(),
     };
+    let odoo = odoo(options, &simulators).await?;
+    let before = odoo.baseline().await?;
     let seconds = day.play(options.orders, options.seed).await?;
     let orders = DynamoOrders::new(
         aws_sdk_dynamodb::Client::new(&sdk),
@@ -95,7 +88,9 @@ pub async fn run(
     }
     let outside = Outside {
         state: simulators.get("state").await?,
-        odoo: odoo(options, &simulators).await?.orders().await?,
+        odoo: odoo.orders(before.last_order).await?,
+        stock_before: before.stock,
+        stock_after: odoo.stock().await?,
         dead: dead_letters(&stack, &sqs).await?,
         cases: rows.iter().map(|r| (r.number.clone(), codes(r))).collect(),
         unexplained: unexplained(&rows),
@@ -149,34 +144,24 @@ async fn dead_letters(
     Ok(dead)
 }
 
+/// The Odoo of the run: a real one, read without the faults in front of it, or the simulator's.
 async fn odoo(options: &Options, simulators: &Simulators) -> Result<OdooReader, Stop> {
-    match &options.odoo {
-        Some(url) => {
-            let file = options
-                .odoo_key_file
-                .as_ref()
-                .ok_or_else(|| Stop::new("reading Odoo", "--odoo needs --odoo-key-file"))?;
-            let key = std::fs::read_to_string(file)
-                .map_err(|e| Stop::new(format!("reading `{}`", file.display()), e))?;
-            OdooReader::open(url, &options.odoo_db, &options.odoo_user, key.trim()).await
-        }
-        None => {
-            let url = simulators
-                .connections
-                .get("odoo-main")
-                .map(String::as_str)
-                .unwrap_or_default();
-            let access = simulators.get("odoo-access").await?;
-            let field = |name: &str| {
-                access
-                    .get(name)
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
-                    .to_owned()
-            };
-            OdooReader::open(url, &field("database"), &field("login"), &field("key")).await
-        }
+    if let Some(access) = options.real.access()? {
+        return OdooReader::open(&access).await;
     }
+    let url = simulators.connections.get("odoo-main").cloned();
+    let access = simulators.get("odoo-access").await?;
+    let field = |name: &str| {
+        let found = access.get(name).and_then(Value::as_str);
+        found.unwrap_or_default().to_owned()
+    };
+    let access = Access {
+        url: url.unwrap_or_default(),
+        database: field("database"),
+        login: field("login"),
+        key: field("key"),
+    };
+    OdooReader::open(&access).await
 }
 
 fn expectations(value: &Value) -> Vec<Expected> {

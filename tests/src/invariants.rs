@@ -1,9 +1,12 @@
 //! What must be true at the end, checked against what the outside holds: the simulators' state and
 //! an Odoo read without Waybill's code.
 
+mod stock;
+
 use crate::odoo::{HeldOrder, format_cents};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use stock::{has_left, stock_level, stock_moved_once};
 use waybill_model::id::{ChannelOrderId, ConnectionId, CorrelationId};
 
 /// One invariant.
@@ -26,6 +29,10 @@ pub struct Outside {
     pub expected: Vec<Expected>,
     /// Odoo's orders.
     pub odoo: Vec<HeldOrder>,
+    /// Odoo's stock on hand before the day, in units, by SKU.
+    pub stock_before: BTreeMap<String, i64>,
+    /// The same after it.
+    pub stock_after: BTreeMap<String, i64>,
     /// Messages in dead-letter queues, by queue.
     pub dead: BTreeMap<String, u64>,
     /// Open cases: order number → codes.
@@ -92,6 +99,7 @@ pub fn check(outside: &Outside) -> Vec<Check> {
         once_at_warehouse(outside, &by_order),
         totals_agree(outside, &by_order),
         stock_moved_once(outside, &by_order),
+        stock_level(outside),
         shop_told_once(outside, &by_order),
         refunds_once(outside),
         refund_is_credit_note(outside, &by_order),
@@ -213,50 +221,6 @@ fn totals_agree(outside: &Outside, by: &ByOrder<'_>) -> Check {
             (order.total != shop).then(|| format!("Odoo {}, shop {shop}", order.total))
         },
     )
-}
-
-fn stock_moved_once(outside: &Outside, by: &ByOrder<'_>) -> Check {
-    let mut restocked: BTreeMap<(&str, &str), i64> = BTreeMap::new();
-    for returned in list(&outside.state, "/shipbob/returns") {
-        for line in list(returned, "/restocked") {
-            let key = (text(returned, "order_reference_id"), text(line, "sku"));
-            *restocked.entry(key).or_default() += units(line, "quantity");
-        }
-    }
-    each(
-        outside,
-        "stock moved once: Odoo's deliveries and receipts are the 3PL's",
-        |_, c| {
-            let mut warehouse: BTreeMap<String, i64> = BTreeMap::new();
-            for order in by.at_warehouse(c) {
-                for shipment in list(order, "/shipments") {
-                    if !has_left(text(shipment, "status")) {
-                        continue;
-                    }
-                    for line in list(shipment, "/lines") {
-                        *warehouse.entry(text(line, "sku").to_owned()).or_default() +=
-                            units(line, "quantity");
-                    }
-                }
-            }
-            for ((_, sku), back) in restocked.iter().filter(|((order, _), _)| *order == c) {
-                *warehouse.entry((*sku).to_owned()).or_default() -= back;
-            }
-            warehouse.retain(|_, n| *n != 0);
-            let mut odoo: BTreeMap<String, i64> = by
-                .in_odoo(c)
-                .first()
-                .map(|o| o.moved.clone())
-                .unwrap_or_default();
-            odoo.retain(|_, n| *n != 0);
-            (odoo != warehouse).then(|| format!("Odoo moved {odoo:?}, the 3PL {warehouse:?}"))
-        },
-    )
-}
-
-fn has_left(status: &str) -> bool {
-    let status = status.to_ascii_lowercase();
-    ["completed", "shipped", "delivered", "labelled_left", "left"].contains(&status.as_str())
 }
 
 fn shop_told_once(outside: &Outside, by: &ByOrder<'_>) -> Check {

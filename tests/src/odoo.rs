@@ -1,18 +1,31 @@
 //! What an Odoo holds of Waybill's orders, read over JSON-RPC (all versions speak it) without any
 //! of Waybill's own code: the invariants must not be judged by what they judge.
 
+mod day;
+mod prepare;
+mod rpc;
+
+pub use prepare::{Prepared, prepare};
+pub use rpc::{Access, RealOdoo};
+
 use crate::Stop;
+use rpc::Rpc;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Access to one database.
+/// Reads one database.
 #[derive(Debug)]
 pub struct OdooReader {
-    http: reqwest::Client,
-    url: String,
-    database: String,
-    user: i64,
-    key: String,
+    rpc: Rpc,
+}
+
+/// Where a database stands before a day: what is there already is none of its business.
+#[derive(Debug, Clone, Default)]
+pub struct Baseline {
+    /// The newest sale order.
+    pub last_order: i64,
+    /// On hand, in units, by SKU.
+    pub stock: BTreeMap<String, i64>,
 }
 
 /// A sale order with all that hangs on it.
@@ -37,48 +50,10 @@ impl OdooReader {
     ///
     /// # Errors
     /// No answer, or wrong credentials.
-    pub async fn open(url: &str, database: &str, login: &str, key: &str) -> Result<Self, Stop> {
-        let mut reader = Self {
-            http: reqwest::Client::new(),
-            url: format!("{}/jsonrpc", url.trim_end_matches('/')),
-            database: database.to_owned(),
-            user: 0,
-            key: key.to_owned(),
-        };
-        let user = reader
-            .rpc(json!({"service": "common", "method": "authenticate",
-                        "args": [database, login, key, {}]}))
-            .await?;
-        reader.user = user
-            .as_i64()
-            .ok_or_else(|| Stop::new("logging in to Odoo", "wrong login, key or database"))?;
-        Ok(reader)
-    }
-
-    async fn rpc(&self, params: Value) -> Result<Value, Stop> {
-        let doing = "reading Odoo";
-        let body = json!({"jsonrpc": "2.0", "method": "call", "id": 1, "params": params});
-        let mut last = String::new();
-        // Reads are repeated: the simulator may be set to lose answers.
-        for _ in 0..20 {
-            let sent = self.http.post(&self.url).json(&body).send().await;
-            let answer: Result<Value, _> = match sent {
-                Ok(answer) => answer.json().await,
-                Err(e) => Err(e),
-            };
-            match answer {
-                Ok(answer) => {
-                    if let Some(error) = answer.get("error") {
-                        let message = error.pointer("/data/message").unwrap_or(error);
-                        return Err(Stop::new(doing, message));
-                    }
-                    return Ok(answer.get("result").cloned().unwrap_or(Value::Null));
-                }
-                Err(e) => last = e.to_string(),
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        }
-        Err(Stop::new(doing, last))
+    pub async fn open(access: &Access) -> Result<Self, Stop> {
+        Ok(Self {
+            rpc: Rpc::open(access).await?,
+        })
     }
 
     async fn search_read(
@@ -87,28 +62,53 @@ impl OdooReader {
         domain: Value,
         fields: &[&str],
     ) -> Result<Vec<Value>, Stop> {
-        let found = self
-            .rpc(
-                json!({"service": "object", "method": "execute_kw", "args": [
-                self.database, self.user, self.key, model, "search_read",
-                [domain], {"fields": fields}]}),
-            )
-            .await?;
-        match found {
-            Value::Array(rows) => Ok(rows),
-            other => Err(Stop::new(format!("reading `{model}`"), other)),
-        }
+        self.rpc.search_read(model, domain, fields).await
     }
 
-    /// Every sale order that Waybill wrote, oldest first.
+    /// What is there before a day.
     ///
     /// # Errors
     /// Odoo's.
-    pub async fn orders(&self) -> Result<Vec<HeldOrder>, Stop> {
+    pub async fn baseline(&self) -> Result<Baseline, Stop> {
+        let keywords = json!({"order": "id desc", "limit": 1});
+        let newest = self.rpc.call("sale.order", "search", json!([[]]), keywords);
+        let newest = newest
+            .await
+            .map_err(|e| Stop::new("reading the newest order in Odoo", e))?;
+        Ok(Baseline {
+            last_order: newest.get(0).and_then(Value::as_i64).unwrap_or_default(),
+            stock: self.stock().await?,
+        })
+    }
+
+    /// On hand of the shop's products, in units, by SKU.
+    ///
+    /// # Errors
+    /// Odoo's.
+    pub async fn stock(&self) -> Result<BTreeMap<String, i64>, Stop> {
+        let rows = self
+            .search_read(
+                "product.product",
+                json!([["default_code", "in", day::skus()]]),
+                &["default_code", "qty_available"],
+            )
+            .await?;
+        let level = |r: &Value| {
+            let units = r.get("qty_available").map(cents).unwrap_or_default() / 100;
+            (text(r, "default_code"), units)
+        };
+        Ok(rows.iter().map(level).collect())
+    }
+
+    /// Every sale order that Waybill wrote after the one with id `after`, oldest first.
+    ///
+    /// # Errors
+    /// Odoo's.
+    pub async fn orders(&self, after: i64) -> Result<Vec<HeldOrder>, Stop> {
         let rows = self
             .search_read(
                 "sale.order",
-                json!([["origin", "like", "Waybill "]]),
+                json!([["origin", "like", "Waybill "], ["id", ">", after]]),
                 &[
                     "name",
                     "origin",

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-pub(crate) use self::deploy::{Overrides, base_url, deploy};
+pub(crate) use self::deploy::{Overrides, Secrets, base_url, deploy};
 use crate::failure::Failure;
 use crate::http;
 use crate::process::{Supervised, Task, tail, terminate};
@@ -65,12 +65,16 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode, Failure> {
                     Failure::new("no local AWS is running: start it with `cargo xtask aws start`")
                 })?;
             let tools = Tools::install(project)?;
-            let overrides: Overrides = overrides.iter().cloned().collect();
+            let overrides: Overrides = overrides
+                .iter()
+                .map(|(id, url)| (id.clone(), url.as_str().into()))
+                .collect();
             deploy(
                 project,
                 &tools,
                 running.port,
                 &overrides,
+                &Secrets::new(),
                 &project.scratch("local"),
             )?;
             println!("webhooks: {}/webhooks/<connection>", base_url(running.port));
@@ -85,6 +89,25 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode, Failure> {
 pub(crate) struct LocalAws {
     port: u16,
     _process: Supervised,
+    // After the process, which uses them.
+    _files: Files,
+}
+
+/// The emulator's folder: hundreds of megabytes of unpacked functions, removed when this value is dropped.
+#[derive(Debug)]
+struct Files(PathBuf);
+
+impl Files {
+    fn of(project: &Project, port: u16) -> PathBuf {
+        project.scratch("local").join(format!("files-{port}"))
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        // What stays behind only costs space.
+        drop(std::fs::remove_dir_all(&self.0));
+    }
 }
 
 impl LocalAws {
@@ -98,6 +121,7 @@ impl LocalAws {
         Ok(Self {
             port,
             _process: process,
+            _files: Files(Files::of(project, port)),
         })
     }
 
@@ -109,7 +133,7 @@ impl LocalAws {
 
 /// The emulator's command: loopback only, its files in our own folder, nothing of the user's AWS configuration.
 fn emulator(project: &Project, tools: &Tools, port: u16) -> Result<Task, Failure> {
-    let files = project.scratch("local").join(format!("files-{port}"));
+    let files = Files::of(project, port);
     std::fs::create_dir_all(&files).map_err(|e| Failure::file("make", &files, &e))?;
     let path = std::env::var_os("PATH").unwrap_or_default();
     let task = tools

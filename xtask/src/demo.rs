@@ -3,8 +3,8 @@
 use std::io::BufRead;
 use std::process::ExitCode;
 
-use crate::aws::Overrides;
 use crate::failure::Failure;
+use crate::odoo;
 use crate::process::exit_code;
 use crate::project::Project;
 use crate::world::World;
@@ -21,11 +21,13 @@ pub(crate) struct Args {
     /// Keep everything running afterwards, until Enter is pressed
     #[arg(long)]
     keep: bool,
+    #[command(flatten)]
+    odoo: odoo::Args,
 }
 
 /// Plays the day of `waybill-tools demo` in a world of its own; its exit status, which follows the invariants, becomes ours.
 pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode, Failure> {
-    let world = World::start(project, "demo", args.seed, &Overrides::new())?;
+    let world = World::start(project, "demo", args.seed, &args.odoo)?;
     let arguments = [
         format!("--orders={}", args.orders),
         format!("--seed={}", args.seed),

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use crate::aws::Overrides;
 use crate::failure::Failure;
+use crate::odoo;
 use crate::process::exit_code;
 use crate::project::Project;
 use crate::world::World;
@@ -21,7 +21,7 @@ pub(crate) struct Args {
 
 /// Runs the scenarios of `waybill-tools e2e` in a world of their own; its exit status becomes ours.
 pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode, Failure> {
-    let world = World::start(project, "e2e", args.seed, &Overrides::new())?;
+    let world = World::start(project, "e2e", args.seed, &odoo::Args::default())?;
     let arguments = [
         format!("--orders={}", args.orders),
         format!("--seed={}", args.seed),

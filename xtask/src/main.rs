@@ -16,6 +16,7 @@ mod e2e;
 mod failure;
 mod http;
 mod measure;
+mod odoo;
 mod process;
 mod project;
 mod sam;

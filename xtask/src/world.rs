@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::aws::{LocalAws, Overrides, base_url, deploy};
+use crate::aws::{LocalAws, Overrides, Secrets, base_url, deploy};
 use crate::delegate;
 use crate::failure::Failure;
+use crate::odoo::{self, RealOdoo};
 use crate::process::{Supervised, Task};
 use crate::project::{Project, host_target};
 use crate::tools::Tools;
@@ -24,32 +25,47 @@ const READY_LIMIT: Duration = Duration::from_secs(30);
 pub(crate) struct World {
     aws: LocalAws,
     _simulators: Simulators,
+    odoo: Option<RealOdoo>,
     folder: PathBuf,
 }
 
 impl World {
-    /// Starts everything, for a run called `name`. `seed` makes the simulators' faults repeatable; `overrides` wins over the
-    /// simulators' addresses, for a real server in the place of one of them.
+    /// Starts everything, for a run called `name`. `seed` makes the simulators' faults repeatable; `odoo` may name a real
+    /// one in the place of the simulated.
     pub(crate) fn start(
         project: &Project,
         name: &str,
         seed: u64,
-        overrides: &Overrides,
+        odoo: &odoo::Args,
     ) -> Result<Self, Failure> {
         let start = Instant::now();
         let tools = Tools::install(project)?;
         let folder = project.scratch("runs").join(name);
         std::fs::create_dir_all(&folder).map_err(|e| Failure::file("make", &folder, &e))?;
         compile(project)?;
+        // First of all: what is wrong with it shows at once.
+        let odoo = RealOdoo::prepare(project, odoo, &folder)?;
         let aws = LocalAws::start(project, &tools)?;
-        let simulators = Simulators::start(project, &folder, aws.port(), seed)?;
+        let more = odoo.as_ref().map(RealOdoo::simulator_options);
+        let simulators = Simulators::start(
+            project,
+            &folder,
+            aws.port(),
+            seed,
+            &more.unwrap_or_default(),
+        )?;
         let mut addresses = simulators.connections.clone();
-        addresses.extend(overrides.clone());
-        deploy(project, &tools, aws.port(), &addresses, &folder)?;
+        let mut secrets = Secrets::new();
+        if let Some(odoo) = &odoo {
+            odoo.complete(&mut addresses);
+            secrets.extend([odoo.secret()?]);
+        }
+        deploy(project, &tools, aws.port(), &addresses, &secrets, &folder)?;
         println!("world ready: {:.1} s", start.elapsed().as_secs_f32());
         Ok(Self {
             aws,
             _simulators: simulators,
+            odoo,
             folder,
         })
     }
@@ -63,6 +79,12 @@ impl World {
     ) -> Result<ExitStatus, Failure> {
         delegate::task(project, name)?
             .args(args)
+            .args(
+                self.odoo
+                    .as_ref()
+                    .map(RealOdoo::day_options)
+                    .unwrap_or_default(),
+            )
             .env("WAYBILL_STACK_FILE", self.folder.join("stack.json"))
             .env(
                 "WAYBILL_SIMULATORS_FILE",
@@ -104,7 +126,13 @@ struct Simulators {
 }
 
 impl Simulators {
-    fn start(project: &Project, folder: &Path, aws_port: u16, seed: u64) -> Result<Self, Failure> {
+    fn start(
+        project: &Project,
+        folder: &Path,
+        aws_port: u16,
+        seed: u64,
+        more: &[String],
+    ) -> Result<Self, Failure> {
         let ready_file = folder.join("simulators.json");
         if ready_file.exists() {
             std::fs::remove_file(&ready_file)
@@ -120,6 +148,7 @@ impl Simulators {
             .arg(project.at("infra/local/secrets.json"))
             .arg("--ready-file")
             .arg(&ready_file)
+            .args(more)
             .start(project, &log)?;
         let deadline = Instant::now() + READY_LIMIT;
         loop {
@@ -148,6 +177,6 @@ fn read_connections(path: &Path) -> Option<Overrides> {
     let entries = json.get("connections")?.as_object()?;
     entries
         .iter()
-        .map(|(id, url)| Some((id.clone(), url.as_str()?.to_owned())))
+        .map(|(id, url)| Some((id.clone(), Value::from(url.as_str()?))))
         .collect()
 }

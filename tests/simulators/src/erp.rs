@@ -1,7 +1,7 @@
 //! The simulated Odoo of the demo: what the shop sells, its taxes and its currency.
 
 use crate::catalogue;
-use crate::odoo::{OdooConfig, OdooSim, Rounding, TaxSeed, Version};
+use crate::odoo::{OdooConfig, OdooSim, TaxSeed, Version};
 use crate::secrets::Secrets;
 use crate::sim::Sim;
 use crate::world::Options;
@@ -36,8 +36,6 @@ pub fn config(options: &Options, secrets: &Secrets) -> OdooConfig {
         Version::V19
     };
     let mut config = OdooConfig::new(version);
-    // The shop rounds tax line by line, and its books must do as it does.
-    config.rounding = Some(Rounding::PerLine);
     if let Some(key) = secrets.api(Sim::Odoo.connection(), "key")
         && let Some(user) = config.users.first_mut()
     {
@@ -48,8 +46,11 @@ pub fn config(options: &Options, secrets: &Secrets) -> OdooConfig {
         reason = "hundredths of a percent and cents, far below 2^53; Odoo keeps floats"
     )]
     let hundredths = |n: i64| n as f64 / 100.0;
-    let percent = hundredths(options.tax_bp);
-    for (xid, included) in [("tax_20", false), ("tax_20_incl", true)] {
+    for (xid, bp, included) in [
+        ("tax_20", options.tax_on_top_bp, false),
+        ("tax_20_incl", options.tax_bp, true),
+    ] {
+        let percent = hundredths(bp);
         match config.taxes.iter_mut().find(|t| t.xid == xid) {
             Some(tax) => tax.percent = percent,
             None => config.taxes.push(TaxSeed {

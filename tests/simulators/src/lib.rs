@@ -14,6 +14,7 @@ pub mod erp;
 pub mod faults;
 pub mod money;
 pub mod odoo;
+pub mod proxy;
 pub mod secrets;
 pub mod server;
 pub mod shipbob;

@@ -50,12 +50,18 @@ struct Args {
     /// Tax of the shop in hundredths of a percent.
     #[arg(long, default_value_t = 2000)]
     tax_bp: i64,
+    /// The same for prices without tax; that of `--tax-bp` if absent.
+    #[arg(long)]
+    tax_on_top_bp: Option<i64>,
     /// Number of the shop's first order.
     #[arg(long, default_value_t = 1001)]
     first_order_number: i64,
     /// Release of the simulated Odoo: 17 or 19.
     #[arg(long, default_value_t = 19, value_parser = clap::value_parser!(u32).range(17..=19))]
     odoo_version: u32,
+    /// Base URL of a real Odoo: calls to the simulated one are forwarded to it, with the same faults.
+    #[arg(long)]
+    real_odoo: Option<String>,
     /// Calls that ShipBob allows in its window.
     #[arg(long, default_value_t = 150)]
     shipbob_calls: usize,
@@ -103,8 +109,10 @@ async fn run(args: Args) -> Result<(), String> {
         },
         currency: args.currency,
         tax_bp: args.tax_bp,
+        tax_on_top_bp: args.tax_on_top_bp.unwrap_or(args.tax_bp),
         first_order_number: args.first_order_number,
         odoo_version: args.odoo_version,
+        real_odoo: args.real_odoo,
         shipbob_calls_per_minute: args.shipbob_calls,
         shipbob_window_ms: args.shipbob_window_ms,
         ..Options::default()

@@ -113,7 +113,14 @@ impl AsyncWrite for CuttableStream {
 }
 
 /// Every simulator under its prefix, with its faults, and the control API under `/_sim`.
-pub fn router(world: &Arc<World>) -> Router {
+///
+/// # Errors
+/// A real Odoo stands in, and no client for it can be made.
+pub fn router(world: &Arc<World>) -> io::Result<Router> {
+    let odoo = match &world.options.real_odoo {
+        Some(url) => crate::proxy::router(url)?,
+        None => Arc::clone(&world.odoo).router(),
+    };
     let mut router = Router::new().nest("/_sim", crate::control::router(Arc::clone(world)));
     let partners = [
         (Sim::Shopify, crate::shopify::router(Arc::clone(world))),
@@ -122,7 +129,7 @@ pub fn router(world: &Arc<World>) -> Router {
         (Sim::Canonical, warehouse::router(Arc::clone(world))),
         (Sim::Marketplace, marketplace::router(Arc::clone(world))),
         (Sim::Shipbob, crate::shipbob::router(Arc::clone(world))),
-        (Sim::Odoo, Arc::clone(&world.odoo).router()),
+        (Sim::Odoo, odoo),
         (Sim::Zendesk, crate::zendesk::router(Arc::clone(world))),
     ];
     for (sim, simulator) in partners {
@@ -133,19 +140,19 @@ pub fn router(world: &Arc<World>) -> Router {
         let faulty = simulator.layer(from_fn_with_state(layer, inject));
         router = router.nest(&format!("/{}", sim.as_str()), faulty);
     }
-    router
+    Ok(router)
 }
 
 /// Serves on a bound socket until `stop` resolves.
 ///
 /// # Errors
-/// The socket failed.
+/// The socket failed, or see [`router`].
 pub async fn serve(
     listener: TcpListener,
     world: Arc<World>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let service = router(&world).into_make_service_with_connect_info::<Connection>();
+    let service = router(&world)?.into_make_service_with_connect_info::<Connection>();
     axum::serve(CuttableListener(listener), service)
         .with_graceful_shutdown(stop)
         .await

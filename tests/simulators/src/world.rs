@@ -31,6 +31,8 @@ pub struct Options {
     pub currency: String,
     /// Tax of the shop in hundredths of a percent: 2000 is 20 %.
     pub tax_bp: i64,
+    /// The same for prices without tax, where an ERP has no tax of that rate for them.
+    pub tax_on_top_bp: i64,
     /// SKUs of the catalogue, `SKU-0001` on.
     pub skus: u32,
     /// Number of the shop's first order.
@@ -41,6 +43,8 @@ pub struct Options {
     pub shipbob_window_ms: u64,
     /// Release of the simulated Odoo: 17, or anything else for 19.
     pub odoo_version: u32,
+    /// Base URL of a real Odoo that stands in for the simulated one.
+    pub real_odoo: Option<String>,
     /// Units of each SKU that ShipBob begins with.
     pub shipbob_stock: i64,
 }
@@ -54,11 +58,13 @@ impl Default for Options {
             webhook_faults: WebhookFaults::default(),
             currency: "EUR".to_owned(),
             tax_bp: 2000,
+            tax_on_top_bp: 2000,
             skus: 200,
             first_order_number: 1001,
             shipbob_calls_per_minute: 150,
             shipbob_window_ms: 10_000,
             odoo_version: 19,
+            real_odoo: None,
             shipbob_stock: 10_000,
         }
     }

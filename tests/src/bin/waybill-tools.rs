@@ -2,10 +2,11 @@
 
 use clap::{Parser, Subcommand};
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use waybill_tests::Stop;
 use waybill_tests::demo::{Options, run};
+use waybill_tests::odoo::{RealOdoo, prepare};
 
 #[derive(Debug, Parser)]
 #[command(name = "waybill-tools")]
@@ -20,22 +21,26 @@ enum Tool {
     Demo(Options),
     /// The same, as a test: also bad input.
     E2e(Options),
+    /// Make a real Odoo ready for a day.
+    PrepareOdoo {
+        #[command(flatten)]
+        real: RealOdoo,
+        /// File that gets what the day must know of it, as JSON.
+        #[arg(long)]
+        out: PathBuf,
+    },
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let (options, probing) = match Args::parse().tool {
-        Tool::Demo(options) => (options, false),
-        Tool::E2e(options) => (options, true),
+    let stack = || file("WAYBILL_STACK_FILE");
+    let simulators = || file("WAYBILL_SIMULATORS_FILE");
+    let ended = match Args::parse().tool {
+        Tool::Demo(options) => run(&options, false, stack(), simulators()).await,
+        Tool::E2e(options) => run(&options, true, stack(), simulators()).await,
+        Tool::PrepareOdoo { real, out } => prepare_odoo(&real, &out).await,
     };
-    match run(
-        &options,
-        probing,
-        file("WAYBILL_STACK_FILE"),
-        file("WAYBILL_SIMULATORS_FILE"),
-    )
-    .await
-    {
+    match ended {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(Stop(message)) => {
@@ -44,6 +49,26 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+async fn prepare_odoo(real: &RealOdoo, out: &Path) -> Result<bool, Stop> {
+    let access = real.access()?;
+    let access = access.ok_or_else(|| Stop::new("preparing an Odoo", "--odoo is needed"))?;
+    let ready = prepare(&access).await?;
+    let mut text = format!(
+        "Odoo {} at {}, database `{}`: ready ({})",
+        ready.version, access.url, access.database, ready.protocol
+    );
+    for thing in &ready.made {
+        text.push_str("\n  made: ");
+        text.push_str(thing);
+    }
+    // A closed terminal must not end the run.
+    drop(writeln!(std::io::stdout(), "{text}"));
+    let json = serde_json::to_string(&ready).map_err(|e| Stop::new("writing JSON", e))?;
+    let doing = || format!("writing `{}`", out.display());
+    std::fs::write(out, json).map_err(|e| Stop::new(doing(), e))?;
+    Ok(true)
 }
 
 fn file(name: &str) -> PathBuf {

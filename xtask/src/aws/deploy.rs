@@ -19,8 +19,12 @@ const SECRETS_PREFIX: &str = "waybill/local";
 const CONTAINERS_HOST: &str = "host.docker.internal";
 const TTL_ATTRIBUTE: &str = "ttl_epoch_s";
 
-/// Connection id → base URL, for partners and Odoo that a simulator or another server stands in for.
-pub(crate) type Overrides = BTreeMap<String, String>;
+/// Connection id → base URL, or an object of `base_url`, `database`, `login` and `protocol`, for partners and Odoo that a
+/// simulator or another server stands in for.
+pub(crate) type Overrides = BTreeMap<String, Value>;
+
+/// Name → value of secrets that are not the throw-away ones of `infra/local/secrets.json`. Never written to a file.
+pub(crate) type Secrets = BTreeMap<String, Value>;
 
 /// Base address of the HTTP API of the local AWS on `port`.
 pub(crate) fn base_url(port: u16) -> String {
@@ -36,6 +40,7 @@ pub(crate) fn deploy(
     tools: &Tools,
     port: u16,
     overrides: &Overrides,
+    secrets: &Secrets,
     folder: &Path,
 ) -> Result<(), Failure> {
     step("sam build", || sam_build(project, tools))?;
@@ -49,7 +54,7 @@ pub(crate) fn deploy(
         api::enable_ttl(port, table, TTL_ATTRIBUTE)?;
     }
     api::mend_scaling(port)?;
-    put_secrets(project, port)?;
+    put_secrets(project, port, secrets)?;
     let stack = json!({
         "endpoint_url": endpoint(port),
         "region": REGION,
@@ -164,12 +169,14 @@ fn quote(value: &str) -> String {
     format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// Writes the local values of the connections' secrets and of ops-api's tokens. They open simulators, nothing else.
-fn put_secrets(project: &Project, port: u16) -> Result<(), Failure> {
+/// Writes the local values of the connections' secrets and of ops-api's tokens, which open simulators and nothing else, and
+/// those of `others` in their place.
+fn put_secrets(project: &Project, port: u16, others: &Secrets) -> Result<(), Failure> {
     let path = project.at("infra/local/secrets.json");
     let text = std::fs::read_to_string(&path).map_err(|e| Failure::file("read", &path, &e))?;
-    let secrets: BTreeMap<String, Value> = serde_json::from_str(&text)
+    let mut secrets: BTreeMap<String, Value> = serde_json::from_str(&text)
         .map_err(|e| Failure::new(format!("`{}` is not a JSON object: {e}", path.display())))?;
+    secrets.extend(others.clone());
     for (name, value) in &secrets {
         api::put_secret(port, &format!("{SECRETS_PREFIX}/{name}"), value)?;
     }

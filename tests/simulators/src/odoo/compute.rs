@@ -286,14 +286,14 @@ pub(super) fn to_invoice(db: &Db, line: i64) -> f64 {
 
 fn order_line(db: &Db, world: &World, id: i64, name: &str) -> Option<Value> {
     let totals = || {
-        tax::totals(
-            &[line_of(
+        tax::line_totals(
+            &line_of(
                 db,
                 "sale.order.line",
                 id,
                 "product_uom_qty",
                 tax_field(world.version),
-            )],
+            ),
             world.config.rounding(),
             world.version,
         )
@@ -518,8 +518,8 @@ fn invoice(db: &Db, world: &World, id: i64, name: &str) -> Option<Value> {
 }
 
 fn invoice_line(db: &Db, world: &World, id: i64, name: &str) -> Option<Value> {
-    let totals = tax::totals(
-        &[line_of(db, "account.move.line", id, "quantity", "tax_ids")],
+    let totals = tax::line_totals(
+        &line_of(db, "account.move.line", id, "quantity", "tax_ids"),
         world.config.rounding(),
         world.version,
     );

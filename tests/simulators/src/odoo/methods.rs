@@ -83,6 +83,14 @@ const GENERIC: &[Method] = &[
         )
     },
     method("get_external_id", "BaseModel", false, &[], 0),
+    // 19 calls it deprecated and answers all the same.
+    method(
+        "check_access_rights",
+        "BaseModel",
+        true,
+        &["operation", "raise_exception"],
+        1,
+    ),
     method(
         "fields_get",
         "BaseModel",
@@ -337,6 +345,7 @@ pub(super) fn run(env: &mut Env<'_>, call: &Call) -> Result<Value, Fault> {
             )
         }
         "get_external_id" => Ok(external_ids(env, model, ids)),
+        "check_access_rights" => check_access_rights(env, model, call),
         "fields_get" => fields_get(env, model, &texts(call.args.get("allfields"))),
         "name_search" => name_search(env, model, call),
         "read_group" | "formatted_read_group" => quants::groups(env, model, &call.args),
@@ -404,6 +413,28 @@ fn external_ids(env: &Env<'_>, model: &str, ids: &[i64]) -> Value {
         (id.to_string(), Value::from(first))
     });
     Value::Object(named.collect())
+}
+
+fn check_access_rights(env: &Env<'_>, model: &str, call: &Call) -> Result<Value, Fault> {
+    let operation = call.value("operation");
+    let right = match operation.as_str().unwrap_or_default() {
+        "read" => Right::Read,
+        "write" => Right::Write,
+        "create" => Right::Create,
+        "unlink" => Right::Unlink,
+        other => {
+            return Err(Fault::new(
+                Class::Assertion,
+                format!("Invalid access mode: {other}"),
+            ));
+        }
+    };
+    let silent = call.args.get("raise_exception") == Some(&Value::Bool(false));
+    match env.check(model, right) {
+        Err(_) if silent => Ok(Value::Bool(false)),
+        Err(refusal) => Err(refusal),
+        Ok(()) => Ok(Value::Bool(true)),
+    }
 }
 
 fn check_object_reference(env: &Env<'_>, call: &Call) -> Result<Value, Fault> {

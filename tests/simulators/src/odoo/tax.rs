@@ -46,7 +46,10 @@ pub(super) fn tax(db: &Db, id: i64) -> Tax {
 
 /// The totals of one document.
 pub(super) fn totals(lines: &[Line], rounding: Rounding, version: Version) -> Totals {
-    let raws: Vec<Raw> = lines.iter().map(|line| raw(line, rounding)).collect();
+    let raws: Vec<Raw> = lines
+        .iter()
+        .map(|line| raw(line, rounding, version))
+        .collect();
     if version == Version::V17 && rounding == Rounding::PerLine {
         let untaxed = cents(raws.iter().map(|raw| cents(raw.untaxed)).sum());
         let tax = cents(
@@ -81,7 +84,23 @@ pub(super) fn totals(lines: &[Line], rounding: Rounding, version: Version) -> To
     }
 }
 
-fn raw(line: &Line, rounding: Rounding) -> Raw {
+/// What one line shows. Where the document is rounded globally a line rounds net and tax each by itself, so that its total
+/// may be a cent off its price: 4.95 with 20 % inside shows 4.13 and 4.96.
+pub(super) fn line_totals(line: &Line, rounding: Rounding, version: Version) -> Totals {
+    if (rounding, version) != (Rounding::Globally, Version::V19) {
+        return totals(std::slice::from_ref(line), rounding, version);
+    }
+    let raw = raw(line, rounding, version);
+    let untaxed = cents(raw.untaxed);
+    let tax = cents(raw.taxes.iter().map(|(_, amount)| cents(*amount)).sum());
+    Totals {
+        untaxed,
+        tax,
+        total: cents(untaxed + tax),
+    }
+}
+
+fn raw(line: &Line, rounding: Rounding, version: Version) -> Raw {
     let round = |value: f64| {
         if rounding == Rounding::PerLine {
             cents(value)
@@ -114,8 +133,17 @@ fn raw(line: &Line, rounding: Rounding) -> Raw {
         .iter()
         .map(|tax| (tax.id, amount(tax, base)))
         .collect();
-    let untaxed = gross - taxes.iter().map(|(_, amount)| amount).sum::<f64>();
-    let untaxed = round(untaxed);
+    let sum = |taxes: &[(i64, f64)]| taxes.iter().map(|(_, amount)| amount).sum::<f64>();
+    // 17 rounds the net price, and the last tax in the price is what remains; 19 rounds the taxes, and the net is.
+    let net_first = (rounding, version) == (Rounding::PerLine, Version::V17);
+    let untaxed = match taxes.split_last_mut() {
+        Some(((_, last), others)) if net_first => {
+            let untaxed = cents(base);
+            *last = cents(gross - untaxed - sum(others));
+            untaxed
+        }
+        _ => round(gross - sum(&taxes)),
+    };
     taxes.extend(excluded.iter().map(|tax| (tax.id, amount(tax, untaxed))));
     Raw {
         untaxed,
@@ -162,6 +190,34 @@ mod tests {
         let lines = [line(21.53, 1.0, 21.0, true), line(21.53, 1.0, 21.0, true)];
         let all = totals(&lines, Rounding::Globally, Version::V19);
         assert_eq!((all.untaxed, all.tax, all.total), (35.59, 7.47, 43.06));
+    }
+
+    #[test]
+    fn the_versions_round_a_price_with_its_tax_in_it_as_measured() {
+        let cases = [
+            (Version::V17, Rounding::PerLine, (4.13, 0.82, 4.95)),
+            (Version::V19, Rounding::PerLine, (4.12, 0.83, 4.95)),
+            (Version::V19, Rounding::Globally, (4.13, 0.83, 4.96)),
+        ];
+        for (version, rounding, wanted) in cases {
+            let shown = line_totals(&line(4.95, 1.0, 20.0, true), rounding, version);
+            let shown = (shown.untaxed, shown.tax, shown.total);
+            assert_eq!(shown, wanted, "{version:?} {rounding:?}");
+        }
+        let lines = [4.95, 4.95, 1.03].map(|price| line(price, 1.0, 20.0, true));
+        let cases = [
+            (Version::V17, Rounding::PerLine, (9.12, 1.81, 10.93)),
+            (Version::V19, Rounding::PerLine, (9.10, 1.83, 10.93)),
+            (Version::V19, Rounding::Globally, (9.11, 1.82, 10.93)),
+        ];
+        for (version, rounding, wanted) in cases {
+            let all = totals(&lines, rounding, version);
+            assert_eq!(
+                (all.untaxed, all.tax, all.total),
+                wanted,
+                "{version:?} {rounding:?}"
+            );
+        }
     }
 
     #[test]

@@ -91,6 +91,11 @@ pub fn draw(
 ) -> ShopOrder {
     let mut rng = env.rng("order", &number.to_string());
     let taxes_included = spec.taxes_included.unwrap_or(rng.random_bool(0.5));
+    let tax_bp = if taxes_included {
+        options.tax_bp
+    } else {
+        options.tax_on_top_bp
+    };
     let mut lines = draw_lines(spec, options, ids, &mut rng);
     let (shipping_price, code, title) = if rng.random_bool(0.25) {
         (1_295, "express", "Express")
@@ -100,7 +105,7 @@ pub fn draw(
     let kind = spec.discount.unwrap_or_else(|| draw_discount(&mut rng));
     let discounts = discount(kind, &mut lines, &mut rng);
     for line in &mut lines {
-        line.tax_minor = tax_of(line.net_minor(), options.tax_bp, taxes_included);
+        line.tax_minor = tax_of(line.net_minor(), tax_bp, taxes_included);
     }
     let free = if kind == DiscountKind::FreeShipping {
         shipping_price
@@ -116,7 +121,7 @@ pub fn draw(
         test: spec.test,
         taxes_included,
         currency: options.currency.clone(),
-        tax_bp: options.tax_bp,
+        tax_bp,
         paid_minor: 0,
         buyer: draw_buyer(number, spec.abroad, ids, &mut rng),
         lines,
@@ -126,7 +131,7 @@ pub fn draw(
             title: title.to_owned(),
             price_minor: shipping_price,
             discount_minor: free,
-            tax_minor: tax_of(shipping_price - free, options.tax_bp, taxes_included),
+            tax_minor: tax_of(shipping_price - free, tax_bp, taxes_included),
         },
         discounts,
         total_error_minor: spec.total_error_minor,

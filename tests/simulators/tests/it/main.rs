@@ -13,6 +13,8 @@ mod helpdesk;
 #[cfg(test)]
 mod money;
 #[cfg(test)]
+mod proxy;
+#[cfg(test)]
 mod shop;
 #[cfg(test)]
 mod signatures;
