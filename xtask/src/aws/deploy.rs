@@ -196,7 +196,7 @@ mod tests {
             ("ErpBulkDlqUrl", "http://127.0.0.1:1/0/erp-bulk-dlq"),
         ];
         let outputs = outputs.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
-        let overrides = BTreeMap::from([("odoo-main".to_owned(), "http://127.0.0.1:2".to_owned())]);
+        let overrides = BTreeMap::from([("odoo-main".to_owned(), "http://127.0.0.1:2".into())]);
         let expected = serde_json::json!({"Parameters": {
             "AWS_ENDPOINT_URL": "http://host.docker.internal:1",
             "WAYBILL_ERP_BULK_QUEUE_URL": "http://host.docker.internal:1/0/erp-bulk",
