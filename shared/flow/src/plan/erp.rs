@@ -7,6 +7,7 @@ use waybill_model::command::{
     CancelSaleOrder, Command, CreateCreditNote, CreateSaleOrder, ReceiveReturn, RegisterDelivery,
     ReverseCreditNote,
 };
+use waybill_model::money::Amount;
 use waybill_model::payment::RefundStatus;
 
 /// Write and confirm an accepted order; bring it to a newer snapshot until it is released.
@@ -121,7 +122,9 @@ pub(super) fn credit_notes(view: &View<'_>, wanted: &mut Vec<Wanted>) {
     for refund in view.refunds() {
         let asked = view.effect(&keys::credit_note(refund.id)).is_some();
         match refund.status() {
-            Some(RefundStatus::Succeeded) if !is_unsettled_cancel(view) => {
+            Some(RefundStatus::Succeeded)
+                if !is_unsettled_cancel(view) && !is_cancel_to_come(view) =>
+            {
                 wanted.extend(credit_note(view, &refund));
             }
             Some(RefundStatus::Failed) if asked => {
@@ -157,6 +160,27 @@ fn is_unsettled_cancel(view: &View<'_>) -> bool {
         None => true,
         Some((warehouse, _)) => view.rejection(&keys::cancel_release(&warehouse)).is_none(),
     }
+}
+
+/// All of it was paid back and nothing has left: its cancel is under way, overtaken by the refund
+/// of a channel that pays back by itself. What is cancelled in time needs no credit note, so it
+/// waits; if no cancel comes, the overdue stage asks a person.
+fn is_cancel_to_come(view: &View<'_>) -> bool {
+    let order = view.order;
+    // What was refunded is wanted no more: what was ordered counts.
+    let goods = order.lines.iter().any(|l| l.requires_shipping);
+    if order.cancelled.is_some() || !goods || view.shipped().next().is_some() {
+        return false;
+    }
+    let back = view
+        .refunds()
+        .filter(|r| r.status() == Some(RefundStatus::Succeeded))
+        .filter_map(|r| r.gateway.or(r.channel))
+        .map(|r| r.amount.amount);
+    let owed = order.totals.total.minus(order.gift_card_paid);
+    Amount::sum(back)
+        .zip(owed)
+        .is_some_and(|(back, owed)| back >= owed)
 }
 
 /// The channel says for which goods, the gateway how much; without the channel's story there is
