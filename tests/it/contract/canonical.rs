@@ -6,7 +6,6 @@ use super::rig::{
 };
 use super::webhooks::{check, facts};
 use serde_json::Value;
-use std::time::Duration;
 use waybill_flow::ports::Attempt::{First, InDoubt};
 use waybill_model::command::{
     CancelFulfillmentOrder, Command, CreateFulfillmentOrder, PublishFulfillment, PublishStock,
@@ -319,7 +318,7 @@ async fn an_older_stock_level_does_not_overwrite_a_newer_one() {
         })
     };
     let newer = now();
-    let older = newer.plus_ms(-Duration::from_secs(60).as_millis() as i64);
+    let older = newer.plus_ms(-60_000);
     for (order, quantity, at) in [("8", 7, newer), ("9", 9, older)] {
         let of = self::order(order).correlation();
         let told = rig.attempt(&publish(quantity, at), of, First).await;

@@ -8,6 +8,7 @@ use waybill_model::command::{
     ReverseCreditNote,
 };
 use waybill_model::failure::GAVE_UP;
+use waybill_model::money::Amount;
 use waybill_model::payment::RefundStatus;
 
 /// Write and confirm an accepted order; bring it to a newer snapshot until it is released.
@@ -130,7 +131,9 @@ pub(super) fn credit_notes(view: &View<'_>, wanted: &mut Vec<Wanted>) {
     for refund in view.refunds() {
         let asked = view.effect(&keys::credit_note(refund.id)).is_some();
         match refund.status() {
-            Some(RefundStatus::Succeeded) if !is_unsettled_cancel(view) => {
+            Some(RefundStatus::Succeeded)
+                if !is_unsettled_cancel(view) && !is_cancel_to_come(view) =>
+            {
                 wanted.extend(credit_note(view, &refund));
             }
             Some(RefundStatus::Failed) if asked => {
@@ -166,6 +169,27 @@ fn is_unsettled_cancel(view: &View<'_>) -> bool {
         && view.shipped().next().is_none()
         && !cancelled_in_erp
         && !view.lost_the_race()
+}
+
+/// All of it was paid back and nothing has left: its cancel is under way, overtaken by the refund
+/// of a channel that pays back by itself. What is cancelled in time needs no credit note, so it
+/// waits; if no cancel comes, the overdue stage asks a person.
+fn is_cancel_to_come(view: &View<'_>) -> bool {
+    let order = view.order;
+    // What was refunded is wanted no more: what was ordered counts.
+    let goods = order.lines.iter().any(|l| l.requires_shipping);
+    if order.cancelled.is_some() || !goods || view.shipped().next().is_some() {
+        return false;
+    }
+    let back = view
+        .refunds()
+        .filter(|r| r.status() == Some(RefundStatus::Succeeded))
+        .filter_map(|r| r.gateway.or(r.channel))
+        .map(|r| r.amount.amount);
+    let owed = order.totals.total.minus(order.gift_card_paid);
+    Amount::sum(back)
+        .zip(owed)
+        .is_some_and(|(back, owed)| back >= owed)
 }
 
 /// The channel says for which goods, the gateway how much; without the channel's story there is

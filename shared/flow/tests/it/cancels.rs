@@ -90,7 +90,7 @@ fn what_was_only_reserved_is_not_paid_back_whether_the_refund_names_it_or_not() 
                 .build();
             let mut world = World::new();
             world.tell(&build::observed(order.clone()));
-            for status in known {
+            if let Some(status) = known {
                 world.tell(&payment(&order, status, 1));
             }
             world.tell(&refund(&order, named));
@@ -159,4 +159,30 @@ fn a_shop_that_refused_the_parcel_because_it_had_cancelled_gives_no_second_case(
     world.tell(&cancelled("4"));
     world.settle();
     assert_eq!(world.open_cases(), vec!["too_late"]);
+}
+
+#[test]
+fn a_full_refund_that_overtook_its_cancel_makes_no_credit_note_and_one_after_shipping_does() {
+    for ships in [false, true] {
+        let order = build::order("5");
+        let mut world = World::new();
+        world.tell(&build::observed(order.clone()));
+        world.settle();
+        let mut told = refund(&order, None);
+        if let Event::RefundObserved(refund) = &mut told.body {
+            refund.status = RefundStatus::Succeeded;
+            refund.amount = build::eur(&order.totals.total.to_string());
+        }
+        world.tell(&told);
+        world.settle();
+        assert!(world.outside.credit_notes.is_empty(), "the cancel may come");
+        world.tell(&if ships {
+            shipped(&order)
+        } else {
+            cancelled("5")
+        });
+        world.settle();
+        assert_eq!(world.outside.credit_notes.len(), usize::from(ships));
+        assert_eq!(world.outside.sale_order.as_ref().unwrap().cancelled, !ships);
+    }
 }
