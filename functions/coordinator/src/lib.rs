@@ -12,7 +12,7 @@ use waybill_flow::decide::{Decided, decide, stock};
 use waybill_flow::ports::{Clock, Commit, CommitError, OrderStore, Queues, Stored, TimelineEntry};
 use waybill_lambda_kit::batch::{BatchError, Handled, Record, Runner, Visibility};
 use waybill_lambda_kit::ended::Ended;
-use waybill_lambda_kit::quarantine::{Unreadable, quarantine, receipt_of};
+use waybill_lambda_kit::quarantine::{Unreadable, receipt_of, unreadable};
 use waybill_lambda_kit::telemetry::About;
 use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
 use waybill_model::command::Issued;
@@ -72,7 +72,7 @@ impl<O: OrderStore, Q: Queues, C: Clock> Ports<'_, O, Q, C> {
             Err(e) => {
                 let what = Unreadable {
                     receipt: receipt_of(&record.message_id),
-                    raw: record.body,
+                    raw: record.body.clone(),
                     code: Code::literal("unreadable_event"),
                     detail: format!(
                         "line {}, column {}: it is no event of this version",
@@ -80,10 +80,12 @@ impl<O: OrderStore, Q: Queues, C: Clock> Ports<'_, O, Q, C> {
                         e.column()
                     ),
                     remedy: "another version of Waybill wrote what this version cannot read: \
-                             deploy matching versions, then replay the order"
+                             deploy matching versions, then replay the order; an effect whose \
+                             outcome this was can be retried a day after it was issued"
                         .to_owned(),
                 };
-                return quarantine(self.orders, what, self.clock.now()).await.into();
+                let now = self.clock.now();
+                return unreadable(self.orders, &record, what, now).await.into();
             }
         };
         let about = About {

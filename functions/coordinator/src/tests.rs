@@ -1,6 +1,7 @@
 use super::*;
 use std::collections::BTreeSet;
 use waybill_flow::ports::{InfraError, Parked, Queue};
+use waybill_lambda_kit::quarantine::PATIENCE_MS;
 use waybill_model::command::{Command, CommandKind, CommandQueue};
 use waybill_model::event::{CommandFinished, StockObserved};
 use waybill_model::id::{ConnectionId, MessageId, RefKind};
@@ -85,7 +86,8 @@ impl World {
         };
         let event = serde_json::from_value(serde_json::json!({
             "Records": [{"messageId": "m-1", "receiptHandle": "h", "body": body,
-                "attributes": {"ApproximateReceiveCount": receives.to_string(), "MessageGroupId": "g"},
+                "attributes": {"ApproximateReceiveCount": receives.to_string(), "MessageGroupId": "g",
+                    "SentTimestamp": build::start().epoch_ms().to_string()},
                 "eventSourceARN": "arn:aws:sqs:eu-west-1:1:events.fifo"}]
         }))
         .unwrap();
@@ -229,9 +231,27 @@ async fn rejected_stock_opens_a_case_of_the_connection() {
 #[tokio::test]
 async fn an_event_that_cannot_be_read_is_kept_with_a_case() {
     let world = World::new();
-    assert!(world.take_body("{\"specversion\":\"1.0\"}", 1).await);
+    let body = "{\"specversion\":\"1.0\"}";
+    assert!(
+        !world.take_body(body, 1).await,
+        "it may be of a newer version"
+    );
+    world.clock.advance_ms(PATIENCE_MS - 1);
+    assert!(!world.take_body(body, 9).await);
+    assert!(world.orders.all_cases().is_empty());
+    world.clock.advance_ms(1);
+    assert!(world.take_body(body, 10).await);
     let cases = world.orders.all_cases();
     assert_eq!(cases[0].code.as_str(), "unreadable_event");
     let kept = world.orders.receipt(&build::message("m-1")).await.unwrap();
     assert!(kept.is_some());
+}
+
+#[tokio::test]
+async fn an_event_of_a_newer_version_is_applied() {
+    let world = World::new();
+    let mut newer = serde_json::to_value(order_event()).unwrap();
+    newer["data"]["order"]["loyalty"] = "gold".into();
+    assert!(world.take_body(&newer.to_string(), 1).await);
+    assert_eq!(world.commands(ERP).len(), 1);
 }

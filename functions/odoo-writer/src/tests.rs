@@ -2,6 +2,7 @@ use super::*;
 use std::sync::Arc;
 use waybill_flow::ports::{InfraError, Queue};
 use waybill_lambda_kit::execute::GIVE_UP_MS;
+use waybill_lambda_kit::quarantine::PATIENCE_MS;
 use waybill_model::command::{Command, CommandKind, CreateSaleOrder};
 use waybill_model::envelope::{CommandEnvelope, EventEnvelope};
 use waybill_model::event::{Event, Outcome};
@@ -57,6 +58,11 @@ impl World {
 
     /// Hands in a batch; the indexes of what was not acknowledged.
     async fn take(&self, commands: &[CommandEnvelope]) -> Vec<String> {
+        let write = |command| serde_json::to_string(command).unwrap();
+        self.take_bodies(commands.iter().map(write).collect()).await
+    }
+
+    async fn take_bodies(&self, bodies: Vec<String>) -> Vec<String> {
         let ports = Ports {
             connections: &self.connections,
             orders: &self.orders,
@@ -70,12 +76,12 @@ impl World {
             visibility: Nowhere,
             clock: ManualClock::default(),
         };
-        let records: Vec<_> = commands
-            .iter()
+        let records: Vec<_> = bodies
+            .into_iter()
             .enumerate()
-            .map(|(index, command)| {
+            .map(|(index, body)| {
                 serde_json::json!({"messageId": index.to_string(), "receiptHandle": "h",
-                    "body": serde_json::to_string(command).unwrap(),
+                    "body": body,
                     "attributes": {"SentTimestamp": build::start().epoch_ms().to_string()},
                     "eventSourceARN": "arn:aws:sqs:eu-west-1:1:erp"})
             })
@@ -220,8 +226,27 @@ async fn an_unreadable_command_is_kept_with_a_case() {
     let world = World::new();
     let mut command = cancel("1");
     command.effect = None;
-    assert!(world.take(&[command, create("2")]).await.is_empty());
+    let commands = [command, create("2")];
+    assert_eq!(
+        world.take(&commands).await,
+        ["0"],
+        "it may be of a newer version"
+    );
+    assert!(world.orders.all_cases().is_empty());
+    world.clock.advance_ms(PATIENCE_MS);
+    assert!(world.take(&commands).await.is_empty());
     let cases = world.orders.all_cases();
     assert_eq!(cases[0].code.as_str(), "unreadable_command");
     assert_eq!(world.erp.written().len(), 1);
+}
+
+#[tokio::test]
+async fn a_command_of_a_newer_version_is_carried_out() {
+    let world = World::new();
+    let mut newer = serde_json::to_value(create("1")).unwrap();
+    newer["data"]["priority"] = "high".into();
+    newer["data"]["order"]["lines"][0]["lot"] = "7".into();
+    assert!(world.take_bodies(vec![newer.to_string()]).await.is_empty());
+    assert_eq!(world.erp.written().len(), 1);
+    assert!(matches!(world.outcomes()[0].1, Outcome::Done { .. }));
 }

@@ -6,7 +6,7 @@
 
 use crate::batch::{Handled, Record};
 use crate::ended::Ended;
-use crate::quarantine::{Unreadable, quarantine, receipt_of};
+use crate::quarantine::{Unreadable, receipt_of, unreadable};
 use crate::queues::event_message;
 use crate::telemetry::About;
 use sha2::{Digest as _, Sha256};
@@ -69,7 +69,7 @@ pub enum Begun {
 }
 
 impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C> {
-    /// Reads the command of a record; an unreadable one is put aside.
+    /// Reads the command of a record; one that stays unreadable is put aside.
     ///
     /// # Errors
     /// How the handling of the record ended instead.
@@ -97,10 +97,11 @@ impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C
             code: Code::literal("unreadable_command"),
             detail,
             remedy: "a version of the coordinator wrote what this version cannot read: deploy \
-                     matching versions, then retry the order's effect"
+                     matching versions; the order's effect can be retried a day after it was \
+                     issued"
                 .to_owned(),
         };
-        quarantine(self.orders, what, self.clock.now()).await
+        unreadable(self.orders, record, what, self.clock.now()).await
     }
 
     /// Claims the command, or tells again what became of it.
