@@ -106,6 +106,7 @@ macro_rules! effect_store_conformance {
                 another_payload_is_a_mismatch_and_overwrites_nothing,
                 a_lease_of_another_payload_that_ran_out_is_granted_in_doubt,
                 what_is_done_answers_every_issue_of_its_content,
+                a_mark_only_moves_forward,
                 a_release_that_did_nothing_is_a_first_attempt_again,
                 doubt_stays_until_an_attempt_completes,
                 only_the_owner_completes_or_releases,

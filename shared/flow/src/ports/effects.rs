@@ -108,6 +108,17 @@ pub trait EffectStore: Send + Sync {
         expires: Instant,
     ) -> impl Future<Output = Result<(), InfraError>> + Send;
 
+    /// Moves marks of a connection forward, each by itself and for good: `true` where no later
+    /// instant was marked before. The same instant twice is `true` twice.
+    ///
+    /// # Errors
+    /// The store failed; some marks may have been moved.
+    fn advance(
+        &self,
+        connection: &ConnectionId,
+        marks: &[(String, Instant)],
+    ) -> impl Future<Output = Result<Vec<bool>, InfraError>> + Send;
+
     /// A small value kept for a connection between runs: a poll cursor, the last published stock.
     ///
     /// # Errors

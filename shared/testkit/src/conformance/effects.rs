@@ -1,7 +1,7 @@
 //! Idempotency records.
 
 use super::Bench;
-use crate::build::{done, message, reference, rejected, start};
+use crate::build::{connection as connection_id, done, message, reference, rejected, start};
 use std::sync::Arc;
 use waybill_flow::ports::{Attempt, Claim, EffectStore};
 use waybill_model::event::Outcome;
@@ -229,6 +229,35 @@ pub async fn only_a_rejection_is_reopened<S: EffectStore>(bench: Bench<S>) {
     store.reopen(&key()).await.unwrap();
     let known = Claim::Completed(outcome());
     assert_eq!(claim(store, "c", start()).await, known);
+}
+
+/// Each by itself, and for each connection.
+pub async fn a_mark_only_moves_forward<S: EffectStore>(bench: Bench<S>) {
+    let store = &*bench.store;
+    let advance = async |connection: &str, marks: &[(&str, i64)]| {
+        let marks: Vec<(String, Instant)> = marks
+            .iter()
+            .map(|(name, n)| ((*name).to_owned(), leases(*n)))
+            .collect();
+        let moved = store.advance(&connection_id(connection), &marks).await;
+        moved.unwrap()
+    };
+    assert_eq!(advance("shop", &[]).await, Vec::<bool>::new());
+    assert_eq!(
+        advance("shop", &[("mug", 2), ("cap", 2)]).await,
+        [true, true]
+    );
+    assert_eq!(advance("shop", &[("mug", 2)]).await, [true], "told again");
+    assert_eq!(
+        advance("shop", &[("mug", 1), ("cap", 3), ("hat", 1)]).await,
+        [false, true, true]
+    );
+    assert_eq!(
+        advance("shop", &[("mug", 1)]).await,
+        [false],
+        "nothing was taken back"
+    );
+    assert_eq!(advance("depot", &[("mug", 1)]).await, [true]);
 }
 
 async fn race<S: EffectStore + 'static>(bench: &Bench<S>, now: Instant) -> Vec<Claim> {

@@ -33,6 +33,7 @@ struct Tables {
     effects: BTreeMap<MessageId, Record>,
     seen: BTreeMap<MessageId, Instant>,
     checkpoints: BTreeMap<(ConnectionId, String), String>,
+    marks: BTreeMap<(ConnectionId, String), Instant>,
 }
 
 #[derive(Debug, Clone)]
@@ -209,6 +210,22 @@ impl EffectStore for MemoryEffects {
     async fn mark_seen(&self, ids: &[MessageId], expires: Instant) -> Result<(), InfraError> {
         self.run("mark_seen", |t| {
             t.seen.extend(ids.iter().map(|id| (id.clone(), expires)));
+        })
+    }
+
+    async fn advance(
+        &self,
+        connection: &ConnectionId,
+        marks: &[(String, Instant)],
+    ) -> Result<Vec<bool>, InfraError> {
+        self.run("advance", |t| {
+            let advance = |(name, at): &(String, Instant)| {
+                let mark = t.marks.entry((connection.clone(), name.clone()));
+                let mark = mark.or_insert(*at);
+                *mark = (*mark).max(*at);
+                *mark == *at
+            };
+            marks.iter().map(advance).collect()
         })
     }
 
