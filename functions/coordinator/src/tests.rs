@@ -210,22 +210,47 @@ async fn counted_stock_goes_to_the_erp_behind_orders_and_leaves_no_state() {
 }
 
 #[tokio::test]
-async fn rejected_stock_opens_a_case_of_the_connection() {
+async fn rejected_stock_is_a_case_of_the_connection_until_the_next_success() {
     let world = World::new();
     let depot: ConnectionId = build::connection("depot");
-    let event = EventEnvelope::new(
-        build::message("finished-1"),
-        depot.clone(),
-        build::start(),
-        CorrelationId::for_connection(&depot),
-        Event::CommandFinished(CommandFinished {
-            effect: build::effect("stock.set/1"),
-            command: CommandKind::SetStock,
-            outcome: build::rejected("unknown_sku"),
-        }),
+    let finished = |n: &str, outcome: Outcome| {
+        EventEnvelope::new(
+            build::message(n),
+            depot.clone(),
+            build::start(),
+            CorrelationId::for_connection(&depot),
+            Event::CommandFinished(CommandFinished {
+                effect: build::effect("stock.set/1"),
+                command: CommandKind::SetStock,
+                outcome,
+            }),
+        )
+    };
+    let refused = |code: &'static str| Outcome::Rejected {
+        code: Code::literal(code),
+        detail: "no".to_owned(),
+        remedy: "create the product, then retry".to_owned(),
+    };
+    let done = || Outcome::Done { references: vec![] };
+    assert!(world.take(&finished("f-1", done()), 1).await);
+    assert!(world.orders.all_cases().is_empty());
+    assert!(
+        world
+            .take(&finished("f-2", refused("unknown_sku")), 1)
+            .await
     );
-    assert!(world.take(&event, 1).await);
-    assert_eq!(world.orders.all_cases()[0].code.as_str(), "unknown_sku");
+    assert!(
+        world
+            .take(&finished("f-3", refused("no_location")), 1)
+            .await
+    );
+    let cases = world.orders.all_cases();
+    assert_eq!(cases.len(), 1);
+    assert_eq!(cases[0].code.as_str(), "no_location");
+    assert!(cases[0].remedy.starts_with("create the product; "));
+    assert!(!cases[0].remedy.contains("retry"), "{}", cases[0].remedy);
+    assert!(world.take(&finished("f-4", done()), 1).await);
+    assert_eq!(world.orders.all_cases()[0].status, CaseStatus::Resolved);
 }
 
 #[tokio::test]

@@ -1,13 +1,15 @@
 use super::*;
 use std::sync::Arc;
-use waybill_flow::ports::{InfraError, Queue};
+use std::time::Duration;
+use waybill_flow::ports::{ErpCommand, InfraError, Queue};
 use waybill_lambda_kit::execute::GIVE_UP_MS;
 use waybill_lambda_kit::quarantine::PATIENCE_MS;
-use waybill_model::command::{Command, CommandKind, CreateSaleOrder};
+use waybill_model::command::{Command, CommandKind, CreateSaleOrder, SetStock};
 use waybill_model::envelope::{CommandEnvelope, EventEnvelope};
 use waybill_model::event::{Event, Outcome};
 use waybill_model::failure::Failure;
-use waybill_model::id::{Code, MessageId};
+use waybill_model::id::{Code, CorrelationId, MessageId};
+use waybill_model::stock::{StockKind, StockLevel};
 use waybill_testkit::build;
 use waybill_testkit::fakes::Reply;
 use waybill_testkit::{FakeErp, Fault, ManualClock, MemoryEffects, MemoryOrders, MemoryQueues};
@@ -63,6 +65,11 @@ impl World {
     }
 
     async fn take_bodies(&self, bodies: Vec<String>) -> Vec<String> {
+        let until = self.clock.now().plus_ms(60_000);
+        self.take_until(bodies, until).await
+    }
+
+    async fn take_until(&self, bodies: Vec<String>, until: Instant) -> Vec<String> {
         let ports = Ports {
             connections: &self.connections,
             orders: &self.orders,
@@ -87,7 +94,7 @@ impl World {
             })
             .collect();
         let event = serde_json::from_value(serde_json::json!({ "Records": records })).unwrap();
-        let response = handle(&ports, &runner, event).await.unwrap();
+        let response = handle(&ports, &runner, event, until).await.unwrap();
         let failures = response.batch_item_failures.into_iter();
         failures.map(|f| f.item_identifier).collect()
     }
@@ -249,4 +256,58 @@ async fn a_command_of_a_newer_version_is_carried_out() {
     assert!(world.take_bodies(vec![newer.to_string()]).await.is_empty());
     assert_eq!(world.erp.written().len(), 1);
     assert!(matches!(world.outcomes()[0].1, Outcome::Done { .. }));
+}
+
+fn count(n: i64, levels: &[(&str, i64)]) -> CommandEnvelope {
+    let depot = build::connection("depot");
+    let at = build::start().plus_ms(n * 1000);
+    let mut command = build::command(
+        CorrelationId::for_connection(&depot),
+        &format!("stock.set/{n}"),
+    );
+    let level = |(sku, quantity): &(&str, i64)| StockLevel {
+        location: depot.clone(),
+        sku: build::sku(sku),
+        kind: StockKind::OnHand,
+        quantity: build::units(*quantity),
+        at,
+    };
+    command.body = Command::SetStock(SetStock {
+        erp: build::connection("odoo-main"),
+        levels: levels.iter().map(level).collect(),
+    });
+    command
+}
+
+#[tokio::test]
+async fn a_count_that_a_newer_one_overtook_is_not_written() {
+    let world = World::new();
+    let new = count(2, &[("MUG-01", 4)]);
+    assert!(world.take(&[new]).await.is_empty());
+    let old = [
+        count(1, &[("MUG-01", 5), ("CAP-01", 9)]),
+        count(0, &[("MUG-01", 6)]),
+    ];
+    assert!(world.take(&old).await.is_empty());
+    let written = world.erp.written();
+    let skus = |command: &ErpCommand| match &command.command {
+        Command::SetStock(set) => set.levels.iter().map(|l| l.sku.to_string()).collect(),
+        other => panic!("{other:?}"),
+    };
+    let skus: Vec<Vec<String>> = written.iter().map(skus).collect();
+    assert_eq!(skus, [["MUG-01"], ["CAP-01"]]);
+}
+
+#[tokio::test]
+async fn calls_to_the_erp_end_before_the_invocation_does() {
+    let world = World::new();
+    let write = |id: &str| serde_json::to_string(&create(id)).unwrap();
+    let now = world.clock.now();
+    let until = now.plus_ms(TELLING_MS + CALL_MS - 1);
+    let late = world.take_until(vec![write("1"), write("2")], until).await;
+    assert_eq!(late, ["0", "1"], "there is no time for a call");
+    assert!(world.erp.withins().is_empty());
+    let until = now.plus_ms(TELLING_MS + CALL_MS);
+    assert!(world.take_until(vec![write("1")], until).await.is_empty());
+    assert_eq!(world.erp.withins(), [Duration::from_millis(3_000)]);
 }
