@@ -12,7 +12,8 @@ use waybill_flow::decide::{Decided, decide, stock};
 use waybill_flow::ports::{Clock, Commit, CommitError, OrderStore, Queues, Stored, TimelineEntry};
 use waybill_lambda_kit::batch::{BatchError, Handled, Record, Runner, Visibility};
 use waybill_lambda_kit::ended::Ended;
-use waybill_lambda_kit::quarantine::{Unreadable, quarantine, receipt_of};
+use waybill_lambda_kit::execute::connection_case;
+use waybill_lambda_kit::quarantine::{Unreadable, receipt_of, unreadable};
 use waybill_lambda_kit::telemetry::About;
 use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
 use waybill_model::command::Issued;
@@ -72,7 +73,7 @@ impl<O: OrderStore, Q: Queues, C: Clock> Ports<'_, O, Q, C> {
             Err(e) => {
                 let what = Unreadable {
                     receipt: receipt_of(&record.message_id),
-                    raw: record.body,
+                    raw: record.body.clone(),
                     code: Code::literal("unreadable_event"),
                     detail: format!(
                         "line {}, column {}: it is no event of this version",
@@ -80,10 +81,12 @@ impl<O: OrderStore, Q: Queues, C: Clock> Ports<'_, O, Q, C> {
                         e.column()
                     ),
                     remedy: "another version of Waybill wrote what this version cannot read: \
-                             deploy matching versions, then replay the order"
+                             deploy matching versions, then replay the order; an effect whose \
+                             outcome this was can be retried a day after it was issued"
                         .to_owned(),
                 };
-                return quarantine(self.orders, what, self.clock.now()).await.into();
+                let now = self.clock.now();
+                return unreadable(self.orders, &record, what, now).await.into();
             }
         };
         let about = About {
@@ -110,8 +113,9 @@ impl<O: OrderStore, Q: Queues, C: Clock> Ports<'_, O, Q, C> {
     /// Stock and its outcomes: no order, no state.
     async fn connection_event(&self, event: &EventEnvelope) -> Ended {
         if let Event::CommandFinished(finished) = &event.body {
+            let id = connection_case(event.correlationid, finished.command);
             return match &finished.outcome {
-                Outcome::Done { .. } => Ended::Done,
+                Outcome::Done { .. } => self.close(id).await,
                 Outcome::Rejected {
                     code,
                     detail,
@@ -119,12 +123,12 @@ impl<O: OrderStore, Q: Queues, C: Clock> Ports<'_, O, Q, C> {
                 } => {
                     let kind = finished.command.as_str();
                     let case = Case {
-                        id: CaseId::new(&event.correlationid.to_string(), code, kind),
+                        id,
                         correlation_id: None,
                         class: CaseClass::Integration,
                         code: code.clone(),
                         detail: format!("`{kind}`: {detail}"),
-                        remedy: remedy.clone(),
+                        remedy: without_retry(remedy),
                         value: None,
                         status: CaseStatus::Open,
                         opened_at: self.clock.now(),
@@ -141,6 +145,26 @@ impl<O: OrderStore, Q: Queues, C: Clock> Ports<'_, O, Q, C> {
         }
         let commands = self.envelopes(event, stock(event, self.connections), self.clock.now());
         outbox::send(self.queues, &commands).await
+    }
+
+    /// The next success of such commands closes their case.
+    async fn close(&self, id: CaseId) -> Ended {
+        let open = match self.orders.case(id).await {
+            Ok(case) => case.filter(|case| case.status == CaseStatus::Open),
+            Err(error) => return Ended::infra(&error),
+        };
+        let Some(case) = open else {
+            return Ended::Done;
+        };
+        let closed = Case {
+            status: CaseStatus::Resolved,
+            closed_at: Some(self.clock.now()),
+            ..case
+        };
+        match self.orders.put_case(&closed).await {
+            Ok(()) => Ended::Done,
+            Err(error) => Ended::infra(&error),
+        }
     }
 
     async fn order_event(&self, event: &EventEnvelope, redelivered: bool) -> Ended {
@@ -282,6 +306,15 @@ impl<O: OrderStore, Q: Queues, C: Clock> Ports<'_, O, Q, C> {
             tracing::warn!(correlation_id = %correlation, %error, "sent commands are sent once more");
         }
     }
+}
+
+/// A remedy for what belongs to no order: there is no effect that a person could retry.
+fn without_retry(remedy: &str) -> String {
+    let what = [", then retry", "; then retry", ", and retry"]
+        .iter()
+        .find_map(|ending| remedy.split_once(ending))
+        .map_or(remedy, |(what, _)| what);
+    format!("{what}; the next run sends newer levels by itself, and the case closes")
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use super::*;
 use std::collections::BTreeSet;
 use waybill_flow::ports::{InfraError, Parked, Queue};
+use waybill_lambda_kit::quarantine::PATIENCE_MS;
 use waybill_model::command::{Command, CommandKind, CommandQueue};
 use waybill_model::event::{CommandFinished, StockObserved};
 use waybill_model::id::{ConnectionId, MessageId, RefKind};
@@ -85,7 +86,8 @@ impl World {
         };
         let event = serde_json::from_value(serde_json::json!({
             "Records": [{"messageId": "m-1", "receiptHandle": "h", "body": body,
-                "attributes": {"ApproximateReceiveCount": receives.to_string(), "MessageGroupId": "g"},
+                "attributes": {"ApproximateReceiveCount": receives.to_string(), "MessageGroupId": "g",
+                    "SentTimestamp": build::start().epoch_ms().to_string()},
                 "eventSourceARN": "arn:aws:sqs:eu-west-1:1:events.fifo"}]
         }))
         .unwrap();
@@ -208,30 +210,73 @@ async fn counted_stock_goes_to_the_erp_behind_orders_and_leaves_no_state() {
 }
 
 #[tokio::test]
-async fn rejected_stock_opens_a_case_of_the_connection() {
+async fn rejected_stock_is_a_case_of_the_connection_until_the_next_success() {
     let world = World::new();
     let depot: ConnectionId = build::connection("depot");
-    let event = EventEnvelope::new(
-        build::message("finished-1"),
-        depot.clone(),
-        build::start(),
-        CorrelationId::for_connection(&depot),
-        Event::CommandFinished(CommandFinished {
-            effect: build::effect("stock.set/1"),
-            command: CommandKind::SetStock,
-            outcome: build::rejected("unknown_sku"),
-        }),
+    let finished = |n: &str, outcome: Outcome| {
+        EventEnvelope::new(
+            build::message(n),
+            depot.clone(),
+            build::start(),
+            CorrelationId::for_connection(&depot),
+            Event::CommandFinished(CommandFinished {
+                effect: build::effect("stock.set/1"),
+                command: CommandKind::SetStock,
+                outcome,
+            }),
+        )
+    };
+    let refused = |code: &'static str| Outcome::Rejected {
+        code: Code::literal(code),
+        detail: "no".to_owned(),
+        remedy: "create the product, then retry".to_owned(),
+    };
+    let done = || Outcome::Done { references: vec![] };
+    assert!(world.take(&finished("f-1", done()), 1).await);
+    assert!(world.orders.all_cases().is_empty());
+    assert!(
+        world
+            .take(&finished("f-2", refused("unknown_sku")), 1)
+            .await
     );
-    assert!(world.take(&event, 1).await);
-    assert_eq!(world.orders.all_cases()[0].code.as_str(), "unknown_sku");
+    assert!(
+        world
+            .take(&finished("f-3", refused("no_location")), 1)
+            .await
+    );
+    let cases = world.orders.all_cases();
+    assert_eq!(cases.len(), 1);
+    assert_eq!(cases[0].code.as_str(), "no_location");
+    assert!(cases[0].remedy.starts_with("create the product; "));
+    assert!(!cases[0].remedy.contains("retry"), "{}", cases[0].remedy);
+    assert!(world.take(&finished("f-4", done()), 1).await);
+    assert_eq!(world.orders.all_cases()[0].status, CaseStatus::Resolved);
 }
 
 #[tokio::test]
 async fn an_event_that_cannot_be_read_is_kept_with_a_case() {
     let world = World::new();
-    assert!(world.take_body("{\"specversion\":\"1.0\"}", 1).await);
+    let body = "{\"specversion\":\"1.0\"}";
+    assert!(
+        !world.take_body(body, 1).await,
+        "it may be of a newer version"
+    );
+    world.clock.advance_ms(PATIENCE_MS - 1);
+    assert!(!world.take_body(body, 9).await);
+    assert!(world.orders.all_cases().is_empty());
+    world.clock.advance_ms(1);
+    assert!(world.take_body(body, 10).await);
     let cases = world.orders.all_cases();
     assert_eq!(cases[0].code.as_str(), "unreadable_event");
     let kept = world.orders.receipt(&build::message("m-1")).await.unwrap();
     assert!(kept.is_some());
+}
+
+#[tokio::test]
+async fn an_event_of_a_newer_version_is_applied() {
+    let world = World::new();
+    let mut newer = serde_json::to_value(order_event()).unwrap();
+    newer["data"]["order"]["loyalty"] = "gold".into();
+    assert!(world.take_body(&newer.to_string(), 1).await);
+    assert_eq!(world.commands(ERP).len(), 1);
 }

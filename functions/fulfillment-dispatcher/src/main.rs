@@ -4,10 +4,11 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use fulfillment_dispatcher::{Ports, handle};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use std::sync::Arc;
-use waybill_lambda_kit::clock::SystemClock;
+use waybill_lambda_kit::clock::{SystemClock, end_of};
 use waybill_lambda_kit::env;
 use waybill_lambda_kit::start::Start;
 use waybill_partners::PartnerClient;
+use waybill_partners::client::target;
 use waybill_store::{DynamoEffects, DynamoOrders, Retention};
 
 #[tokio::main(flavor = "current_thread")]
@@ -31,10 +32,12 @@ async fn main() -> Result<(), Error> {
         effects: &effects,
         queues: &queues,
         partners: &partners,
+        target,
         clock: &SystemClock,
     };
     lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
-        handle(ports, &runner, event.payload).await
+        let until = end_of(&event.context);
+        handle(ports, &runner, event.payload, until).await
     }))
     .await
 }

@@ -1,11 +1,17 @@
 use super::*;
 use std::sync::Arc;
+use waybill_flow::ports::{Attempt, EffectStore};
 use waybill_flow::ports::{InfraError, Queue};
+use waybill_lambda_kit::batch::{Runner, Visibility};
+use waybill_lambda_kit::execute::TELLING_MS;
 use waybill_model::command::{CancelFulfillmentOrder, Command, CommandKind};
+use waybill_model::envelope::CommandEnvelope;
 use waybill_model::envelope::EventEnvelope;
 use waybill_model::event::{Event, Outcome};
 use waybill_model::failure::Failure;
 use waybill_model::id::Code;
+use waybill_model::time::Instant;
+use waybill_partners::client::target;
 use waybill_testkit::build;
 use waybill_testkit::fakes::Reply;
 use waybill_testkit::{FakePartner, Fault, ManualClock, MemoryEffects, MemoryOrders, MemoryQueues};
@@ -40,11 +46,17 @@ impl World {
 
     /// Hands in one command and returns whether it was acknowledged.
     async fn take(&self, command: &CommandEnvelope) -> bool {
+        self.take_until(command, build::start().plus_ms(30_000))
+            .await
+    }
+
+    async fn take_until(&self, command: &CommandEnvelope, until: Instant) -> bool {
         let ports = Ports {
             orders: &self.orders,
             effects: &self.effects,
             queues: &self.queues,
             partners: &self.partners,
+            target,
             clock: self.clock.as_ref(),
         };
         let runner = Runner {
@@ -59,7 +71,7 @@ impl World {
                 "eventSourceARN": "arn:aws:sqs:eu-west-1:1:fulfillment"}]
         }))
         .unwrap();
-        let response = handle(&ports, &runner, event).await.unwrap();
+        let response = handle(&ports, &runner, event, until).await.unwrap();
         response.batch_item_failures.is_empty()
     }
 
@@ -153,4 +165,50 @@ async fn an_outcome_that_could_not_be_recorded_is_told_all_the_same() {
     world.effects.faults().plan("complete", Fault::Unavailable);
     assert!(world.take(&command()).await);
     assert_eq!(world.outcomes().len(), 1);
+}
+
+#[tokio::test]
+async fn an_attempt_that_outlives_its_invocation_is_given_up_in_doubt() {
+    let world = World::new();
+    world.partners.set_hanging(true);
+    let until = build::start().plus_ms(TELLING_MS + 20);
+    assert!(!world.take_until(&command(), until).await);
+    assert!(world.outcomes().is_empty());
+    world.partners.set_hanging(false);
+    assert!(world.take(&command()).await, "the claim was given back");
+    let attempts: Vec<Attempt> = world.partners.calls().iter().map(|c| c.attempt).collect();
+    assert_eq!(attempts, [Attempt::First, Attempt::InDoubt]);
+}
+
+#[tokio::test]
+async fn without_time_left_nothing_is_begun() {
+    let world = World::new();
+    let until = build::start().plus_ms(TELLING_MS);
+    assert!(!world.take_until(&command(), until).await);
+    assert!(world.partners.calls().is_empty());
+    assert!(world.take(&command()).await);
+    assert_eq!(world.partners.calls()[0].attempt, Attempt::First);
+}
+
+/// Its record stays claimed when completing it fails; the operator's retry has another cause.
+#[tokio::test]
+async fn a_retry_after_an_outcome_that_was_not_recorded_goes_through() {
+    let world = World::new();
+    let no = Failure::Rejected {
+        code: Code::literal("unknown_sku"),
+        detail: "no".to_owned(),
+        remedy: "mend it".to_owned(),
+    };
+    world.partners.reply(KIND, Reply::Refused(no));
+    world.effects.faults().plan("complete", Fault::Unavailable);
+    let first = command().caused_by(build::message("event-1"));
+    assert!(world.take(&first).await);
+    let retry = command().caused_by(build::message("operator-1"));
+    assert!(!world.take(&retry).await, "the lease still runs");
+    world.clock.advance_ms(LEASE_MS);
+    let until = build::start().plus_ms(LEASE_MS + 30_000);
+    assert!(world.take_until(&retry, until).await);
+    assert!(matches!(world.outcomes()[1], Outcome::Done { .. }));
+    let last = world.partners.calls().last().unwrap().attempt;
+    assert_eq!(last, Attempt::InDoubt);
 }

@@ -1,16 +1,19 @@
 //! One batch: read, claim, write by ERP, finish.
 
-use crate::Ports;
+use crate::{CALL_MS, Ports, TELLING_MS};
 use futures::future::join_all;
 use std::collections::BTreeMap;
+use std::time::Duration;
 use waybill_flow::ports::{Clock, EffectStore, Erp, ErpCommand, OrderStore, Queues};
 use waybill_lambda_kit::batch::{Handled, Record};
 use waybill_lambda_kit::ended::Ended;
-use waybill_lambda_kit::execute::{Begun, Held, Task, about};
+use waybill_lambda_kit::execute::{Begun, Held, Task, about, out_of_time};
+use waybill_lambda_kit::levels;
 use waybill_lambda_kit::telemetry::About;
 use waybill_model::command::Command;
 use waybill_model::failure::Failure;
 use waybill_model::id::{Code, ConnectionId, MessageId, RefKind, Reference};
+use waybill_model::time::Instant;
 
 /// Orders in one call where the connection does not say.
 const DEFAULT_BATCH: usize = 50;
@@ -20,17 +23,27 @@ type Written = Result<Vec<Reference>, Failure>;
 /// A record on its way.
 enum Step {
     /// To be written.
-    Write { task: Box<Task>, held: Option<Held> },
+    Write {
+        task: Box<Task>,
+        held: Option<Held>,
+        /// Absent where nothing of it is left to be written.
+        command: Option<Box<Command>>,
+    },
     /// Finished without writing.
     Ended { ended: Ended, about: Box<About> },
 }
 
 impl<O: OrderStore, E: EffectStore, Q: Queues, R: Erp, C: Clock> Ports<'_, O, E, Q, R, C> {
-    pub(crate) async fn batch(&self, records: Vec<Record>) -> Vec<Handled> {
-        let steps = join_all(records.iter().map(|record| self.begin(record))).await;
+    pub(crate) async fn batch(&self, records: Vec<Record>, until: Instant) -> Vec<Handled> {
+        let steps = join_all(records.iter().map(|record| self.begin(record, until))).await;
         let mut by_erp: BTreeMap<ConnectionId, Vec<ErpCommand>> = BTreeMap::new();
         for step in &steps {
-            let Step::Write { task, .. } = step else {
+            let Step::Write {
+                task,
+                command: Some(command),
+                ..
+            } = step
+            else {
                 continue;
             };
             let Some(erp) = erp_of(&task.envelope.body) else {
@@ -42,24 +55,24 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, R: Erp, C: Clock> Ports<'_, O, E,
                 commands.push(ErpCommand {
                     correlation: task.envelope.correlationid,
                     key: task.envelope.id.clone(),
-                    command: task.envelope.body.clone(),
+                    command: command.as_ref().clone(),
                 });
             }
         }
         let calls = by_erp
             .iter()
-            .map(|(erp, commands)| self.write(erp, commands));
+            .map(|(erp, commands)| self.write(erp, commands, until));
         let written: BTreeMap<MessageId, Written> =
             join_all(calls).await.into_iter().flatten().collect();
         let finishing = records
             .iter()
             .zip(steps)
-            .map(|(record, step)| self.finish(record, step, &written));
+            .map(|(record, step)| self.finish(record, step, &written, until));
         join_all(finishing).await
     }
 
-    async fn begin(&self, record: &Record) -> Step {
-        let executor = self.executor();
+    async fn begin(&self, record: &Record, until: Instant) -> Step {
+        let executor = self.executor(until);
         let task = match executor.read(record).await {
             Ok(task) => task,
             Err(ended) => {
@@ -67,16 +80,27 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, R: Erp, C: Clock> Ports<'_, O, E,
                 return Step::Ended { ended, about };
             }
         };
+        let command = match levels::newest(self.effects, &task.envelope.body).await {
+            Ok(command) => command.map(|c| Box::new(c.into_owned())),
+            Err(error) => {
+                return Step::Ended {
+                    ended: Ended::infra(&error),
+                    about: Box::new(about_erp(&task)),
+                };
+            }
+        };
         if !needs_claim(&task.envelope.body) {
             return Step::Write {
                 task: Box::new(task),
                 held: None,
+                command,
             };
         }
         match executor.begin(record, &task).await {
             Begun::Run(held) => Step::Write {
                 task: Box::new(task),
                 held: Some(held),
+                command,
             },
             Begun::Ended(ended) => Step::Ended {
                 ended,
@@ -85,11 +109,13 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, R: Erp, C: Clock> Ports<'_, O, E,
         }
     }
 
-    /// Writes to one ERP, in calls of as many as it takes.
+    /// Writes to one ERP, in calls of as many as it takes. All of them end in time for the invocation
+    /// to tell what became of them; what has no time left is not begun.
     async fn write(
         &self,
         erp: &ConnectionId,
         commands: &[ErpCommand],
+        until: Instant,
     ) -> Vec<(MessageId, Written)> {
         let settings = self.connections.get(erp).and_then(|c| c.erp.as_ref());
         let size = settings
@@ -98,7 +124,15 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, R: Erp, C: Clock> Ports<'_, O, E,
             .unwrap_or(DEFAULT_BATCH);
         let mut written = Vec::with_capacity(commands.len());
         for chunk in commands.chunks(size) {
-            let mut results = self.erp.write(erp, chunk).await.into_iter();
+            let left_ms = until.ms_since(self.clock.now()) - TELLING_MS;
+            if left_ms < CALL_MS {
+                let late = |c: &ErpCommand| (c.key.clone(), Err(out_of_time()));
+                written.extend(chunk.iter().map(late));
+                continue;
+            }
+            let within = Duration::from_millis(u64::try_from(left_ms).unwrap_or_default());
+            let results = self.erp.write_within(erp, chunk, within).await;
+            let mut results = results.into_iter();
             for command in chunk {
                 let result = results.next().unwrap_or_else(|| Err(unanswered()));
                 written.push((command.key.clone(), result));
@@ -112,18 +146,24 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, R: Erp, C: Clock> Ports<'_, O, E,
         record: &Record,
         step: Step,
         written: &BTreeMap<MessageId, Written>,
+        until: Instant,
     ) -> Handled {
-        let (task, held) = match step {
+        let (task, held, command) = match step {
             Step::Ended { ended, about } => {
                 return Handled {
                     ended,
                     about: *about,
                 };
             }
-            Step::Write { task, held } => (task, held),
+            Step::Write {
+                task,
+                held,
+                command,
+            } => (task, held, command),
         };
         let result = match written.get(&task.envelope.id) {
             Some(result) => result.clone(),
+            None if command.is_none() => Ok(Vec::new()),
             None => Err(Failure::Rejected {
                 code: Code::literal("unsupported_command"),
                 detail: format!(
@@ -139,7 +179,7 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, R: Erp, C: Clock> Ports<'_, O, E,
             about.odoo_id = Some(first.id.to_string());
         }
         let ended = self
-            .executor()
+            .executor(until)
             .finish(record, &task, held.as_ref(), result)
             .await;
         Handled { ended, about }

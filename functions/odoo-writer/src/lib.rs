@@ -10,6 +10,7 @@ use waybill_flow::connections::Connections;
 use waybill_flow::ports::{Clock, EffectStore, Erp, OrderStore, Queues};
 use waybill_lambda_kit::batch::{BatchError, Runner, Visibility};
 use waybill_lambda_kit::execute::Executor;
+use waybill_model::time::Instant;
 
 /// How long an attempt may take: longer than the function runs (60 s).
 pub const LEASE_MS: i64 = 90_000;
@@ -31,7 +32,13 @@ pub struct Ports<'a, O, E, Q, R, C> {
     pub clock: &'a C,
 }
 
-/// Handles a batch of the queues `erp` or `erp-bulk`.
+/// Time that is kept at the end of an invocation to record and tell outcomes: whole batches of them,
+/// each by calls that may take 8 s.
+pub(crate) const TELLING_MS: i64 = 10_000;
+/// Least time in which a call to the ERP is begun. Shorter ones only make doubt.
+pub(crate) const CALL_MS: i64 = 3_000;
+
+/// Handles a batch of the queues `erp` or `erp-bulk`. The invocation ends at `until`.
 ///
 /// # Errors
 /// The batch cannot be answered message by message.
@@ -39,6 +46,7 @@ pub async fn handle<O, E, Q, R, C, V, K>(
     ports: &Ports<'_, O, E, Q, R, C>,
     runner: &Runner<V, K>,
     event: SqsEvent,
+    until: Instant,
 ) -> Result<SqsBatchResponse, BatchError>
 where
     O: OrderStore,
@@ -49,17 +57,20 @@ where
     V: Visibility,
     K: Clock,
 {
-    runner.together(event, |records| ports.batch(records)).await
+    runner
+        .together(event, |records| ports.batch(records, until))
+        .await
 }
 
 impl<O, E, Q, R, C> Ports<'_, O, E, Q, R, C> {
-    fn executor(&self) -> Executor<'_, E, O, Q, C> {
+    fn executor(&self, until: Instant) -> Executor<'_, E, O, Q, C> {
         Executor {
             effects: self.effects,
             orders: self.orders,
             queues: self.queues,
             clock: self.clock,
             lease_ms: LEASE_MS,
+            until,
         }
     }
 }

@@ -4,7 +4,7 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use odoo_writer::{Ports, handle};
 use std::sync::Arc;
-use waybill_lambda_kit::clock::SystemClock;
+use waybill_lambda_kit::clock::{SystemClock, end_of};
 use waybill_lambda_kit::env;
 use waybill_lambda_kit::start::Start;
 use waybill_odoo::Odoo;
@@ -30,7 +30,8 @@ async fn main() -> Result<(), Error> {
         clock: &SystemClock,
     };
     lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
-        handle(ports, &runner, event.payload).await
+        let until = end_of(&event.context);
+        handle(ports, &runner, event.payload, until).await
     }))
     .await
 }

@@ -1,12 +1,15 @@
 use super::*;
 use std::sync::Arc;
-use waybill_flow::ports::{InfraError, Queue};
+use std::time::Duration;
+use waybill_flow::ports::{ErpCommand, InfraError, Queue};
 use waybill_lambda_kit::execute::GIVE_UP_MS;
-use waybill_model::command::{Command, CommandKind, CreateSaleOrder};
+use waybill_lambda_kit::quarantine::PATIENCE_MS;
+use waybill_model::command::{Command, CommandKind, CreateSaleOrder, SetStock};
 use waybill_model::envelope::{CommandEnvelope, EventEnvelope};
 use waybill_model::event::{Event, Outcome};
 use waybill_model::failure::Failure;
-use waybill_model::id::{Code, MessageId};
+use waybill_model::id::{Code, CorrelationId, MessageId};
+use waybill_model::stock::{StockKind, StockLevel};
 use waybill_testkit::build;
 use waybill_testkit::fakes::Reply;
 use waybill_testkit::{FakeErp, Fault, ManualClock, MemoryEffects, MemoryOrders, MemoryQueues};
@@ -57,6 +60,16 @@ impl World {
 
     /// Hands in a batch; the indexes of what was not acknowledged.
     async fn take(&self, commands: &[CommandEnvelope]) -> Vec<String> {
+        let write = |command| serde_json::to_string(command).unwrap();
+        self.take_bodies(commands.iter().map(write).collect()).await
+    }
+
+    async fn take_bodies(&self, bodies: Vec<String>) -> Vec<String> {
+        let until = self.clock.now().plus_ms(60_000);
+        self.take_until(bodies, until).await
+    }
+
+    async fn take_until(&self, bodies: Vec<String>, until: Instant) -> Vec<String> {
         let ports = Ports {
             connections: &self.connections,
             orders: &self.orders,
@@ -70,18 +83,18 @@ impl World {
             visibility: Nowhere,
             clock: ManualClock::default(),
         };
-        let records: Vec<_> = commands
-            .iter()
+        let records: Vec<_> = bodies
+            .into_iter()
             .enumerate()
-            .map(|(index, command)| {
+            .map(|(index, body)| {
                 serde_json::json!({"messageId": index.to_string(), "receiptHandle": "h",
-                    "body": serde_json::to_string(command).unwrap(),
+                    "body": body,
                     "attributes": {"SentTimestamp": build::start().epoch_ms().to_string()},
                     "eventSourceARN": "arn:aws:sqs:eu-west-1:1:erp"})
             })
             .collect();
         let event = serde_json::from_value(serde_json::json!({ "Records": records })).unwrap();
-        let response = handle(&ports, &runner, event).await.unwrap();
+        let response = handle(&ports, &runner, event, until).await.unwrap();
         let failures = response.batch_item_failures.into_iter();
         failures.map(|f| f.item_identifier).collect()
     }
@@ -220,8 +233,81 @@ async fn an_unreadable_command_is_kept_with_a_case() {
     let world = World::new();
     let mut command = cancel("1");
     command.effect = None;
-    assert!(world.take(&[command, create("2")]).await.is_empty());
+    let commands = [command, create("2")];
+    assert_eq!(
+        world.take(&commands).await,
+        ["0"],
+        "it may be of a newer version"
+    );
+    assert!(world.orders.all_cases().is_empty());
+    world.clock.advance_ms(PATIENCE_MS);
+    assert!(world.take(&commands).await.is_empty());
     let cases = world.orders.all_cases();
     assert_eq!(cases[0].code.as_str(), "unreadable_command");
     assert_eq!(world.erp.written().len(), 1);
+}
+
+#[tokio::test]
+async fn a_command_of_a_newer_version_is_carried_out() {
+    let world = World::new();
+    let mut newer = serde_json::to_value(create("1")).unwrap();
+    newer["data"]["priority"] = "high".into();
+    newer["data"]["order"]["lines"][0]["lot"] = "7".into();
+    assert!(world.take_bodies(vec![newer.to_string()]).await.is_empty());
+    assert_eq!(world.erp.written().len(), 1);
+    assert!(matches!(world.outcomes()[0].1, Outcome::Done { .. }));
+}
+
+fn count(n: i64, levels: &[(&str, i64)]) -> CommandEnvelope {
+    let depot = build::connection("depot");
+    let at = build::start().plus_ms(n * 1000);
+    let mut command = build::command(
+        CorrelationId::for_connection(&depot),
+        &format!("stock.set/{n}"),
+    );
+    let level = |(sku, quantity): &(&str, i64)| StockLevel {
+        location: depot.clone(),
+        sku: build::sku(sku),
+        kind: StockKind::OnHand,
+        quantity: build::units(*quantity),
+        at,
+    };
+    command.body = Command::SetStock(SetStock {
+        erp: build::connection("odoo-main"),
+        levels: levels.iter().map(level).collect(),
+    });
+    command
+}
+
+#[tokio::test]
+async fn a_count_that_a_newer_one_overtook_is_not_written() {
+    let world = World::new();
+    let new = count(2, &[("MUG-01", 4)]);
+    assert!(world.take(&[new]).await.is_empty());
+    let old = [
+        count(1, &[("MUG-01", 5), ("CAP-01", 9)]),
+        count(0, &[("MUG-01", 6)]),
+    ];
+    assert!(world.take(&old).await.is_empty());
+    let written = world.erp.written();
+    let skus = |command: &ErpCommand| match &command.command {
+        Command::SetStock(set) => set.levels.iter().map(|l| l.sku.to_string()).collect(),
+        other => panic!("{other:?}"),
+    };
+    let skus: Vec<Vec<String>> = written.iter().map(skus).collect();
+    assert_eq!(skus, [["MUG-01"], ["CAP-01"]]);
+}
+
+#[tokio::test]
+async fn calls_to_the_erp_end_before_the_invocation_does() {
+    let world = World::new();
+    let write = |id: &str| serde_json::to_string(&create(id)).unwrap();
+    let now = world.clock.now();
+    let until = now.plus_ms(TELLING_MS + CALL_MS - 1);
+    let late = world.take_until(vec![write("1"), write("2")], until).await;
+    assert_eq!(late, ["0", "1"], "there is no time for a call");
+    assert!(world.erp.withins().is_empty());
+    let until = now.plus_ms(TELLING_MS + CALL_MS);
+    assert!(world.take_until(vec![write("1")], until).await.is_empty());
+    assert_eq!(world.erp.withins(), [Duration::from_millis(3_000)]);
 }

@@ -35,7 +35,7 @@ async fn load<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
     stored.ok_or(Refused::NotFound("order"))
 }
 
-/// Issues a rejected effect again.
+/// Issues an effect again that was rejected, or of which nothing was heard for a day.
 pub(crate) async fn retry<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
     ports: &Ports<'_, O, Q, S, C>,
     operator: &Operator,
@@ -46,6 +46,9 @@ pub(crate) async fn retry<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
     let RetryBody { effect } = body(request)?;
     let stored = load(ports, id).await?;
     let known = stored.state.effects.get(&effect);
+    if known.is_some_and(|e| e.is_lost(ports.clock.now())) {
+        return decide(ports, operator, id, Decision::Retry { effect }).await;
+    }
     match known.map(|e| &e.outcome) {
         None => Err(Refused::NotFound("effect of this order")),
         Some(Some(Outcome::Rejected { .. })) => {
@@ -54,7 +57,7 @@ pub(crate) async fn retry<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
         Some(None) => Err(Refused::Conflict {
             code: "still_running",
             message: format!("`{effect}` has not ended yet"),
-            remedy: "wait: it is tried again by itself for a day",
+            remedy: "wait: it is tried again by itself for a day; then it can be retried",
         }),
         Some(Some(Outcome::Done { .. })) => Err(Refused::Conflict {
             code: "already_done",

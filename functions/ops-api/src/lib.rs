@@ -143,7 +143,7 @@ pub async fn handle<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
         tracing::warn!(
             step = STEP,
             route,
-            detail = ended.detail(),
+            detail = ended.own_words(),
             "a request failed"
         );
     }

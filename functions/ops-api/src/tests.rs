@@ -1,13 +1,13 @@
 use super::*;
 use std::collections::BTreeMap;
 use waybill_flow::ports::{Archived, Queue};
-use waybill_flow::state::{Effect, OrderState};
+use waybill_flow::state::{Effect, LOST_MS, OrderState};
 use waybill_lambda_kit::delivery;
 use waybill_model::case::{CaseClass, CaseStatus};
 use waybill_model::command::CommandKind;
 use waybill_model::delivery::{Delivery, Origin};
 use waybill_model::envelope::EventEnvelope;
-use waybill_model::event::{Decision, Event};
+use waybill_model::event::{Decision, Event, Outcome};
 use waybill_model::id::{CorrelationId, RefKind, Reference};
 use waybill_testkit::build;
 use waybill_testkit::{ManualClock, MemoryOrders, MemoryQueues};
@@ -92,6 +92,11 @@ impl World {
 
     /// Order `1001` with a rejected effect.
     async fn order(&self) -> CorrelationId {
+        self.order_with(Some(build::rejected("unknown_sku"))).await
+    }
+
+    /// Order `1001` with an effect that ended so.
+    async fn order_with(&self, outcome: Option<Outcome>) -> CorrelationId {
         let order = build::order("1001");
         let correlation = order.correlation();
         let number = build::external(order.number.as_str());
@@ -102,7 +107,7 @@ impl World {
             Effect {
                 command: CommandKind::CreateSaleOrder,
                 issued_at: build::start(),
-                outcome: Some(build::rejected("unknown_sku")),
+                outcome,
                 attempt: 1,
                 retry_wanted: false,
             },
@@ -198,6 +203,25 @@ async fn a_retry_becomes_a_decision_of_the_operator() {
     assert_eq!(world.post(&path, other).await.0, 404);
     let misspelt = serde_json::json!({"efect": "x"});
     assert_eq!(world.post(&path, misspelt).await.0, 400);
+}
+
+#[tokio::test]
+async fn an_effect_without_an_outcome_can_be_retried_after_a_day() {
+    let world = World::new();
+    let id = world.order_with(None).await;
+    let path = format!("/ops/orders/{id}/retry");
+    let body = serde_json::json!({"effect": "sale_order.create"});
+    world.clock.advance_ms(LOST_MS - 1);
+    let (status, answer) = world.post(&path, body.clone()).await;
+    assert_eq!(
+        (status, &answer["error"]["code"]),
+        (409, &"still_running".into())
+    );
+    assert!(world.queues.is_empty());
+    world.clock.advance_ms(1);
+    let (status, answer) = world.post(&path, body).await;
+    assert_eq!(status, 202, "{answer}");
+    assert_eq!(world.queues.sent(Queue::Events).len(), 1);
 }
 
 #[tokio::test]

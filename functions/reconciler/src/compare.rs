@@ -1,7 +1,8 @@
 //! Waybill and the ERP: orders that wait for something are compared with what the ERP holds.
 //!
-//! An order waits as long as a stage of it has a deadline. Orders that went through every stage are
-//! not compared again: their facts cannot change without an event that reopens a stage.
+//! Looked at are the orders that have a deadline (`flow::stages::next_deadline`), those with the
+//! earliest first. Orders that went through every stage have none: their facts cannot change without
+//! an event that reopens a stage.
 
 use crate::{Job, JobError, Ports, Report, literal};
 use futures::StreamExt as _;

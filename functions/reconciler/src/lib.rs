@@ -179,7 +179,7 @@ impl<O: OrderStore, E, Q: Queues, P, R, C: Clock> Ports<'_, O, E, Q, P, R, C> {
         failure: &Failure,
     ) -> Result<String, JobError> {
         tracing::warn!(step = "reconciler", partner = %connection.id, error_class = failure.class(),
-            error_code = %failure.code(), detail = failure.detail(), "a connection was not asked");
+            error_code = %failure.code(), "a connection was not asked");
         let remedy = match failure {
             Failure::Rejected { remedy, .. } => remedy.clone(),
             Failure::Poison { .. } => {

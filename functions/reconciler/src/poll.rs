@@ -55,16 +55,28 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, R, C: Clock>
             .connections
             .iter()
             .filter(|c| c.has_role(Role::Channel));
+        let mut broken = None;
         for connection in channels {
             report.looked_at += 1;
-            let polled = self.poll_channel(connection).await?;
-            report.found += polled.deliveries;
-            if let Some(failure) = polled.failure {
-                let code = self.could_not_ask(connection, &failure).await?;
-                report.failed.push(code);
+            // One channel's fault must not keep the others from being asked; the first is told
+            // once all were.
+            if let Err(error) = self.poll_one(connection, &mut report).await {
+                tracing::warn!(step = "reconciler", partner = %connection.id, %error,
+                    "the other channels are asked all the same");
+                broken = broken.or(Some(error));
             }
         }
-        Ok(report)
+        broken.map_or(Ok(report), Err)
+    }
+
+    async fn poll_one(&self, connection: &Connection, report: &mut Report) -> Result<(), JobError> {
+        let polled = self.poll_channel(connection).await?;
+        report.found += polled.deliveries;
+        if let Some(failure) = polled.failure {
+            let code = self.could_not_ask(connection, &failure).await?;
+            report.failed.push(code);
+        }
+        Ok(())
     }
 
     async fn poll_channel(&self, connection: &Connection) -> Result<Polled, JobError> {
@@ -78,6 +90,18 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, R, C: Clock>
                 .await;
             let page = match page {
                 Ok(page) => page,
+                Err(failure @ (Failure::Rejected { .. } | Failure::Poison { .. }))
+                    if at.cursor.is_some() =>
+                {
+                    // A cursor is the channel's and lives shortly. Asking anew from the same
+                    // instant loses nothing: what was handed in is recognised.
+                    tracing::warn!(step = "reconciler", partner = %connection.id,
+                        error_code = %failure.code(), "the cursor was refused: asked anew");
+                    at.cursor = None;
+                    at.started = now;
+                    self.keep(connection, &at).await?;
+                    continue;
+                }
                 Err(failure) => {
                     return Ok(Polled {
                         deliveries,
@@ -95,10 +119,7 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, R, C: Clock>
                     started: at.started,
                 };
             }
-            let value = serde_json::to_string(&at)?;
-            self.effects
-                .set_checkpoint(&connection.id, CHECKPOINT, &value)
-                .await?;
+            self.keep(connection, &at).await?;
             if finished {
                 break;
             }
@@ -107,6 +128,14 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, R, C: Clock>
             deliveries,
             failure: None,
         })
+    }
+
+    async fn keep(&self, connection: &Connection, at: &Checkpoint) -> Result<(), JobError> {
+        let value = serde_json::to_string(at)?;
+        let kept = self
+            .effects
+            .set_checkpoint(&connection.id, CHECKPOINT, &value);
+        Ok(kept.await?)
     }
 
     /// Where the last run ended. One that cannot be read is begun anew: duplicates do no harm.

@@ -181,6 +181,56 @@ async fn a_poll_whose_send_failed_starts_again_where_it_was() {
 }
 
 #[tokio::test]
+async fn a_cursor_that_is_refused_is_asked_anew_from_the_same_instant() {
+    let world = World::new();
+    let refused = || {
+        Err(Failure::Rejected {
+            code: Code::literal("channel_refused"),
+            detail: "no such page".to_owned(),
+            remedy: "mend it".to_owned(),
+        })
+    };
+    let away = Failure::Transient {
+        code: Code::literal("partner_unreachable"),
+        detail: "away".to_owned(),
+        retry_after_ms: None,
+    };
+    world.partners.page(page(&["a"], Some("old")));
+    world.partners.page(Err(away));
+    world.run(Job::Poll).await.unwrap();
+    world.partners.page(refused());
+    world.partners.page(page(&["a", "b"], None));
+    let report = world.run(Job::Poll).await.unwrap();
+    assert_eq!((report.found, report.failed.len()), (1, 0));
+    let polls = world.partners.polls();
+    let cursors: Vec<_> = polls.iter().map(|(_, cursor)| cursor.as_deref()).collect();
+    assert_eq!(cursors, [None, Some("old"), Some("old"), None]);
+    assert!(polls.iter().all(|(since, _)| *since == polls[0].0));
+    assert!(world.orders.all_cases().is_empty());
+    world.partners.page(refused());
+    assert_eq!(
+        world.run(Job::Poll).await.unwrap().failed,
+        ["channel_refused"]
+    );
+}
+
+#[tokio::test]
+async fn one_channel_that_cannot_be_handed_in_does_not_keep_the_others_from_being_asked() {
+    let mut world = World::new();
+    let second = CONNECTIONS.replace("shop-main", "shop-other");
+    let shop = second
+        .split("[[connections]]")
+        .find(|c| c.contains("shop-other"));
+    let both = format!("{CONNECTIONS}\n[[connections]]{}", shop.unwrap());
+    world.connections = Connections::parse(&both).unwrap();
+    world.partners.page(page(&["a"], None));
+    world.partners.page(page(&["b"], None));
+    world.queues.faults().plan("send", Fault::Unavailable);
+    assert!(world.run(Job::Poll).await.is_err(), "the fault is told");
+    assert_eq!(world.queues.sent(Queue::Inbound).len(), 1);
+}
+
+#[tokio::test]
 async fn a_channel_that_refuses_us_becomes_a_case_and_one_that_is_away_does_not() {
     let world = World::new();
     world.partners.page(Err(Failure::Transient {

@@ -24,7 +24,7 @@ use waybill_flow::ports::{
 use waybill_lambda_kit::batch::{BatchError, Handled, Record, Runner, Visibility};
 use waybill_lambda_kit::delivery;
 use waybill_lambda_kit::ended::Ended;
-use waybill_lambda_kit::quarantine::{Unreadable, quarantine, receipt_of};
+use waybill_lambda_kit::quarantine::{Unreadable, quarantine, receipt_of, unreadable};
 use waybill_lambda_kit::queues::{MAX_BYTES, event_message};
 use waybill_lambda_kit::telemetry::About;
 use waybill_model::delivery::{Delivery, Origin};
@@ -92,7 +92,7 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, C: Clock> Ports<'
             Err(error) => {
                 let what = Unreadable {
                     receipt: receipt_of(&record.message_id),
-                    raw: record.body,
+                    raw: record.body.clone(),
                     code: Code::literal("undecodable_delivery"),
                     detail: error.to_string(),
                     remedy:
@@ -100,7 +100,8 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, C: Clock> Ports<'
                              lost if it was not the intake"
                             .to_owned(),
                 };
-                return quarantine(self.orders, what, self.clock.now()).await.into();
+                let now = self.clock.now();
+                return unreadable(self.orders, &record, what, now).await.into();
             }
         };
         let mut about = About {

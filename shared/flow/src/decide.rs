@@ -9,7 +9,7 @@ use waybill_model::case::Case;
 use waybill_model::command::{Command, Issued, SetStock};
 use waybill_model::envelope::EventEnvelope;
 use waybill_model::event::{Decision, Event, OperatorDecided, Outcome};
-use waybill_model::id::{EffectKey, ExternalId, MessageId, RefKind, Reference};
+use waybill_model::id::{Code, EffectKey, ExternalId, MessageId, RefKind, Reference};
 use waybill_model::time::Instant;
 
 /// What follows from one event.
@@ -43,6 +43,7 @@ pub fn decide(
 ) -> Decided {
     let mut state = state.cloned().unwrap_or_default();
     let correlation = event.correlationid;
+    give_up_lost(&mut state, &event.body, now);
     let changed = fold::apply(&mut state, event);
     let wanted = View::new(&state, rules, now)
         .map(|v| plan::wanted(&v))
@@ -70,6 +71,26 @@ pub fn decide(
         deadline,
         summary,
         changed,
+    }
+}
+
+/// An operator asks again for an effect of which nothing was heard for a day: it counts as rejected,
+/// so that it can be issued anew and the order's other effects do not wait for it.
+fn give_up_lost(state: &mut OrderState, event: &Event, now: Instant) {
+    let Event::OperatorDecided(decided) = event else {
+        return;
+    };
+    let Decision::Retry { effect: key } = &decided.decision else {
+        return;
+    };
+    if let Some(effect) = state.effects.get_mut(key)
+        && effect.is_lost(now)
+    {
+        effect.outcome = Some(Outcome::Rejected {
+            code: Code::literal("no_outcome"),
+            detail: format!("nothing was heard of `{key}` for a day"),
+            remedy: "look at the partner whether the effect is there, then retry it".to_owned(),
+        });
     }
 }
 

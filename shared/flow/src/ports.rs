@@ -8,7 +8,7 @@ pub mod partners;
 pub mod queues;
 pub mod secrets;
 
-pub use effects::{Attempt, Claim, EffectStore};
+pub use effects::{Attempt, Claim, EffectStore, same_content};
 pub use erp::{Availability, Erp, ErpCommand, ErpOrder};
 pub use orders::{
     Archived, CaseQuery, Commit, CommitError, OrderStore, Parked, Stored, TimelineEntry,

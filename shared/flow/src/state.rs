@@ -77,6 +77,11 @@ pub struct TicketLedger {
     pub content: Option<String>,
 }
 
+/// Age of an effect without an outcome from which it may be asked for again. Whoever carries it out
+/// gives it up within a day, so that its command or its outcome was lost on the way: put aside
+/// unreadable, or purged from a queue. Its claim makes sure that it is not done twice.
+pub const LOST_MS: i64 = 24 * 60 * 60 * 1000;
+
 /// An effect that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effect {
@@ -91,4 +96,12 @@ pub struct Effect {
     /// An operator asked for it again after its rejection, and it was not issued yet.
     #[serde(default)]
     pub retry_wanted: bool,
+}
+
+impl Effect {
+    /// Whether its command or its outcome must have been lost: see [`LOST_MS`].
+    #[must_use]
+    pub fn is_lost(&self, now: Instant) -> bool {
+        self.outcome.is_none() && now.ms_since(self.issued_at) >= LOST_MS
+    }
 }

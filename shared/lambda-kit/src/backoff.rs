@@ -4,8 +4,9 @@ use rand::RngExt as _;
 
 /// Seconds before the second attempt, at most.
 pub const BASE_S: u32 = 2;
-/// Longest wait that we choose: 100 receives at this pace are more than a day, so an outage of a
-/// day does not fill a DLQ.
+/// Longest wait that we choose. With full jitter the mean wait is half of it: a day, after which
+/// commands are given up, takes about 200 receives, and a queue's `maxReceiveCount` has to allow
+/// for clearly more, or messages end in the DLQ without an outcome.
 pub const CAP_S: u32 = 15 * 60;
 /// Longest visibility timeout that SQS takes, counted from the receive.
 pub const MAX_VISIBILITY_S: u32 = 43_200;

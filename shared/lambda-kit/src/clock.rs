@@ -16,3 +16,9 @@ impl Clock for SystemClock {
         Instant::from_epoch_ms(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
     }
 }
+
+/// When the invocation ends, as the runtime was told.
+#[must_use]
+pub fn end_of(invocation: &lambda_runtime::Context) -> Instant {
+    Instant::from_epoch_ms(i64::try_from(invocation.deadline).unwrap_or(i64::MAX))
+}

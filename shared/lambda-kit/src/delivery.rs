@@ -17,8 +17,8 @@ const LEVEL: i32 = 3;
 /// Version of this form.
 const VERSION: u32 = 1;
 
+/// Fields that it does not know are let pass: a newer version may have written them.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Wire {
     v: u32,
     receipt: MessageId,

@@ -20,21 +20,21 @@ pub enum Ended {
     Rejected {
         /// Why.
         code: Code,
-        /// For the log.
+        /// May hold a partner's words: not for the log.
         detail: String,
     },
     /// It cannot be read; raw form and case are stored.
     Quarantined {
         /// Why.
         code: Code,
-        /// For the log.
+        /// May hold a partner's words: not for the log.
         detail: String,
     },
     /// Nothing happened; it may succeed later.
     Transient {
         /// Why.
         code: Code,
-        /// For the log.
+        /// May hold a partner's words: not for the log.
         detail: String,
         /// What was asked for, in milliseconds.
         retry_after_ms: Option<u64>,
@@ -43,7 +43,7 @@ pub enum Ended {
     Indeterminate {
         /// Why.
         code: Code,
-        /// For the log.
+        /// May hold a partner's words: not for the log.
         detail: String,
     },
     /// Somebody else is at it.
@@ -136,7 +136,7 @@ impl Ended {
         }
     }
 
-    /// What went wrong, for the log.
+    /// What went wrong; may hold a partner's words. The log has [`Self::own_words`].
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
         match self {
@@ -151,6 +151,19 @@ impl Ended {
             | Self::Panicked
             | Self::Blocked => None,
         }
+    }
+
+    /// What may stand in a log: the detail of our own stores and queues being away. All other
+    /// details can hold words of a partner or of the ERP, and with them a customer's name or
+    /// address: those go to the case only.
+    #[must_use]
+    pub fn own_words(&self) -> Option<&str> {
+        let is_ours =
+            |code| ["infra_unavailable", "infra_answer_lost", "queue_refused"].contains(&code);
+        self.code()
+            .is_some_and(is_ours)
+            .then(|| self.detail())
+            .flatten()
     }
 
     /// A retry because of our own stores and queues.
@@ -205,5 +218,29 @@ impl From<Failure> for Ended {
             Failure::Rejected { code, detail, .. } => Self::Rejected { code, detail },
             Failure::Poison { code, detail } => Self::Quarantined { code, detail },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_partners_stay_out_of_the_log() {
+        let detail = "`Jane Roe`, Elm Street 1: no such state".to_owned();
+        let code = Code::literal("erp_refused");
+        let failure = Failure::Rejected {
+            code,
+            detail,
+            remedy: String::new(),
+        };
+        assert_eq!(Ended::from(failure).own_words(), None);
+        let away = InfraError::Unavailable {
+            system: "orders",
+            detail: "throttled".to_owned(),
+        };
+        let ended = Ended::infra(&away);
+        assert_eq!(ended.own_words(), ended.detail());
+        assert!(ended.own_words().is_some());
     }
 }

@@ -6,22 +6,31 @@
 
 use crate::batch::{Handled, Record};
 use crate::ended::Ended;
-use crate::quarantine::{Unreadable, quarantine, receipt_of};
+use crate::quarantine::{Unreadable, receipt_of, unreadable};
 use crate::queues::event_message;
 use crate::telemetry::About;
 use sha2::{Digest as _, Sha256};
+use std::time::Duration;
 use waybill_flow::ports::{
     Attempt, Claim, Clock, EffectStore, InfraError, OrderStore, Outgoing, Queue, Queues,
 };
+use waybill_model::case::{CaseId, CaseStatus};
 use waybill_model::command::{Command, CommandKind};
 use waybill_model::envelope::{CommandEnvelope, EventEnvelope};
 use waybill_model::event::{CommandFinished, Event, Outcome};
 use waybill_model::failure::Failure;
-use waybill_model::id::{Code, ConnectionId, EffectKey, MessageId, Reference, name_uuid};
+use waybill_model::id::{
+    Code, ConnectionId, CorrelationId, EffectKey, MessageId, Reference, name_uuid,
+};
 use waybill_model::time::Instant;
 
 /// Age at which a command that still fails is given up and a case is opened.
 pub const GIVE_UP_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// Time that is kept at the end of an invocation to record and tell outcomes, in milliseconds. An
+/// attempt that is still running then is given up in doubt, so that one slow partner does not take
+/// the other records of its batch with it.
+pub const TELLING_MS: i64 = 5_000;
 
 /// How long a command waits for another issue of its effect that holds the key.
 const MISMATCH_MS: i64 = 60 * 60 * 1000;
@@ -39,6 +48,8 @@ pub struct Executor<'a, E, O, Q, C> {
     pub clock: &'a C,
     /// How long an attempt may take: longer than the function runs.
     pub lease_ms: i64,
+    /// When the invocation ends: an attempt ends [`TELLING_MS`] before.
+    pub until: Instant,
 }
 
 /// A claim that is held.
@@ -69,7 +80,7 @@ pub enum Begun {
 }
 
 impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C> {
-    /// Reads the command of a record; an unreadable one is put aside.
+    /// Reads the command of a record; one that stays unreadable is put aside.
     ///
     /// # Errors
     /// How the handling of the record ended instead.
@@ -97,10 +108,11 @@ impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C
             code: Code::literal("unreadable_command"),
             detail,
             remedy: "a version of the coordinator wrote what this version cannot read: deploy \
-                     matching versions, then retry the order's effect"
+                     matching versions; the order's effect can be retried a day after it was \
+                     issued"
                 .to_owned(),
         };
-        quarantine(self.orders, what, self.clock.now()).await
+        unreadable(self.orders, record, what, self.clock.now()).await
     }
 
     /// Claims the command, or tells again what became of it.
@@ -138,8 +150,8 @@ impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C
             .await
     }
 
-    /// Another issue of the effect holds the key: it may still be running, so wait for its lease;
-    /// if that does not help, a person has to look.
+    /// Another issue of the effect holds the key: it may still be running, so wait for its lease.
+    /// If that does not help, it was done with other content, and a person has to look.
     async fn mismatch(&self, record: &Record, task: &Task) -> Ended {
         let code = Code::literal("payload_mismatch");
         let detail = format!("`{}` was begun before with other content", task.effect);
@@ -153,7 +165,9 @@ impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C
         let outcome = Outcome::Rejected {
             code,
             detail,
-            remedy: "compare what the partner holds with the order, then retry the effect"
+            remedy: "an earlier issue with other content was carried out, and that is recorded \
+                     for good: bring what the partner holds in line with the order by hand, and \
+                     close the case"
                 .to_owned(),
         };
         self.tell(task, &outcome, ended_of(&outcome)).await
@@ -207,7 +221,8 @@ impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C
 
     /// Tells the coordinator; `ended` once that is durable.
     async fn tell(&self, task: &Task, outcome: &Outcome, ended: Ended) -> Ended {
-        if is_silent(task.envelope.body.kind(), outcome) {
+        let kind = task.envelope.body.kind();
+        if is_silent(kind, outcome) && !self.closes_a_case(task, kind).await {
             return ended;
         }
         let message = match outcome_message(task, outcome, self.clock.now()) {
@@ -227,9 +242,41 @@ impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C
         }
     }
 
+    /// Whether a refusal before this command was issued is still an open case: the coordinator
+    /// closes it when it hears of a success. Where that is not known, it is told.
+    async fn closes_a_case(&self, task: &Task, kind: CommandKind) -> bool {
+        let id = connection_case(task.envelope.correlationid, kind);
+        match self.orders.case(id).await {
+            Ok(Some(case)) => {
+                case.status == CaseStatus::Open && task.envelope.time > case.opened_at
+            }
+            Ok(None) => false,
+            Err(_) => true,
+        }
+    }
+
     fn age_ms(&self, record: &Record) -> i64 {
         let now = self.clock.now();
         record.sent_at.map_or(0, |sent| now.ms_since(sent))
+    }
+
+    /// The result of an attempt, or in doubt where the invocation does not wait for it any longer.
+    async fn in_time(
+        &self,
+        attempt: impl Future<Output = Result<Vec<Reference>, Failure>>,
+    ) -> Result<Vec<Reference>, Failure> {
+        let left_ms = self.until.ms_since(self.clock.now()) - TELLING_MS;
+        let left = match u64::try_from(left_ms) {
+            Ok(ms) if ms > 0 => Duration::from_millis(ms),
+            Ok(_) | Err(_) => return Err(out_of_time()),
+        };
+        match tokio::time::timeout(left, attempt).await {
+            Ok(result) => result,
+            Err(_) => Err(Failure::Indeterminate {
+                code: Code::literal("attempt_cut_off"),
+                detail: "the partner had not answered when the invocation had to end".to_owned(),
+            }),
+        }
     }
 
     /// The whole cycle for one record.
@@ -247,12 +294,30 @@ impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C
         let ended = match self.begin(&record, &task).await {
             Begun::Ended(ended) => ended,
             Begun::Run(held) => {
-                let result = work(&task.envelope, held.attempt).await;
+                let result = self.in_time(work(&task.envelope, held.attempt)).await;
                 self.finish(&record, &task, Some(&held), result).await
             }
         };
         Handled { ended, about }
     }
+}
+
+/// Nothing was begun: there was no time left.
+#[must_use]
+pub fn out_of_time() -> Failure {
+    Failure::Transient {
+        code: Code::literal("out_of_time"),
+        detail: "the invocation ended before its turn".to_owned(),
+        retry_after_ms: None,
+    }
+}
+
+/// The case about commands of one kind that belong to a connection and no order: one, whatever the
+/// code, so that the next success closes it.
+#[must_use]
+pub fn connection_case(correlation: CorrelationId, kind: CommandKind) -> CaseId {
+    let code = Code::literal("connection_command");
+    CaseId::new(&correlation.to_string(), &code, kind.as_str())
 }
 
 /// Absolute counts go through without an order: that they arrived is of interest to nobody.
@@ -328,11 +393,13 @@ fn in_doubt(claim: Claim) -> Claim {
     }
 }
 
-/// What tells one issue of an effect from the next: its content and its cause.
+/// What tells one issue of an effect from the next: its content, and after `/` its cause.
 fn payload_hash(envelope: &CommandEnvelope) -> String {
     // A command that serialises is hashed by its form; all of ours do.
-    let content = serde_json::to_vec(&(&envelope.body, &envelope.causationid)).unwrap_or_default();
-    hex::encode(Sha256::digest(content))
+    let content = serde_json::to_vec(&envelope.body).unwrap_or_default();
+    let content = hex::encode(Sha256::digest(content));
+    let cause = envelope.causationid.as_ref().map_or("", MessageId::as_str);
+    format!("{content}/{}", hex::encode(Sha256::digest(cause)))
 }
 
 /// The event that tells an outcome. Its id follows from command, cause and outcome: told twice it

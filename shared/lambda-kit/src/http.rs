@@ -78,7 +78,7 @@ impl Request {
         })
     }
 
-    /// The parts of the path, percent-decoded where they were not.
+    /// The parts of the path as they came: nothing is decoded, and ids need no encoding.
     #[must_use]
     pub fn segments(&self) -> Vec<&str> {
         self.path.split('/').filter(|s| !s.is_empty()).collect()

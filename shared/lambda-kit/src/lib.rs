@@ -5,6 +5,7 @@
 //! | [`env`], [`connections`], [`start`] | configuration, read once at the cold start, all faults at once |
 //! | [`batch`], [`ended`], [`backoff`] | one SQS batch: every record by itself, what is acknowledged, when the rest comes back |
 //! | [`execute`] | claim, do, complete, tell: the cycle of every function that carries out commands |
+//! | [`partner_commands`], [`levels`] | the handler of commands to partners; stock levels that were overtaken |
 //! | [`queues`], [`secrets`], [`clock`] | adapters of the flow's ports |
 //! | [`delivery`] | the form of a delivery on the inbound queue |
 //! | [`http`] | requests and answers of the HTTP API |
@@ -19,6 +20,8 @@ pub mod ended;
 pub mod env;
 pub mod execute;
 pub mod http;
+pub mod levels;
+pub mod partner_commands;
 pub mod quarantine;
 pub mod queues;
 pub mod secrets;

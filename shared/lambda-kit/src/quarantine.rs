@@ -1,10 +1,16 @@
 //! What cannot be read is kept with its reason, and a person is told.
 
+use crate::batch::Record;
 use crate::ended::Ended;
-use waybill_flow::ports::{Archived, InfraError, OrderStore};
+use waybill_flow::ports::{Archived, OrderStore};
 use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
 use waybill_model::id::{Code, MessageId};
 use waybill_model::time::Instant;
+
+/// How long a message of our own queues may stay unreadable before it is put aside. While a deploy
+/// or a rollback is under way, a function of the other version may find it first; longer than the
+/// slowest of ours takes, shorter than a person would miss it.
+pub const PATIENCE_MS: i64 = 60 * 60 * 1000;
 
 /// What is put aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +25,28 @@ pub struct Unreadable {
     pub detail: String,
     /// What to do about it.
     pub remedy: String,
+}
+
+/// A message of our own queues that cannot be read: it is tried again until it is an hour old, since
+/// the version that can read it may be on its way, and then put aside. A message that does not say
+/// when it was sent is put aside at once: nothing would end its retries.
+pub async fn unreadable(
+    orders: &impl OrderStore,
+    record: &Record,
+    what: Unreadable,
+    now: Instant,
+) -> Ended {
+    if record
+        .sent_at
+        .is_some_and(|sent| now.ms_since(sent) < PATIENCE_MS)
+    {
+        return Ended::Transient {
+            code: what.code,
+            detail: what.detail,
+            retry_after_ms: None,
+        };
+    }
+    quarantine(orders, what, now).await
 }
 
 /// Keeps the raw message and opens a case; only then may the message be acknowledged.
@@ -65,10 +93,4 @@ pub fn receipt_of(message_id: &str) -> MessageId {
     MessageId::new(message_id).unwrap_or_else(|_| {
         MessageId::from_uuid(waybill_model::id::name_uuid(&["message", message_id]))
     })
-}
-
-/// Whether reading back failed for good: such a record is not mended by waiting.
-#[must_use]
-pub fn is_corrupt(error: &InfraError) -> bool {
-    matches!(error, InfraError::Corrupt { .. })
 }

@@ -76,7 +76,7 @@ macro_rules! line {
             outcome = $line.ended.outcome(),
             error_class = $line.ended.error_class(),
             error_code = $line.ended.code(),
-            detail = $line.ended.detail(),
+            detail = $line.ended.own_words(),
             duration_ms = $line.duration_ms,
             "message"
         )

@@ -64,7 +64,7 @@ pub enum CaseClass {
 
 /// An exception that a person owns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct Case {
     /// Computed, see [`CaseId`].
     pub id: CaseId,

@@ -148,7 +148,7 @@ pub struct Issued {
 
 /// Content of [`Command::CreateSaleOrder`] and [`Command::AmendSaleOrder`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct CreateSaleOrder {
     /// The Odoo to write to.
     pub erp: ConnectionId,
@@ -158,7 +158,7 @@ pub struct CreateSaleOrder {
 
 /// Content of [`Command::CancelSaleOrder`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct CancelSaleOrder {
     /// The Odoo to write to.
     pub erp: ConnectionId,
@@ -166,7 +166,7 @@ pub struct CancelSaleOrder {
 
 /// Content of [`Command::RegisterDelivery`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct RegisterDelivery {
     /// The Odoo to write to.
     pub erp: ConnectionId,
@@ -176,7 +176,7 @@ pub struct RegisterDelivery {
 
 /// Content of [`Command::ReceiveReturn`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct ReceiveReturn {
     /// The Odoo to write to.
     pub erp: ConnectionId,
@@ -186,7 +186,7 @@ pub struct ReceiveReturn {
 
 /// Content of [`Command::CreateCreditNote`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct CreateCreditNote {
     /// The Odoo to write to.
     pub erp: ConnectionId,
@@ -202,7 +202,7 @@ pub struct CreateCreditNote {
 
 /// Content of [`Command::ReverseCreditNote`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct ReverseCreditNote {
     /// The Odoo to write to.
     pub erp: ConnectionId,
@@ -212,7 +212,7 @@ pub struct ReverseCreditNote {
 
 /// Content of [`Command::SetStock`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct SetStock {
     /// The Odoo to write to.
     pub erp: ConnectionId,
@@ -222,7 +222,7 @@ pub struct SetStock {
 
 /// Content of [`Command::CreateFulfillmentOrder`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct CreateFulfillmentOrder {
     /// The warehouse.
     pub warehouse: ConnectionId,
@@ -244,7 +244,7 @@ pub struct CreateFulfillmentOrder {
 
 /// Content of [`Command::CancelFulfillmentOrder`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct CancelFulfillmentOrder {
     /// The warehouse.
     pub warehouse: ConnectionId,
@@ -256,7 +256,7 @@ pub struct CancelFulfillmentOrder {
 
 /// Content of [`Command::SubscribeTracking`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct SubscribeTracking {
     /// The carrier service.
     pub tracker: ConnectionId,
@@ -268,7 +268,7 @@ pub struct SubscribeTracking {
 
 /// Content of [`Command::PublishFulfillment`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct PublishFulfillment {
     /// The channel.
     pub channel: ConnectionId,
@@ -282,7 +282,7 @@ pub struct PublishFulfillment {
 
 /// Content of [`Command::PublishStock`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct PublishStock {
     /// The channel.
     pub channel: ConnectionId,
@@ -292,7 +292,7 @@ pub struct PublishStock {
 
 /// Content of [`Command::UpdateTicket`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct UpdateTicket {
     /// The helpdesk.
     pub helpdesk: ConnectionId,
@@ -302,7 +302,7 @@ pub struct UpdateTicket {
 
 /// What an agent sees of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct OrderContext {
     /// The number that the customer sees.
     pub order_number: OrderNumber,
@@ -324,7 +324,7 @@ pub struct OrderContext {
 
 /// Content of [`Command::CreateRefund`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct CreateRefund {
     /// The gateway.
     pub gateway: ConnectionId,

@@ -78,7 +78,7 @@ impl Event {
 
 /// An order with what validation found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct OrderObserved {
     /// The snapshot.
     pub order: Order,
@@ -89,7 +89,7 @@ pub struct OrderObserved {
 
 /// A named, blocking exception of an order (features V1).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct Finding {
     /// From the documented table of codes, such as `total_mismatch`.
     pub code: Code,
@@ -101,7 +101,7 @@ pub struct Finding {
 
 /// Levels counted by one location.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct StockObserved {
     /// One entry a SKU.
     pub levels: Vec<StockLevel>,
@@ -109,7 +109,7 @@ pub struct StockObserved {
 
 /// One of our commands came to an end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct CommandFinished {
     /// The effect that the command was for.
     pub effect: EffectKey,
@@ -121,7 +121,8 @@ pub struct CommandFinished {
 
 /// How a command ended. Transient and indeterminate failures are not outcomes: they are retried.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "result", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "result", rename_all = "snake_case")]
+#[schemars(deny_unknown_fields)]
 pub enum Outcome {
     /// The effect is there, whether this attempt or an earlier one made it.
     Done {
@@ -141,7 +142,7 @@ pub enum Outcome {
 
 /// The clock passed an instant that a stage waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct ClockPassed {
     /// The instant that has passed.
     pub now: Instant,
@@ -149,7 +150,7 @@ pub struct ClockPassed {
 
 /// What a person decided about an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct OperatorDecided {
     /// What.
     pub decision: Decision,
@@ -159,7 +160,8 @@ pub struct OperatorDecided {
 
 /// What an operator can decide.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[schemars(deny_unknown_fields)]
 pub enum Decision {
     /// Issue the effect again after its rejection.
     Retry {

@@ -33,6 +33,7 @@ pub mod returns;
 pub mod schema;
 pub mod shipment;
 pub mod stock;
+pub mod strict;
 mod text;
 pub mod ticket;
 pub mod time;

@@ -269,7 +269,7 @@ impl JsonSchema for Amount {
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct Money {
     /// How much.
     pub amount: Amount,

@@ -39,7 +39,7 @@ impl From<Instant> for Version {
 /// All amounts are in `currency`. Amounts of lines and shipping contain tax exactly if
 /// `taxes_included`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct Order {
     /// The connection it came through.
     pub channel: ConnectionId,
@@ -107,7 +107,7 @@ pub enum OrderPayment {
 
 /// When and why an order was cancelled.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct Cancellation {
     /// When.
     pub at: Instant,
@@ -117,7 +117,7 @@ pub struct Cancellation {
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct OrderLine {
     /// The channel's line id.
     pub id: LineId,
@@ -144,7 +144,7 @@ pub struct OrderLine {
 
 /// One paid way of delivery.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct ShippingLine {
     /// The channel's code of the method, or its title where it has none.
     pub method: String,
@@ -160,7 +160,7 @@ pub struct ShippingLine {
 
 /// One tax of a line.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct Tax {
     /// The channel's title, such as `VAT`.
     pub title: String,
@@ -174,7 +174,7 @@ pub struct Tax {
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct Totals {
     /// Lines after discount.
     pub subtotal: Amount,

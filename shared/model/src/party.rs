@@ -7,7 +7,7 @@ use std::fmt;
 
 /// Who ordered.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct Customer {
     /// The channel's customer id; absent for guests.
     pub id: Option<ExternalId>,
@@ -25,7 +25,7 @@ pub struct Customer {
 
 /// Where goods or an invoice go.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct Address {
     /// Recipient.
     pub name: Option<String>,

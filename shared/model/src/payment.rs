@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// A payment at a gateway: snapshot with a version.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct Payment {
     /// The gateway.
     pub gateway: ConnectionId,
@@ -46,7 +46,7 @@ pub enum PaymentStatus {
 /// A refund as one system tells it. The channel's and the gateway's story of the same refund
 /// carry the same `id` and different `source`s.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct Refund {
     /// The refund's own id: the channel's where the channel knows it, else the gateway's.
     pub id: ExternalId,
@@ -70,7 +70,7 @@ pub struct Refund {
 
 /// Goods that a refund is for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct RefundLine {
     /// The channel's line id.
     pub line_id: LineId,

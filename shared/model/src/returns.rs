@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// A return as one system tells it. The channel's and the warehouse's story of one return carry
 /// the same `id` and different `source`s.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct Return {
     /// The return's id: the channel's where the warehouse carries it as its reference.
     pub id: ExternalId,
@@ -25,7 +25,7 @@ pub struct Return {
 
 /// What comes back.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct ReturnLine {
     /// The channel's line id, where known.
     pub line_id: Option<LineId>,

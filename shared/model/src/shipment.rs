@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 /// Work for one warehouse, as the warehouse tells it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct FulfillmentOrder {
     /// The warehouse.
     pub warehouse: ConnectionId,
@@ -48,7 +48,7 @@ pub enum FulfillmentStatus {
 
 /// One or more parcels that leave a warehouse together.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct Shipment {
     /// Who sends.
     pub warehouse: ConnectionId,
@@ -70,7 +70,7 @@ pub struct Shipment {
 
 /// What is in a shipment.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct ShippedLine {
     /// The channel's line id, where the warehouse echoes it.
     pub line_id: Option<LineId>,
@@ -91,7 +91,7 @@ impl Shipment {
 
 /// One parcel.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct Parcel {
     /// The carrier's number, once known.
     pub tracking_number: Option<TrackingNumber>,
@@ -121,7 +121,7 @@ pub enum ShipmentStatus {
 
 /// What a carrier tells about one parcel.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct Tracking {
     /// Who tells.
     pub source: ConnectionId,

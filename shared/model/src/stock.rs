@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// How many of one SKU one place has.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct StockLevel {
     /// Who counted: a warehouse, or the ERP.
     pub location: ConnectionId,

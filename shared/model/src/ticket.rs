@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A ticket as the helpdesk tells it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct Ticket {
     /// The helpdesk.
     pub helpdesk: ConnectionId,

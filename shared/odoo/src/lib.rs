@@ -34,6 +34,7 @@ use catalog::Memory;
 use client::Api;
 use error::{OdooError, rejected};
 use std::fmt;
+use std::time::Duration;
 use tokio::time::Instant;
 use waybill_flow::connections::{Connection, Connections, ErpSettings};
 use waybill_flow::ports::{Availability, Erp, ErpCommand, ErpOrder, Secrets};
@@ -90,7 +91,11 @@ impl<S: Secrets> Odoo<S> {
             })
     }
 
-    async fn open<'a>(&'a self, erp: &'a ConnectionId) -> Result<Api<'a>, Failure> {
+    async fn open<'a>(
+        &'a self,
+        erp: &'a ConnectionId,
+        deadline: Instant,
+    ) -> Result<Api<'a>, Failure> {
         let (connection, settings) = self.settings(erp)?;
         let fail = |e: OdooError| e.failure(erp);
         let mut secrets = self.secrets.get(erp).await.map_err(|e| {
@@ -111,7 +116,7 @@ impl<S: Secrets> Odoo<S> {
             key,
             session: client::Session { uid: 0, major: 0 },
             limits: self.limits,
-            deadline: Instant::now() + self.limits.batch,
+            deadline,
         };
         api.session = match self.memory.session(erp) {
             Some(session) => session,
@@ -126,12 +131,14 @@ impl<S: Secrets> Odoo<S> {
 }
 
 impl<S: Secrets> Erp for Odoo<S> {
-    async fn write(
+    async fn write_within(
         &self,
         erp: &ConnectionId,
         batch: &[ErpCommand],
+        within: Duration,
     ) -> Vec<Result<Vec<Reference>, Failure>> {
-        let api = match self.open(erp).await {
+        let deadline = Instant::now() + self.limits.batch.min(within);
+        let api = match self.open(erp, deadline).await {
             Ok(api) => api,
             Err(failure) => return vec![Err(failure); batch.len()],
         };
@@ -156,7 +163,7 @@ impl<S: Secrets> Erp for Odoo<S> {
         erp: &ConnectionId,
         skus: &[Sku],
     ) -> Result<Vec<Availability>, Failure> {
-        let api = self.open(erp).await?;
+        let api = self.open(erp, Instant::now() + self.limits.batch).await?;
         read::availability(&api, skus)
             .await
             .map_err(|e| e.failure(erp))
@@ -167,7 +174,7 @@ impl<S: Secrets> Erp for Odoo<S> {
         erp: &ConnectionId,
         correlations: &[CorrelationId],
     ) -> Result<Vec<ErpOrder>, Failure> {
-        let api = self.open(erp).await?;
+        let api = self.open(erp, Instant::now() + self.limits.batch).await?;
         read::orders(&api, correlations)
             .await
             .map_err(|e| e.failure(erp))

@@ -4,11 +4,11 @@ use std::time::Duration;
 use waybill_model::failure::Failure;
 use waybill_model::id::Code;
 
-/// Longest wait for a whole answer. Functions run longer than two of these, so that an attempt
-/// ends inside its invocation.
-pub const TIMEOUT: Duration = Duration::from_secs(20);
+/// Longest wait for a whole answer. An attempt may make several calls; that it ends inside its
+/// invocation is seen to by whoever runs it, and this leaves it time for two slow ones.
+pub const TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait for a connection.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Largest answer that is read, in bytes.
 pub const MAX_ANSWER: usize = 8 * 1024 * 1024;
 

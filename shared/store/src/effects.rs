@@ -6,6 +6,7 @@ use crate::keys;
 use crate::limits::{ITEM_BYTES, ITEM_OVERHEAD_BYTES, Retention};
 use crate::table::Table;
 use aws_sdk_dynamodb::Client;
+use futures::StreamExt as _;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use waybill_flow::ports::{Claim, Clock, EffectStore, InfraError};
@@ -14,6 +15,7 @@ use waybill_model::id::{ConnectionId, MessageId};
 use waybill_model::time::Instant;
 
 mod claim;
+mod marks;
 mod record;
 
 /// Idempotency records, seen marks and checkpoints in DynamoDB; see the crate for the rows.
@@ -44,6 +46,9 @@ impl DynamoEffects {
         Self { table, retention }
     }
 }
+
+/// Marks moved at once.
+const MARKS_AT_ONCE: usize = 16;
 
 impl EffectStore for DynamoEffects {
     async fn claim(
@@ -109,6 +114,22 @@ impl EffectStore for DynamoEffects {
         };
         let rows = distinct.into_iter().map(row).collect();
         self.table.batch_put(rows).await
+    }
+
+    async fn advance(
+        &self,
+        connection: &ConnectionId,
+        marks: &[(String, Instant)],
+    ) -> Result<Vec<bool>, InfraError> {
+        let moves = marks
+            .iter()
+            .map(|(name, at)| self.advance_one(connection, name, *at));
+        let mut moves = futures::stream::iter(moves.collect::<Vec<_>>()).buffered(MARKS_AT_ONCE);
+        let mut moved = Vec::with_capacity(marks.len());
+        while let Some(is_newest) = moves.next().await {
+            moved.push(is_newest?);
+        }
+        Ok(moved)
     }
 
     async fn checkpoint(

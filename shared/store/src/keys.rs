@@ -15,6 +15,7 @@ pub(crate) const CASE: &str = "CASE";
 pub(crate) const RECEIPT: &str = "RECEIPT";
 pub(crate) const EFFECT: &str = "EFFECT";
 pub(crate) const SEEN: &str = "SEEN";
+pub(crate) const MARK: &str = "MARK";
 
 /// Every class, for listings over all of them.
 pub(crate) const CLASSES: [CaseClass; 6] = [
@@ -65,6 +66,10 @@ pub(crate) fn seen(id: &MessageId) -> String {
 
 pub(crate) fn checkpoint(connection: &ConnectionId) -> String {
     format!("CHECKPOINT#{connection}")
+}
+
+pub(crate) fn mark(connection: &ConnectionId, name: &str) -> String {
+    format!("MARK#{connection}#{name}")
 }
 
 /// Hash key of the index `stages`, by shard.

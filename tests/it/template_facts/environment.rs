@@ -150,6 +150,16 @@ fn the_http_api_is_throttled_and_has_the_three_routes() {
     let stage = template.resource("HttpApiStage").unwrap();
     assert!(!stage.property("DefaultRouteSettings")["ThrottlingRateLimit"].is_null());
     assert!(!stage.property("DefaultRouteSettings")["ThrottlingBurstLimit"].is_null());
+    let limits = |route: &str| stage.property("RouteSettings")[route].clone();
+    for route in &routes {
+        assert!(!limits(route)["ThrottlingRateLimit"].is_null(), "{route}");
+        assert!(!limits(route)["ThrottlingBurstLimit"].is_null(), "{route}");
+    }
+    assert_ne!(
+        limits("ANY /ops/{proxy+}")["ThrottlingRateLimit"],
+        limits("POST /webhooks/{connection}")["ThrottlingRateLimit"],
+        "webhooks and operations have limits of their own"
+    );
     assert!(!stage.property("AccessLogSettings")["DestinationArn"].is_null());
 }
 

@@ -1,6 +1,8 @@
 //! Queues, their dead-letter queues, and who reads them.
 
 use serde_json::{Value, json};
+use waybill_lambda_kit::backoff::delay_s;
+use waybill_lambda_kit::execute::GIVE_UP_MS;
 
 use super::{assert_bites, assert_holds};
 use crate::template::{Template, attribute_of, reference};
@@ -127,6 +129,44 @@ fn every_queue_has_a_dead_letter_queue_of_its_own() {
     );
     let fifo = "/Resources/EventsDlq/Properties/FifoQueue";
     assert_bites(dead_letter_faults, &template.without(fifo), "both be FIFO");
+}
+
+/// Age decides when a command is given up, never the count of receives: on average a message comes
+/// back for twice that age before its queue takes it away.
+fn patience_faults(template: &Template) -> Vec<String> {
+    let mut faults = Vec::new();
+    for queue in template.queues() {
+        let receives = queue.property("RedrivePolicy")["maxReceiveCount"].as_u64();
+        let receives = u32::try_from(receives.unwrap_or_default()).unwrap();
+        // The last receive is the last chance: nothing waits after it.
+        let waits = (1..receives).map(|n| i64::from(delay_s(n, None, 0.5)));
+        let seconds: i64 = waits.sum();
+        if seconds * 1000 < 2 * GIVE_UP_MS {
+            faults.push(format!(
+                "{} moves messages to its DLQ after {} h",
+                queue.id,
+                seconds / 3600
+            ));
+        }
+    }
+    faults
+}
+
+#[test]
+fn a_message_is_given_up_by_its_age_before_its_receives_run_out() {
+    assert_holds(patience_faults);
+    let template = Template::of_the_project();
+    let count = "/Resources/ErpQueue/Properties/RedrivePolicy/maxReceiveCount";
+    let bites = |receives: u32, said: &str| {
+        assert_bites(
+            patience_faults,
+            &template.with(count, json!(receives)),
+            said,
+        );
+    };
+    bites(100, "ErpQueue moves messages to its DLQ after 11 h");
+    bites(200, "ErpQueue moves");
+    assert_bites(patience_faults, &template.without(count), "after 0 h");
 }
 
 #[test]

@@ -18,7 +18,8 @@ pub enum Claim {
     },
     /// It is done: report this outcome again.
     Completed(Outcome),
-    /// The key was used for another payload: a bug or an edit in flight. Never written over.
+    /// The key was used for another payload, and that attempt still runs or came to an end: wait
+    /// for its lease, reopen a rejection, and ask again. Never written over.
     Mismatch,
 }
 
@@ -31,10 +32,19 @@ pub enum Attempt {
     InDoubt,
 }
 
+/// Whether two payloads are of one content, whoever asked for it: equal up to the first `/`.
+#[must_use]
+pub fn same_content(a: &str, b: &str) -> bool {
+    a.split('/').next() == b.split('/').next()
+}
+
 /// The records, in DynamoDB. Every method may be called again after any error.
 pub trait EffectStore: Send + Sync {
     /// Claims `key` for `owner` until `now + lease_ms`, by a conditional write. A claim whose
-    /// lease ran out is granted in doubt. `payload` is a hash of what will be done.
+    /// lease ran out, or that was given back in doubt, is granted in doubt, whatever its payload
+    /// was: looking before writing finds what it did. `payload` is a hash of what will be done,
+    /// optionally `/` and what asked for it: what is *done* answers every issue of its content
+    /// ([`same_content`]), a rejection only the issue that was rejected.
     ///
     /// # Errors
     /// The store failed; nothing may be done under this claim.
@@ -97,6 +107,17 @@ pub trait EffectStore: Send + Sync {
         ids: &[MessageId],
         expires: Instant,
     ) -> impl Future<Output = Result<(), InfraError>> + Send;
+
+    /// Moves marks of a connection forward, each by itself and for good: `true` where no later
+    /// instant was marked before. The same instant twice is `true` twice.
+    ///
+    /// # Errors
+    /// The store failed; some marks may have been moved.
+    fn advance(
+        &self,
+        connection: &ConnectionId,
+        marks: &[(String, Instant)],
+    ) -> impl Future<Output = Result<Vec<bool>, InfraError>> + Send;
 
     /// A small value kept for a connection between runs: a poll cursor, the last published stock.
     ///

@@ -1,6 +1,7 @@
 //! The ERP: Odoo.
 
 use std::future::Future;
+use std::time::Duration;
 use waybill_model::command::Command;
 use waybill_model::failure::Failure;
 use waybill_model::id::{ConnectionId, CorrelationId, MessageId, Reference, Sku};
@@ -46,12 +47,23 @@ pub struct Availability {
 pub trait Erp: Send + Sync {
     /// Carries out a batch for one ERP, orders first, in as few calls as it can; one result a
     /// command, in the order given. Every command may be given again after any failure: what is
-    /// done is found and not done twice.
+    /// done is found and not done twice. It answers after at most `within`, and after its own limit
+    /// if that is shorter; what is not known then is indeterminate.
+    fn write_within(
+        &self,
+        erp: &ConnectionId,
+        batch: &[ErpCommand],
+        within: Duration,
+    ) -> impl Future<Output = Vec<Result<Vec<Reference>, Failure>>> + Send;
+
+    /// The same with its own limit only.
     fn write(
         &self,
         erp: &ConnectionId,
         batch: &[ErpCommand],
-    ) -> impl Future<Output = Vec<Result<Vec<Reference>, Failure>>> + Send;
+    ) -> impl Future<Output = Vec<Result<Vec<Reference>, Failure>>> + Send {
+        self.write_within(erp, batch, Duration::MAX)
+    }
 
     /// Availability in one call; all sellable products if `skus` is empty.
     ///

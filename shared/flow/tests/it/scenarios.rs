@@ -1,10 +1,12 @@
 //! Named situations of an order.
 
 use crate::world::World;
+use waybill_flow::state::LOST_MS;
 use waybill_model::envelope::Envelope;
 use waybill_model::event::{Decision, Event, Finding, OperatorDecided, OrderObserved, Outcome};
 use waybill_model::id::Code;
 use waybill_model::order::{OrderPayment, Version};
+use waybill_model::time::Instant;
 use waybill_testkit::build;
 
 fn rejection(code: &'static str) -> Outcome {
@@ -62,6 +64,43 @@ fn a_finding_blocks_opens_a_case_and_a_waiver_lets_it_pass() {
     ));
     world.settle();
     assert!(world.outside.sale_order.is_some());
+    assert!(world.open_cases().is_empty());
+}
+
+#[test]
+fn an_effect_that_was_lost_on_the_way_is_issued_again_by_an_operator_after_a_day() {
+    let event = build::observed(build::order("3"));
+    let effect = build::effect("sale_order.create");
+    let mut world = World::new();
+    world.tell(&event);
+    // The command was put aside, or its outcome was: nobody tells it.
+    world.answers.clear();
+    world.outside.sale_order = None;
+    let retry = |n: &str, at: Instant| {
+        let decided = OperatorDecided {
+            decision: Decision::Retry {
+                effect: effect.clone(),
+            },
+            operator: "alice".to_owned(),
+        };
+        let ourselves = build::connection("waybill");
+        let event_of = Event::OperatorDecided(decided);
+        Envelope::new(
+            build::message(n),
+            ourselves,
+            at,
+            event.correlationid,
+            event_of,
+        )
+    };
+    world.now = build::start().plus_ms(LOST_MS - 1);
+    world.tell(&retry("retry-1", world.now));
+    assert_eq!(world.issued.len(), 1, "it may still run");
+    world.now = build::start().plus_ms(LOST_MS);
+    world.tell(&retry("retry-2", world.now));
+    assert_eq!(world.issued, [effect.clone(), effect.clone()]);
+    world.settle();
+    assert!(world.outside.release.is_some(), "the order goes on");
     assert!(world.open_cases().is_empty());
 }
 

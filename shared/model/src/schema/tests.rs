@@ -1,5 +1,9 @@
 use super::*;
 use crate::command::CommandKind;
+use crate::event::StockObserved;
+use crate::shipment::Shipment;
+use crate::strict::unknown_field;
+use serde::de::DeserializeOwned;
 use std::path::PathBuf;
 
 fn folder() -> PathBuf {
@@ -54,13 +58,14 @@ fn stored_schemas_are_those_of_the_types() {
 }
 
 /// Whether schema and type agree on this content, and what they say.
-fn accepts(path: &str, kind: &str, data: &Value) -> bool {
+fn accepts<T: DeserializeOwned>(path: &str, kind: &str, data: &Value) -> bool {
     let file = all().into_iter().find(|f| f.path == path).unwrap();
     let by_schema = jsonschema::validator_for(&file.schema)
         .unwrap()
         .is_valid(data);
     let message = json!({ "type": kind, "data": data });
-    let by_type = serde_json::from_value::<Event>(message).is_ok();
+    let by_type = serde_json::from_value::<Event>(message).is_ok()
+        && unknown_field::<T>(&data.to_string()).is_none();
     assert_eq!(by_schema, by_type, "{kind}: {data}");
     by_schema
 }
@@ -76,7 +81,7 @@ fn schema_and_type_accept_the_same_shipments() {
         });
         change(&mut data);
         let path = "events/waybill.shipment.observed.v1.json";
-        accepts(path, "waybill.shipment.observed", &data)
+        accepts::<Shipment>(path, "waybill.shipment.observed", &data)
     };
     assert!(check(&|_| {}));
     assert!(check(&|d| d["shipped_at"] = Value::Null));
@@ -93,7 +98,7 @@ fn schema_and_type_accept_the_same_stock() {
         let data = json!({ "levels": [{ "location": "north", "sku": "MUG", "kind": "on_hand",
             "quantity": quantity, "at": "2026-03-03T09:00:00Z" }] });
         let path = "events/waybill.stock.observed.v1.json";
-        accepts(path, "waybill.stock.observed", &data)
+        accepts::<StockObserved>(path, "waybill.stock.observed", &data)
     };
     assert!(check(json!("4")));
     assert!(check(json!("0.5")));

@@ -14,6 +14,7 @@ use waybill_model::ownership::{Field, Role};
 use waybill_model::payment::{Payment, Refund};
 use waybill_model::returns::{Return, ReturnStatus};
 use waybill_model::shipment::{FulfillmentOrder, Shipment, Tracking};
+use waybill_model::strict::unknown_field;
 use waybill_model::time::Instant;
 
 /// Roles that a canonical partner can have.
@@ -80,10 +81,20 @@ fn dedupe_id(delivery: &Delivery, message: &Message) -> String {
 /// The event; absent for types that are not of the model.
 fn event(message: &Message) -> Result<Option<Event>, Unreadable> {
     fn data<T: DeserializeOwned>(message: &Message) -> Result<T, Unreadable> {
-        read_json(message.data.get().as_bytes()).map_err(|mut e| {
+        let content = message.data.get();
+        let read = read_json(content.as_bytes()).map_err(|mut e| {
             e.detail = format!("in `data` {}", e.detail);
             e
-        })
+        })?;
+        // The types let pass what a newer version of ourselves wrote; a partner is held to the
+        // schema.
+        match unknown_field::<T>(content) {
+            Some(place) => Err(Unreadable::new(
+                "unreadable_json",
+                format!("in `data` at `{place}`: it has a field that the schema does not know"),
+            )),
+            None => Ok(read),
+        }
     }
     Ok(Some(match message.kind.as_str() {
         "waybill.order.observed" => {

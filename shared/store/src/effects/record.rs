@@ -2,7 +2,7 @@
 
 use crate::item::{Item, Row};
 use crate::limits::expires_s;
-use waybill_flow::ports::{Attempt, Claim, InfraError};
+use waybill_flow::ports::{Attempt, Claim, InfraError, same_content};
 use waybill_model::event::Outcome;
 use waybill_model::time::Instant;
 
@@ -74,18 +74,29 @@ impl Record {
         if self.expired || nothing_done {
             return Found::Free(Attempt::First);
         }
-        if self.payload != wanted.payload {
-            return Found::Answer(Claim::Mismatch);
-        }
+        let is_same = self.payload == wanted.payload;
         match &self.status {
-            Status::Completed(outcome) => Found::Answer(Claim::Completed(outcome.clone())),
+            Status::Completed(outcome)
+                if is_same || is_done(outcome) && same_content(&self.payload, wanted.payload) =>
+            {
+                Found::Answer(Claim::Completed(outcome.clone()))
+            }
+            Status::Completed(_) => Found::Answer(Claim::Mismatch),
+            Status::Claimed { until } if *until > wanted.now && !is_same => {
+                Found::Answer(Claim::Mismatch)
+            }
             Status::Claimed { until } if self.owner != wanted.owner && *until > wanted.now => {
                 Found::Answer(Claim::Held { until: *until })
             }
-            // A lease that ran out; or our own claim, whose answer or whose work was lost.
+            // A lease that ran out, of this issue or of another; or our own claim, whose answer or
+            // whose work was lost.
             Status::Claimed { .. } | Status::Released => Found::Free(Attempt::InDoubt),
         }
     }
+}
+
+fn is_done(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Done { .. })
 }
 
 /// The row of a granted claim.

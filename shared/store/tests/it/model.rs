@@ -30,7 +30,7 @@ enum EffectStep {
 
 fn effect_step() -> impl Strategy<Value = EffectStep> {
     prop_oneof![
-        4 => (0_u8..3, prop_oneof![5 => Just(0_u8), 1 => Just(1)])
+        4 => (0_u8..3, prop_oneof![5 => Just(0_u8), 1 => Just(1), 1 => Just(2)])
             .prop_map(|(owner, payload)| EffectStep::Claim { owner, payload }),
         2 => (0_u8..3, any::<bool>())
             .prop_map(|(owner, rejected)| EffectStep::Complete { owner, rejected }),
@@ -59,8 +59,9 @@ async fn take_effect_step<S: EffectStore>(
 ) -> Option<Claim> {
     match step {
         EffectStep::Claim { owner, payload } => {
-            let (owner, payload) = (format!("o-{owner}"), format!("p-{payload}"));
-            let claim = store.claim(key, &payload, &owner, *now, LEASE_MS).await;
+            let owner = format!("o-{owner}");
+            let payload = ["p/event", "p/operator", "edited/event"][usize::from(*payload)];
+            let claim = store.claim(key, payload, &owner, *now, LEASE_MS).await;
             return Some(claim.unwrap());
         }
         EffectStep::Complete { owner, rejected } => {

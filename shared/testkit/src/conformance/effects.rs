@@ -1,7 +1,7 @@
 //! Idempotency records.
 
 use super::Bench;
-use crate::build::{done, message, reference, rejected, start};
+use crate::build::{connection as connection_id, done, message, reference, rejected, start};
 use std::sync::Arc;
 use waybill_flow::ports::{Attempt, Claim, EffectStore};
 use waybill_model::event::Outcome;
@@ -85,7 +85,7 @@ pub async fn a_completed_effect_reports_its_outcome<S: EffectStore>(bench: Bench
     assert_eq!(claim(store, "b", start()).await, known);
 }
 
-/// While it runs, in doubt, and when it is done.
+/// While it runs and when it came to an end.
 pub async fn another_payload_is_a_mismatch_and_overwrites_nothing<S: EffectStore>(bench: Bench<S>) {
     let store = &*bench.store;
     let edited = async |now| {
@@ -94,15 +94,61 @@ pub async fn another_payload_is_a_mismatch_and_overwrites_nothing<S: EffectStore
     };
     claim(store, "a", start()).await;
     assert_eq!(edited(start()).await, Claim::Mismatch);
-    assert_eq!(edited(leases(1)).await, Claim::Mismatch);
-    store.release(&key(), "a", true).await.unwrap();
-    assert_eq!(edited(start()).await, Claim::Mismatch);
-    assert_eq!(claim(store, "a", start()).await, IN_DOUBT);
+    assert_eq!(edited(leases(1).plus_ms(-1)).await, Claim::Mismatch);
+    let held = Claim::Held { until: leases(1) };
+    assert_eq!(claim(store, "c", start()).await, held);
     let completed = store.complete(&key(), "a", &outcome(), start()).await;
     completed.unwrap();
-    assert_eq!(edited(start()).await, Claim::Mismatch);
+    assert_eq!(edited(leases(9)).await, Claim::Mismatch);
     let known = Claim::Completed(outcome());
     assert_eq!(claim(store, "a", start()).await, known);
+}
+
+/// Whoever held it may have done something; nobody will say any more, and looking before writing
+/// finds it.
+pub async fn a_lease_of_another_payload_that_ran_out_is_granted_in_doubt<S: EffectStore>(
+    bench: Bench<S>,
+) {
+    let store = &*bench.store;
+    let edited = async |owner, now| {
+        let claim = store.claim(&key(), "edited", owner, now, LEASE_MS).await;
+        claim.unwrap()
+    };
+    claim(store, "a", start()).await;
+    assert_eq!(edited("b", leases(1)).await, IN_DOUBT);
+    let late = store.complete(&key(), "a", &outcome(), leases(1)).await;
+    late.unwrap();
+    store.release(&key(), "b", true).await.unwrap();
+    assert_eq!(claim(store, "c", leases(1)).await, IN_DOUBT);
+    store.release(&key(), "c", false).await.unwrap();
+    assert_eq!(edited("d", leases(1)).await, IN_DOUBT);
+    let completed = store.complete(&key(), "d", &outcome(), leases(1)).await;
+    completed.unwrap();
+    let known = Claim::Completed(outcome());
+    assert_eq!(edited("e", leases(1)).await, known);
+}
+
+/// Who asked for it, after `/`, matters only to a rejection: that is what asking again is about.
+pub async fn what_is_done_answers_every_issue_of_its_content<S: EffectStore>(bench: Bench<S>) {
+    let store = &*bench.store;
+    let claim = async |payload| {
+        let claim = store.claim(&key(), payload, "a", start(), LEASE_MS).await;
+        claim.unwrap()
+    };
+    let no = rejected("unknown_sku");
+    assert_eq!(claim("content/event").await, FIRST);
+    let completed = store.complete(&key(), "a", &no, start()).await;
+    completed.unwrap();
+    assert_eq!(claim("content/event").await, Claim::Completed(no));
+    assert_eq!(claim("content/operator").await, Claim::Mismatch);
+    store.reopen(&key()).await.unwrap();
+    assert_eq!(claim("content/operator").await, FIRST);
+    let completed = store.complete(&key(), "a", &outcome(), start()).await;
+    completed.unwrap();
+    let known = Claim::Completed(outcome());
+    assert_eq!(claim("content/event").await, known);
+    assert_eq!(claim("content").await, known);
+    assert_eq!(claim("contents/event").await, Claim::Mismatch);
 }
 
 /// Nothing is known against another payload either.
@@ -183,6 +229,35 @@ pub async fn only_a_rejection_is_reopened<S: EffectStore>(bench: Bench<S>) {
     store.reopen(&key()).await.unwrap();
     let known = Claim::Completed(outcome());
     assert_eq!(claim(store, "c", start()).await, known);
+}
+
+/// Each by itself, and for each connection.
+pub async fn a_mark_only_moves_forward<S: EffectStore>(bench: Bench<S>) {
+    let store = &*bench.store;
+    let advance = async |connection: &str, marks: &[(&str, i64)]| {
+        let marks: Vec<(String, Instant)> = marks
+            .iter()
+            .map(|(name, n)| ((*name).to_owned(), leases(*n)))
+            .collect();
+        let moved = store.advance(&connection_id(connection), &marks).await;
+        moved.unwrap()
+    };
+    assert_eq!(advance("shop", &[]).await, Vec::<bool>::new());
+    assert_eq!(
+        advance("shop", &[("mug", 2), ("cap", 2)]).await,
+        [true, true]
+    );
+    assert_eq!(advance("shop", &[("mug", 2)]).await, [true], "told again");
+    assert_eq!(
+        advance("shop", &[("mug", 1), ("cap", 3), ("hat", 1)]).await,
+        [false, true, true]
+    );
+    assert_eq!(
+        advance("shop", &[("mug", 1)]).await,
+        [false],
+        "nothing was taken back"
+    );
+    assert_eq!(advance("depot", &[("mug", 1)]).await, [true]);
 }
 
 async fn race<S: EffectStore + 'static>(bench: &Bench<S>, now: Instant) -> Vec<Claim> {

@@ -4,7 +4,7 @@ use crate::faults::Faults;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
-use waybill_flow::ports::{Attempt, Claim, Clock, EffectStore, InfraError};
+use waybill_flow::ports::{Attempt, Claim, Clock, EffectStore, InfraError, same_content};
 use waybill_model::event::Outcome;
 use waybill_model::id::{ConnectionId, MessageId};
 use waybill_model::time::Instant;
@@ -33,6 +33,7 @@ struct Tables {
     effects: BTreeMap<MessageId, Record>,
     seen: BTreeMap<MessageId, Instant>,
     checkpoints: BTreeMap<(ConnectionId, String), String>,
+    marks: BTreeMap<(ConnectionId, String), Instant>,
 }
 
 #[derive(Debug, Clone)]
@@ -104,11 +105,16 @@ impl Tables {
         let mut in_doubt = false;
         if let Some(old) = self.effects.get(key) {
             let nothing_done = matches!(old.status, Status::Released) && !old.in_doubt;
-            if old.payload != payload && !nothing_done {
-                return Claim::Mismatch;
-            }
+            let other = old.payload != payload && !nothing_done;
             match &old.status {
+                Status::Completed(outcome @ Outcome::Done { .. })
+                    if same_content(&old.payload, payload) =>
+                {
+                    return Claim::Completed(outcome.clone());
+                }
+                Status::Completed(_) if other => return Claim::Mismatch,
                 Status::Completed(outcome) => return Claim::Completed(outcome.clone()),
+                Status::Claimed { until, .. } if other && *until > now => return Claim::Mismatch,
                 Status::Claimed {
                     owner: other,
                     until,
@@ -204,6 +210,22 @@ impl EffectStore for MemoryEffects {
     async fn mark_seen(&self, ids: &[MessageId], expires: Instant) -> Result<(), InfraError> {
         self.run("mark_seen", |t| {
             t.seen.extend(ids.iter().map(|id| (id.clone(), expires)));
+        })
+    }
+
+    async fn advance(
+        &self,
+        connection: &ConnectionId,
+        marks: &[(String, Instant)],
+    ) -> Result<Vec<bool>, InfraError> {
+        self.run("advance", |t| {
+            let advance = |(name, at): &(String, Instant)| {
+                let mark = t.marks.entry((connection.clone(), name.clone()));
+                let mark = mark.or_insert(*at);
+                *mark = (*mark).max(*at);
+                *mark == *at
+            };
+            marks.iter().map(advance).collect()
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
+use std::time::Duration;
 use waybill_flow::ports::{Availability, Erp, ErpCommand, ErpOrder};
 use waybill_model::command::{Command, CommandKind};
 use waybill_model::failure::Failure;
@@ -21,6 +22,7 @@ struct Inner {
     replies: BTreeMap<CommandKind, VecDeque<Reply>>,
     written: Vec<(ErpCommand, Vec<Reference>)>,
     batches: Vec<usize>,
+    withins: Vec<Duration>,
     orders: BTreeMap<CorrelationId, ErpOrder>,
     levels: BTreeMap<Sku, Availability>,
     down: Option<Failure>,
@@ -53,6 +55,12 @@ impl FakeErp {
     /// Forgets an order, as if it had never arrived.
     pub fn drop_order(&self, correlation: CorrelationId) {
         self.inner.lock().unwrap().orders.remove(&correlation);
+    }
+
+    /// How long each call was given, oldest first.
+    #[must_use]
+    pub fn withins(&self) -> Vec<Duration> {
+        self.inner.lock().unwrap().withins.clone()
     }
 
     /// What was really written, oldest first: every key once.
@@ -138,13 +146,15 @@ impl Inner {
 }
 
 impl Erp for FakeErp {
-    async fn write(
+    async fn write_within(
         &self,
         erp: &ConnectionId,
         batch: &[ErpCommand],
+        within: Duration,
     ) -> Vec<Result<Vec<Reference>, Failure>> {
         let mut inner = self.inner.lock().unwrap();
         inner.batches.push(batch.len());
+        inner.withins.push(within);
         if let Some(failure) = inner.down.clone() {
             return batch.iter().map(|_| Err(failure.clone())).collect();
         }

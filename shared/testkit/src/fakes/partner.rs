@@ -47,9 +47,22 @@ struct Inner {
     current: BTreeMap<MessageId, Result<Delivery, Failure>>,
     made: BTreeMap<MessageId, Vec<Vec<Reference>>>,
     calls: Vec<Called>,
+    polls: Vec<(Instant, Option<String>)>,
+    hangs: bool,
 }
 
 impl FakePartner {
+    /// From now on calls of `execute` are never answered, or are.
+    pub fn set_hanging(&self, hangs: bool) {
+        self.inner.lock().unwrap().hangs = hangs;
+    }
+
+    /// From when on and with which cursor was polled, oldest first.
+    #[must_use]
+    pub fn polls(&self) -> Vec<(Instant, Option<String>)> {
+        self.inner.lock().unwrap().polls.clone()
+    }
+
     /// The next unscripted call of this kind is answered so.
     pub fn reply(&self, kind: CommandKind, reply: Reply) {
         let mut inner = self.inner.lock().unwrap();
@@ -114,13 +127,20 @@ impl PartnerPort for FakePartner {
         key: &MessageId,
         attempt: Attempt,
     ) -> Result<Vec<Reference>, Failure> {
+        let hangs = {
+            let mut inner = self.inner.lock().unwrap();
+            inner.calls.push(Called {
+                command: command.clone(),
+                correlation,
+                key: key.clone(),
+                attempt,
+            });
+            inner.hangs
+        };
+        if hangs {
+            return std::future::pending().await;
+        }
         let mut inner = self.inner.lock().unwrap();
-        inner.calls.push(Called {
-            command: command.clone(),
-            correlation,
-            key: key.clone(),
-            attempt,
-        });
         let scripted = inner.replies.get_mut(&command.kind());
         let reply = scripted
             .and_then(VecDeque::pop_front)
@@ -146,15 +166,17 @@ impl PartnerPort for FakePartner {
     async fn poll(
         &self,
         _connection: &ConnectionId,
-        _since: Instant,
-        _cursor: Option<&str>,
+        since: Instant,
+        cursor: Option<&str>,
         _now: Instant,
     ) -> Result<PolledPage, Failure> {
         let nothing = PolledPage {
             deliveries: Vec::new(),
             cursor: None,
         };
-        let page = self.inner.lock().unwrap().pages.pop_front();
+        let mut inner = self.inner.lock().unwrap();
+        inner.polls.push((since, cursor.map(str::to_owned)));
+        let page = inner.pages.pop_front();
         page.unwrap_or(Ok(nothing))
     }
 

@@ -205,3 +205,20 @@ proptest! {
         let _parsed = read(&connection(true, true), &bytes);
     }
 }
+
+#[test]
+fn a_field_that_the_schema_does_not_know_is_refused() {
+    let channel = connection(true, false);
+    let mut nested = order();
+    nested["data"]["order"]["lines"][0]["qty"] = json!("2");
+    let error = told(&channel, &nested).unwrap_err();
+    assert_eq!(error.code.as_str(), "unreadable_json");
+    assert!(error.detail.contains("`order.lines.0`"), "{}", error.detail);
+    assert!(
+        !error.detail.contains("qty"),
+        "the sender's words are not told"
+    );
+    let mut outer = order();
+    outer["data"]["note"] = json!("x");
+    assert_eq!(code(told(&channel, &outer)), "unreadable_json");
+}

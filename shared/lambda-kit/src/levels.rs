@@ -1,0 +1,63 @@
+//! Stock levels that were overtaken are not written.
+//!
+//! Levels travel on standard queues and are retried for a day: an older one may arrive after a newer
+//! one, and would stand until the next full run. So the instant of the newest level is remembered
+//! for each SKU of each place, and only what is not older is written.
+
+use std::borrow::Cow;
+use waybill_flow::ports::{EffectStore, InfraError};
+use waybill_model::command::{Command, PublishStock, SetStock};
+use waybill_model::stock::{StockKind, StockLevel};
+use waybill_model::time::Instant;
+
+/// The command without the levels that a newer command overtook; absent where none is left, and as
+/// it is where it is not about stock. May be asked again for the same command.
+///
+/// Of two commands that are carried out at the same moment the older may still end last: what is
+/// kept out is everything that waited on a queue.
+///
+/// # Errors
+/// The store failed; nothing may be written.
+pub async fn newest<'a>(
+    effects: &impl EffectStore,
+    command: &'a Command,
+) -> Result<Option<Cow<'a, Command>>, InfraError> {
+    let (connection, levels) = match command {
+        Command::SetStock(c) => (&c.erp, &c.levels),
+        Command::PublishStock(c) => (&c.channel, &c.levels),
+        _ => return Ok(Some(Cow::Borrowed(command))),
+    };
+    let marks: Vec<(String, Instant)> = levels.iter().map(|l| (mark(l), l.at)).collect();
+    let is_newest = effects.advance(connection, &marks).await?;
+    if is_newest.iter().all(|newest| *newest) {
+        return Ok(Some(Cow::Borrowed(command)));
+    }
+    let kept: Vec<StockLevel> = levels
+        .iter()
+        .zip(is_newest)
+        .filter_map(|(level, newest)| newest.then(|| level.clone()))
+        .collect();
+    if kept.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Cow::Owned(match command {
+        Command::SetStock(c) => Command::SetStock(SetStock {
+            levels: kept,
+            ..c.clone()
+        }),
+        Command::PublishStock(c) => Command::PublishStock(PublishStock {
+            levels: kept,
+            ..c.clone()
+        }),
+        other => other.clone(),
+    })))
+}
+
+/// What is counted where: of a place and a SKU there are several kinds of levels.
+fn mark(level: &StockLevel) -> String {
+    let kind = match level.kind {
+        StockKind::OnHand => "on_hand",
+        StockKind::Available => "available",
+    };
+    format!("{}#{kind}#{}", level.location, level.sku)
+}

@@ -1,0 +1,99 @@
+//! The handler of the functions that carry out commands at partners, one call or a few for each:
+//! `fulfillment-dispatcher` and `status-publisher` are this with queues of their own.
+//!
+//! Every effect is claimed before it is done, and its outcome is told to the coordinator before the
+//! message is acknowledged; see [`crate::execute`].
+
+use crate::batch::{BatchError, Handled, Record, Runner, Visibility};
+use crate::ended::infra_code;
+use crate::execute::Executor;
+use crate::levels;
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use waybill_flow::ports::{Attempt, Clock, EffectStore, OrderStore, PartnerPort, Queues};
+use waybill_model::command::Command;
+use waybill_model::envelope::CommandEnvelope;
+use waybill_model::failure::Failure;
+use waybill_model::id::{ConnectionId, Reference};
+use waybill_model::time::Instant;
+
+/// How long an attempt may take: longer than the function runs (30 s).
+pub const LEASE_MS: i64 = 45_000;
+
+/// What the handler needs.
+#[derive(Debug)]
+pub struct Ports<'a, O, E, Q, P, C> {
+    /// Where unreadable commands are kept.
+    pub orders: &'a O,
+    /// Idempotency records.
+    pub effects: &'a E,
+    /// Where outcomes are told.
+    pub queues: &'a Q,
+    /// The partners.
+    pub partners: &'a P,
+    /// Which partner a command is for, for the log.
+    pub target: fn(&Command) -> Option<&ConnectionId>,
+    /// The clock.
+    pub clock: &'a C,
+}
+
+/// Handles a batch. The invocation ends at `until`.
+///
+/// # Errors
+/// The batch cannot be answered message by message.
+pub async fn handle<O, E, Q, P, C, V, K>(
+    ports: &Ports<'_, O, E, Q, P, C>,
+    runner: &Runner<V, K>,
+    event: SqsEvent,
+    until: Instant,
+) -> Result<SqsBatchResponse, BatchError>
+where
+    O: OrderStore,
+    E: EffectStore,
+    Q: Queues,
+    P: PartnerPort,
+    C: Clock,
+    V: Visibility,
+    K: Clock,
+{
+    runner
+        .each(event, |record| ports.record(record, until))
+        .await
+}
+
+impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, C: Clock> Ports<'_, O, E, Q, P, C> {
+    async fn record(&self, record: Record, until: Instant) -> Handled {
+        let executor = Executor {
+            effects: self.effects,
+            orders: self.orders,
+            queues: self.queues,
+            clock: self.clock,
+            lease_ms: LEASE_MS,
+            until,
+        };
+        let work = async |envelope: &CommandEnvelope, attempt: Attempt| {
+            self.execute(envelope, attempt).await
+        };
+        executor.run(record, self.target, work).await
+    }
+
+    async fn execute(
+        &self,
+        envelope: &CommandEnvelope,
+        attempt: Attempt,
+    ) -> Result<Vec<Reference>, Failure> {
+        let command = match levels::newest(self.effects, &envelope.body).await {
+            Ok(Some(command)) => command,
+            Ok(None) => return Ok(Vec::new()),
+            Err(error) => {
+                return Err(Failure::Transient {
+                    code: infra_code(&error),
+                    detail: error.to_string(),
+                    retry_after_ms: None,
+                });
+            }
+        };
+        self.partners
+            .execute(&command, envelope.correlationid, &envelope.id, attempt)
+            .await
+    }
+}
