@@ -188,6 +188,61 @@ async fn an_order_follows_its_newest_snapshot_until_it_is_shipped(version: Versi
     assert_rejected(&write_one(&rig, &amend(&placed)).await, "already_shipped");
 }
 
+/// Quantities by SKU, in the order's lines; what went to zero is left out.
+fn quantities(rig: &Rig, order: &Order) -> Vec<(String, String)> {
+    let held = held(rig, order);
+    let lines = held["lines"].as_array().unwrap().iter();
+    let goods = lines.filter(|l| l["quantity"] != 0.0 && l["sku"] != "SHIPPING");
+    let mut goods: Vec<_> = goods
+        .map(|l| (l["sku"].as_str().unwrap().to_owned(), money(&l["quantity"])))
+        .collect();
+    goods.sort();
+    goods
+}
+
+fn goods(goods: &[(&str, &str)]) -> Vec<(String, String)> {
+    let owned = |(sku, quantity): &(&str, &str)| ((*sku).to_owned(), (*quantity).to_owned());
+    goods.iter().map(owned).collect()
+}
+
+/// An order that was edited before it was written, and its newest snapshot: one `SKU-0003` more.
+fn edited_twice(id: &str) -> (Order, Order) {
+    let mut first = order(id).build();
+    first.lines[0].current_quantity = units(1);
+    let mut newest = order(id).line("SKU-0003", 1, "9.99").build();
+    newest.lines[0].current_quantity = units(1);
+    (first, newest)
+}
+
+async fn a_creation_that_comes_twice_takes_no_amendment_back(version: Version) {
+    let rig = rig_of(version).await;
+    let (first, newest) = edited_twice("twice");
+    done(&rig, &create(&first)).await;
+    let before = goods(&[("SKU-0001", "1.00"), ("SKU-0002", "1.00")]);
+    assert_eq!(quantities(&rig, &first), before);
+    done(&rig, &amend(&newest)).await;
+    let after = goods(&[
+        ("SKU-0001", "1.00"),
+        ("SKU-0002", "1.00"),
+        ("SKU-0003", "1.00"),
+    ]);
+    assert_eq!(quantities(&rig, &first), after);
+    done(&rig, &create(&first)).await;
+    assert_eq!(quantities(&rig, &first), after);
+}
+
+async fn two_amendments_at_once_add_a_line_once(version: Version) {
+    let rig = rig_of(version).await;
+    let (first, newest) = edited_twice("at-once");
+    done(&rig, &create(&first)).await;
+    let command = amend(&newest);
+    let _ = tokio::join!(write_one(&rig, &command), write_one(&rig, &command));
+    done(&rig, &command).await;
+    let lines = held(&rig, &first)["lines"].as_array().unwrap().clone();
+    let added = lines.iter().filter(|l| l["sku"] == "SKU-0003");
+    assert_eq!(added.count(), 1);
+}
+
 async fn counts_are_set_once_and_bad_ones_are_named(version: Version) {
     let rig = rig_of(version).await;
     let anyone = order("count").build();
@@ -224,6 +279,10 @@ async fn what_is_about_an_unknown_order_is_refused(version: Version) {
     }
 }
 
+/// Commands of an order, told by their numbers; the last stands for itself.
+const COMMANDS: usize = 7;
+const EDITED_BEFORE_WRITTEN: usize = 6;
+
 /// An order with everything before the command of this number done; and the command.
 async fn prepared(rig: &Rig, number: usize) -> (Order, ErpCommand) {
     let placed = order("fault").build();
@@ -237,6 +296,11 @@ async fn prepared(rig: &Rig, number: usize) -> (Order, ErpCommand) {
         credit(&placed, "F1", "12.50", &[("SKU-0001", "1", "12.50")]),
         undo(&placed, "F1"),
     ];
+    if number == EDITED_BEFORE_WRITTEN {
+        let (edited, _) = edited_twice("edited");
+        let command = create(&edited);
+        return (edited, command);
+    }
     for step in steps.iter().take(number) {
         done(rig, step).await;
     }
@@ -318,13 +382,13 @@ async fn every_call_fails_once(version: Version, number: usize, fault: Fault) {
 }
 
 async fn a_lost_answer_of_any_call_changes_nothing_in_the_end(version: Version) {
-    for number in 0..6 {
+    for number in 0..COMMANDS {
         Box::pin(every_call_fails_once(version, number, Fault::LostAnswer)).await;
     }
 }
 
 async fn a_cut_at_any_call_changes_nothing_in_the_end(version: Version) {
-    for number in 0..6 {
+    for number in 0..COMMANDS {
         Box::pin(every_call_fails_once(version, number, Fault::Cut)).await;
     }
 }
@@ -355,6 +419,8 @@ on_both!(
     goods_come_back_once_and_not_more_than_left,
     a_refund_is_credited_to_the_cent_and_undone_when_it_fails,
     an_order_follows_its_newest_snapshot_until_it_is_shipped,
+    a_creation_that_comes_twice_takes_no_amendment_back,
+    two_amendments_at_once_add_a_line_once,
     counts_are_set_once_and_bad_ones_are_named,
     what_is_about_an_unknown_order_is_refused,
     a_lost_answer_of_any_call_changes_nothing_in_the_end,

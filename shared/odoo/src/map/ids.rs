@@ -1,6 +1,7 @@
 //! Our external ids: computed, so that the same thing has the same id from every process. Their
 //! uniqueness in Odoo (`ir_model_data`) is what keeps one order from being written twice.
 
+use super::order::Line;
 use waybill_model::id::{CorrelationId, ExternalId, name_uuid};
 use waybill_model::order::Order;
 use waybill_model::party::Address;
@@ -24,6 +25,21 @@ impl Ids<'_> {
     /// Of the line that makes Odoo's total the channel's.
     pub(crate) fn adjustment(&self, correlation: CorrelationId) -> String {
         format!("{}.adj_{}", self.prefix, underscored(&correlation.uuid()))
+    }
+
+    /// Of a line that was added later: two attempts at once add it once. Another product or price
+    /// is another line, since a row's own can have been changed since.
+    pub(crate) fn added_line(&self, correlation: CorrelationId, line: &Line) -> String {
+        let product = line.product.map(|p| p.to_string()).unwrap_or_default();
+        let uuid = name_uuid(&[
+            "added line",
+            &correlation.to_string(),
+            &line.key,
+            &product,
+            &line.unit.normalize().to_string(),
+            &line.percent.normalize().to_string(),
+        ]);
+        format!("{}.sl_{}", self.prefix, underscored(&uuid))
     }
 
     /// Of a customer: by the channel's id; a guest by e-mail address; one without both by order.

@@ -26,6 +26,8 @@ pub(crate) enum Wanted {
 /// One line as Odoo is told it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Line {
+    /// What it is for: the same in every plan of the order, and no other line's.
+    pub(crate) key: String,
     /// Database id; none for a note.
     pub(crate) product: Option<i64>,
     pub(crate) name: String,
@@ -125,7 +127,9 @@ impl Planner<'_> {
     fn lines(&self) -> Result<Vec<Line>, Failure> {
         let mut lines = Vec::new();
         for (index, line) in self.order.lines.iter().enumerate() {
+            let known = lines.len();
             self.goods(index + 1, line, &mut lines)?;
+            stamp(&mut lines, known, &format!("line/{}", line.id));
         }
         if lines.is_empty() && self.wanted == Wanted::AsPlaced {
             return Err(rejected(
@@ -134,8 +138,10 @@ impl Planner<'_> {
                 "correct the order in the channel, then replay it",
             ));
         }
-        for shipping in &self.order.shipping_lines {
+        for (index, shipping) in self.order.shipping_lines.iter().enumerate() {
+            let known = lines.len();
             self.shipping(shipping, &mut lines)?;
+            stamp(&mut lines, known, &format!("shipping/{index}"));
         }
         if !self.order.tip.is_zero() {
             let sku = self.settings.tip_sku.as_ref();
@@ -147,6 +153,7 @@ impl Planner<'_> {
         }
         if let Some(note) = &self.order.note {
             lines.push(Line {
+                key: "note".to_owned(),
                 product: None,
                 name: note.clone(),
                 quantity: Decimal::ZERO,
@@ -235,6 +242,7 @@ impl Planner<'_> {
             )
         })?;
         lines.extend(pricing.lines.iter().map(|p| Line {
+            key: String::new(),
             product: Some(product),
             name: title.to_owned(),
             quantity: p.quantity,
@@ -247,6 +255,7 @@ impl Planner<'_> {
             && let Some(rounding) = &self.settings.rounding_sku
         {
             lines.push(Line {
+                key: String::new(),
                 product: Some(self.product(rounding, place)?),
                 name: format!("Discount {title}"),
                 quantity: Decimal::ONE,
@@ -284,6 +293,7 @@ impl Planner<'_> {
             )
         })?;
         Ok(Line {
+            key: name.to_lowercase(),
             product: Some(self.product(sku, name)?),
             name: name.to_owned(),
             quantity: Decimal::ONE,
@@ -300,6 +310,13 @@ impl Planner<'_> {
             sku,
             &format!("{place} of order `{}`", self.order.number),
         )
+    }
+}
+
+/// Names the lines from `known` on, which one line of the channel became.
+fn stamp(lines: &mut [Line], known: usize, key: &str) {
+    for (part, line) in lines.iter_mut().skip(known).enumerate() {
+        line.key = format!("{key}/{part}");
     }
 }
 

@@ -10,6 +10,7 @@ use super::transfer::{Picking, moves, pickings};
 use super::{Outcome, Writer, references};
 use crate::client::{Api, LoadMode};
 use crate::error::{OdooError, rejected};
+use crate::map::ids::Ids;
 use crate::map::order::{Line, Wanted, plan};
 use crate::map::partner::{PARTNER_COLUMNS, Partners};
 use crate::map::{cell, number};
@@ -19,7 +20,7 @@ use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeMap;
 use waybill_model::failure::Failure;
-use waybill_model::id::RefKind;
+use waybill_model::id::{CorrelationId, RefKind};
 use waybill_model::order::{Order, OrderPayment};
 use waybill_model::time::Instant;
 
@@ -56,16 +57,36 @@ pub(crate) async fn amend(writer: Writer<'_>, order: &Order) -> Outcome {
         order.payment,
         OrderPayment::Paid | OrderPayment::PartiallyRefunded | OrderPayment::Refunded
     );
-    bring_to_now(writer, order, paid).await
+    let bring = if paid { Bring::Paid } else { Bring::Unpaid };
+    bring_to_now(writer, order, bring).await
 }
 
-/// The same right after creating: an order whose edit came before it was written. Its reductions
-/// were never paid for, so nothing is invoiced for them.
-pub(crate) async fn amend_new(writer: Writer<'_>, order: &Order) -> Outcome {
-    bring_to_now(writer, order, false).await
+/// The same for an order whose edit came before it was written. Its reductions were never paid
+/// for, so nothing is invoiced for them.
+///
+/// A creation that comes twice must not take back an amendment that came after it: one that did
+/// not confirm the order itself goes on only where the lines are still `as_placed`, as an attempt
+/// that was cut after confirming leaves them.
+pub(crate) async fn amend_new(
+    writer: Writer<'_>,
+    order: &Order,
+    as_placed: Option<&[Line]>,
+) -> Outcome {
+    bring_to_now(writer, order, Bring::New { as_placed }).await
 }
 
-async fn bring_to_now(writer: Writer<'_>, order: &Order, invoice_first: bool) -> Outcome {
+/// Why an order is brought to a snapshot.
+#[derive(Debug, Clone, Copy)]
+enum Bring<'a> {
+    /// It was edited after it was paid.
+    Paid,
+    /// It was edited before it was paid.
+    Unpaid,
+    /// It was edited before it was written; see [`amend_new`].
+    New { as_placed: Option<&'a [Line]> },
+}
+
+async fn bring_to_now(writer: Writer<'_>, order: &Order, bring: Bring<'_>) -> Outcome {
     let api = writer.api;
     let fail = |e: OdooError| e.failure(api.erp);
     let correlation = order.correlation();
@@ -96,6 +117,15 @@ async fn bring_to_now(writer: Writer<'_>, order: &Order, invoice_first: bool) ->
         .map_err(fail)?;
     let invoiced = !row.invoice_ids.is_empty();
     let changes = compare(&present, &plan.lines, invoiced);
+    if let Bring::New {
+        as_placed: Some(placed),
+    } = bring
+        && changes != Changes::default()
+        && compare(&present, placed, invoiced) != Changes::default()
+    {
+        // Somebody has amended it since.
+        return Ok(references(api, RefKind::SaleOrder, &[row.id]));
+    }
     let transfers = if row.state.as_str() == "sale" {
         pickings(api, &[row.id]).await.map_err(fail)?
     } else {
@@ -103,14 +133,14 @@ async fn bring_to_now(writer: Writer<'_>, order: &Order, invoice_first: bool) ->
     };
     if changes != Changes::default() {
         refuse(row, &transfers, &what)?;
-        if changes.reduces && invoice_first && row.state.as_str() == "sale" {
+        if changes.reduces && matches!(bring, Bring::Paid) && row.state.as_str() == "sale" {
             ensure_invoiced(api, correlation).await?;
         }
         let date = confirmed_date(api, row, &transfers, &present)
             .await
             .map_err(fail)?;
         set_date(api, row.id, row.date_order.as_str(), &date).await?;
-        write_lines(api, row.id, &changes).await?;
+        write_lines(api, row.id, correlation, &changes).await?;
         let kept = if api.settings.keep_order_date {
             order.placed_at.to_naive_utc()
         } else {
@@ -236,7 +266,12 @@ impl Changes {
     }
 }
 
-async fn write_lines(api: &Api<'_>, order: i64, changes: &Changes) -> Result<(), Failure> {
+async fn write_lines(
+    api: &Api<'_>,
+    order: i64,
+    correlation: CorrelationId,
+    changes: &Changes,
+) -> Result<(), Failure> {
     let quantities: Vec<Record> = changes
         .quantities
         .iter()
@@ -253,12 +288,25 @@ async fn write_lines(api: &Api<'_>, order: i64, changes: &Changes) -> Result<(),
         .collect();
     let fields = [".id", "price_unit", "discount"];
     load_all(api, "sale.order.line", &fields, &prices).await?;
+    add_lines(api, order, correlation, &changes.added).await
+}
+
+async fn add_lines(
+    api: &Api<'_>,
+    order: i64,
+    correlation: CorrelationId,
+    lines: &[Line],
+) -> Result<(), Failure> {
+    let ids = Ids {
+        prefix: &api.settings.external_id_prefix,
+    };
     let taxes = if api.session.major >= 19 {
         "tax_ids/id"
     } else {
         "tax_id/id"
     };
     let fields = [
+        "id",
         "order_id/.id",
         "product_id/.id",
         "name",
@@ -268,11 +316,11 @@ async fn write_lines(api: &Api<'_>, order: i64, changes: &Changes) -> Result<(),
         taxes,
         "is_delivery",
     ];
-    let added: Vec<Record> = changes
-        .added
+    let records: Vec<Record> = lines
         .iter()
         .map(|line| {
             vec![vec![
+                cell(ids.added_line(correlation, line)),
                 cell(order.to_string()),
                 cell(line.product.map(|p| p.to_string()).unwrap_or_default()),
                 cell(&line.name),
@@ -284,7 +332,17 @@ async fn write_lines(api: &Api<'_>, order: i64, changes: &Changes) -> Result<(),
             ]]
         })
         .collect();
-    load_all(api, "sale.order.line", &fields, &added).await
+    let results = load_each(
+        api,
+        "sale.order.line",
+        &fields,
+        &records,
+        LoadMode::InsertOnly,
+    );
+    for result in results.await {
+        result.map_err(|refusal| refusal.failure(api.erp))?;
+    }
+    Ok(())
 }
 
 async fn load_all(
@@ -355,52 +413,4 @@ async fn move_address(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn row(id: i64, product: i64, quantity: f64, unit: f64) -> LineRow {
-        serde_json::from_value(json!({
-            "id": id, "product_id": [product, "P"], "name": "P", "product_uom_qty": quantity,
-            "price_unit": unit, "discount": 0.0, "customer_lead": 0.0
-        }))
-        .unwrap()
-    }
-
-    fn line(product: i64, quantity: i64, unit: i64) -> Line {
-        Line {
-            product: Some(product),
-            name: "P".to_owned(),
-            quantity: quantity.into(),
-            unit: unit.into(),
-            percent: Decimal::ZERO,
-            taxes: String::new(),
-            is_delivery: false,
-        }
-    }
-
-    #[test]
-    fn an_order_that_agrees_needs_nothing() {
-        let changes = compare(&[row(1, 7, 2.0, 10.0)], &[line(7, 2, 10)], false);
-        assert_eq!(changes, Changes::default());
-    }
-
-    #[test]
-    fn lines_change_appear_and_go_to_zero() {
-        let present = [row(1, 7, 2.0, 10.0), row(2, 8, 1.0, 5.0)];
-        let changes = compare(&present, &[line(7, 3, 10), line(9, 1, 4)], false);
-        assert_eq!(
-            changes.quantities,
-            [(1, Decimal::from(3)), (2, Decimal::ZERO)]
-        );
-        assert_eq!(changes.added, [line(9, 1, 4)]);
-        assert!(changes.reduces);
-    }
-
-    #[test]
-    fn two_lines_of_a_product_are_told_apart_by_price() {
-        let present = [row(1, 7, 1.0, 10.0), row(2, 7, 1.0, 8.0)];
-        let changes = compare(&present, &[line(7, 2, 8), line(7, 1, 10)], false);
-        assert_eq!(changes.quantities, [(2, Decimal::from(2))]);
-        assert!(changes.prices.is_empty());
-    }
-}
+mod tests;

@@ -11,12 +11,13 @@
 //!   nothing in Odoo reads;
 //! - the tracking reference was rejected because customers see it, the note because it is HTML that
 //!   users edit;
-//! - Odoo copies it to the backorder. So a shipment counts as booked only where a marked transfer
-//!   is *done*; a marked one that is open is either that copy or an interrupted attempt, and is
-//!   booked on like any other: both steps set absolute values.
+//! - Odoo copies it to the backorder. So of a shipment only the goods on marked transfers that are
+//!   *done* count as booked; a marked one that is open is either that copy or an interrupted
+//!   attempt, and is booked on like any other: both steps set absolute values.
 //!
-//! A shipment that is booked and comes again with tracking numbers (they are often known later)
-//! gets them written on its transfer.
+//! A shipment can need two transfers, of which one is validated and the other refused. So what is
+//! left of it is booked, until nothing is. One that comes again with tracking numbers (they are
+//! often known later) gets them written on its transfers.
 
 use super::load::{Record, load_each};
 use super::resolve::{Effort, Found, not_in_erp, resolve};
@@ -42,7 +43,8 @@ struct World {
     catalog: Catalog,
 }
 
-/// Books shipments of different orders; the outcome of each. Seven calls for any number.
+/// Books shipments of different orders; the outcome of each. Seven calls for any number, and one
+/// more where numbers are added.
 pub(crate) async fn register(
     writer: Writer<'_>,
     shipments: &[(CorrelationId, &Shipment)],
@@ -56,46 +58,22 @@ pub(crate) async fn register(
         .iter()
         .map(|(correlation, shipment)| plan(&world, *correlation, shipment))
         .collect();
-    let bookings: Vec<Booking> = plans
-        .iter()
-        .filter_map(|p| match p {
-            Ok(Plan::Book(bookings)) => Some(bookings.clone()),
-            Ok(Plan::Done { .. }) | Err(_) => None,
-        })
-        .flatten()
-        .collect();
-    let untracked: Vec<(i64, String)> = plans
-        .iter()
-        .filter_map(|p| match p {
-            Ok(Plan::Done { untracked, .. }) => Some(untracked.clone()),
-            Ok(Plan::Book(_)) | Err(_) => None,
-        })
-        .flatten()
-        .collect();
-    let tracked = track(api, &untracked).await;
+    let all = || plans.iter().filter_map(|p| p.as_ref().ok());
+    let bookings: Vec<Booking> = all().flat_map(|p| p.bookings.clone()).collect();
+    let untracked: Vec<(i64, String)> = all().flat_map(|p| p.untracked.clone()).collect();
+    let mut results = track(api, &untracked).await;
     let booked = book(api, &bookings).await;
-    let booked: BTreeMap<i64, Result<(), Failure>> =
-        bookings.iter().map(|b| b.picking).zip(booked).collect();
+    results.extend(bookings.iter().map(|b| b.picking).zip(booked));
     plans
         .into_iter()
-        .map(|plan| match plan? {
-            Plan::Done { ids, .. } => {
-                for id in &ids {
-                    if let Some(Err(failure)) = tracked.get(id) {
-                        return Err(failure.clone());
-                    }
+        .map(|plan| {
+            let ids = plan?.pickings();
+            for id in &ids {
+                if let Some(Err(failure)) = results.get(id) {
+                    return Err(failure.clone());
                 }
-                Ok(references(api, RefKind::Picking, &ids))
             }
-            Plan::Book(bookings) => {
-                let ids: Vec<i64> = bookings.iter().map(|b| b.picking).collect();
-                for id in &ids {
-                    if let Some(Err(failure)) = booked.get(id) {
-                        return Err(failure.clone());
-                    }
-                }
-                Ok(references(api, RefKind::Picking, &ids))
-            }
+            Ok(references(api, RefKind::Picking, &ids))
         })
         .collect()
 }
@@ -130,15 +108,17 @@ async fn look(
     } else {
         pickings(api, &ids).await?
     };
-    let open: Vec<i64> = pickings
+    let marks: Vec<String> = shipments.iter().map(|(_, s)| mark(s)).collect();
+    let is_marked = |p: &Picking| marks.iter().any(|m| p.origin.as_str().contains(m));
+    let looked_at: Vec<i64> = pickings
         .iter()
-        .filter(|p| p.is_open() && p.is_outgoing())
+        .filter(|p| p.is_outgoing() && (p.is_open() || p.is_done() && is_marked(p)))
         .map(|p| p.id)
         .collect();
-    let moves = if open.is_empty() {
+    let moves = if looked_at.is_empty() {
         Vec::new()
     } else {
-        moves(api, &open).await?
+        moves(api, &looked_at).await?
     };
     let skus: BTreeSet<Sku> = shipments
         .iter()
@@ -153,14 +133,26 @@ async fn look(
     })
 }
 
-enum Plan {
-    /// It was booked before, on these; some may still need their tracking numbers.
-    Done {
-        ids: Vec<i64>,
-        untracked: Vec<(i64, String)>,
-    },
-    /// Book these.
-    Book(Vec<Booking>),
+/// What is to be done for one shipment.
+#[derive(Debug, PartialEq)]
+struct Plan {
+    /// Transfers that hold goods of it and are done.
+    done: Vec<i64>,
+    /// Those of them that still need their tracking numbers.
+    untracked: Vec<(i64, String)>,
+    /// What of it is still to be booked.
+    bookings: Vec<Booking>,
+}
+
+impl Plan {
+    fn pickings(&self) -> Vec<i64> {
+        let booked = self.bookings.iter().map(|b| b.picking);
+        self.done.iter().copied().chain(booked).collect()
+    }
+}
+
+fn mark(shipment: &Shipment) -> String {
+    shipment_mark(shipment.warehouse.as_str(), &shipment.id)
 }
 
 fn plan(world: &World, correlation: CorrelationId, shipment: &Shipment) -> Result<Plan, Failure> {
@@ -168,7 +160,7 @@ fn plan(world: &World, correlation: CorrelationId, shipment: &Shipment) -> Resul
         .orders
         .get(&correlation)
         .ok_or_else(|| not_in_erp(correlation))?;
-    let mark = shipment_mark(shipment.warehouse.as_str(), &shipment.id);
+    let mark = mark(shipment);
     let ours = || {
         world
             .pickings
@@ -181,20 +173,28 @@ fn plan(world: &World, correlation: CorrelationId, shipment: &Shipment) -> Resul
         .filter_map(|p| p.tracking_number.as_ref().map(|t| t.as_str()))
         .collect();
     let tracking = tracking.join(", ");
+    let name = order.name.as_str();
     let done: Vec<&Picking> = ours()
         .filter(|p| p.is_done() && p.origin.as_str().contains(&mark))
         .collect();
-    if !done.is_empty() {
-        let untracked = done
-            .iter()
-            .filter(|p| !tracking.is_empty() && p.carrier_tracking_ref.as_str() != tracking)
-            .map(|p| (p.id, tracking.clone()));
-        return Ok(Plan::Done {
-            untracked: untracked.collect(),
-            ids: done.iter().map(|p| p.id).collect(),
+    let mut wanted = wanted(world, shipment, name)?;
+    if wanted.is_empty() && done.is_empty() {
+        return Err(empty_shipment(shipment, name));
+    }
+    subtract(world, &done, &mut wanted);
+    let untracked = done
+        .iter()
+        .filter(|p| !tracking.is_empty() && p.carrier_tracking_ref.as_str() != tracking)
+        .map(|p| (p.id, tracking.clone()));
+    let untracked = untracked.collect();
+    let done = done.iter().map(|p| p.id).collect();
+    if wanted.is_empty() {
+        return Ok(Plan {
+            done,
+            untracked,
+            bookings: Vec::new(),
         });
     }
-    let name = order.name.as_str();
     if order.state.as_str() == "cancel" {
         return Err(super::confirm::cancelled(&format!("order `{name}`")));
     }
@@ -211,7 +211,6 @@ fn plan(world: &World, correlation: CorrelationId, shipment: &Shipment) -> Resul
     }
     // What can leave now comes first, then the oldest.
     open.sort_by_key(|p| (p.state.as_str() != "assigned", p.id));
-    let wanted = wanted(world, shipment, name)?;
     let pick = |pickings: &[&Picking]| allocate(world, pickings, &wanted);
     let alone = open
         .iter()
@@ -221,19 +220,35 @@ fn plan(world: &World, correlation: CorrelationId, shipment: &Shipment) -> Resul
     if let Some((product, missing)) = allocation.missing.iter().next() {
         return Err(not_on_delivery(world, shipment, name, *product, *missing));
     }
-    Ok(Plan::Book(
-        allocation
-            .by_picking
-            .into_iter()
-            .map(|(picking, moves)| Booking {
-                picking,
-                origin: format!("{name} {mark}"),
-                tracking: tracking.clone(),
-                moves,
-                destination: None,
-            })
-            .collect(),
-    ))
+    let bookings = allocation
+        .by_picking
+        .into_iter()
+        .map(|(picking, moves)| Booking {
+            picking,
+            origin: format!("{name} {mark}"),
+            tracking: tracking.clone(),
+            moves,
+            destination: None,
+        });
+    Ok(Plan {
+        done,
+        untracked,
+        bookings: bookings.collect(),
+    })
+}
+
+/// Takes the goods that left with transfers that are done off those of the shipment.
+fn subtract(world: &World, done: &[&Picking], wanted: &mut BTreeMap<i64, Decimal>) {
+    let is_of = |m: &&Move| {
+        let picking = m.picking_id.0;
+        m.state.as_str() == "done" && done.iter().any(|p| Some(p.id) == picking)
+    };
+    for item in world.moves.iter().filter(is_of) {
+        if let Some(left) = item.product_id.0.and_then(|p| wanted.get_mut(&p)) {
+            *left -= item.quantity.rounded(4);
+        }
+    }
+    wanted.retain(|_, left| *left > Decimal::ZERO);
 }
 
 fn wanted(
@@ -249,14 +264,15 @@ fn wanted(
         *sum = sum.saturating_add(line.quantity.decimal());
     }
     wanted.retain(|_, quantity| !quantity.is_zero());
-    if wanted.is_empty() {
-        return Err(rejected(
-            "empty_shipment",
-            format!("shipment `{}` of order `{order}` has no goods", shipment.id),
-            "ask the warehouse what was in it and validate the delivery in Odoo by hand",
-        ));
-    }
     Ok(wanted)
+}
+
+fn empty_shipment(shipment: &Shipment, order: &str) -> Failure {
+    rejected(
+        "empty_shipment",
+        format!("shipment `{}` of order `{order}` has no goods", shipment.id),
+        "ask the warehouse what was in it and validate the delivery in Odoo by hand",
+    )
 }
 
 #[derive(Default)]
@@ -329,3 +345,6 @@ fn not_on_delivery(
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -313,7 +313,11 @@ async fn finish(
             Some(Ok(())) | None => Ok(references(api, RefKind::SaleOrder, &[id])),
         };
         let outcome = match outcome {
-            Ok(_) if is_edited(job.order) => super::amend::amend_new(writer, job.order).await,
+            Ok(_) if is_edited(job.order) => {
+                let by_us = confirmed.contains_key(&id);
+                let as_placed = (!by_us).then_some(job.plan.lines.as_slice());
+                super::amend::amend_new(writer, job.order, as_placed).await
+            }
             other => other,
         };
         outcomes.insert(index, outcome);
