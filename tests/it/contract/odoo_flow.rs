@@ -12,7 +12,7 @@ use waybill_model::command::{
 };
 use waybill_model::failure::Failure;
 use waybill_model::id::RefKind;
-use waybill_model::order::Order;
+use waybill_model::order::{Order, OrderPayment};
 use waybill_simulators::faults::Fault;
 use waybill_simulators::odoo::Version;
 use waybill_simulators::sim::Sim;
@@ -243,6 +243,47 @@ async fn two_amendments_at_once_add_a_line_once(version: Version) {
     assert_eq!(added.count(), 1);
 }
 
+async fn goods_refunded_before_the_order_was_written_are_credited_and_not_reserved(
+    version: Version,
+) {
+    let rig = rig_of(version).await;
+    let mut placed = order("early-refund").build();
+    placed.payment = OrderPayment::PartiallyRefunded;
+    placed.lines[0].current_quantity = units(1);
+    done(&rig, &create(&placed)).await;
+    done(
+        &rig,
+        &credit(&placed, "F1", "12.50", &[("SKU-0001", "1", "12.50")]),
+    )
+    .await;
+    assert_eq!(credited(&rig), ["12.50"]);
+    let kept = goods(&[("SKU-0001", "1.00"), ("SKU-0002", "1.00")]);
+    assert_eq!(quantities(&rig, &placed), kept);
+    done(
+        &rig,
+        &ship(&placed, "S1", &[("SKU-0001", "1"), ("SKU-0002", "1")]),
+    )
+    .await;
+    assert!(pickings(&rig, &placed).iter().all(|p| p["state"] == "done"));
+}
+
+async fn a_cancelled_order_is_credited_only_for_what_was_invoiced(version: Version) {
+    let rig = rig_of(version).await;
+    for (id, invoiced) in [("never-billed", false), ("billed", true)] {
+        let placed = order(id).build();
+        done(&rig, &create(&placed)).await;
+        if invoiced {
+            done(&rig, &credit(&placed, "F1", "5.00", &[])).await;
+        }
+        done(&rig, &super::odoo::cancel(&placed)).await;
+        let rest = credit(&placed, "F2", "20.00", &[]);
+        let outcome = write_one(&rig, &rest).await.unwrap();
+        assert_eq!(outcome.is_empty(), !invoiced);
+        assert_eq!(write_one(&rig, &rest).await, Ok(outcome));
+    }
+    assert_eq!(credited(&rig), ["5.00", "20.00"]);
+}
+
 async fn counts_are_set_once_and_bad_ones_are_named(version: Version) {
     let rig = rig_of(version).await;
     let anyone = order("count").build();
@@ -421,6 +462,8 @@ on_both!(
     an_order_follows_its_newest_snapshot_until_it_is_shipped,
     a_creation_that_comes_twice_takes_no_amendment_back,
     two_amendments_at_once_add_a_line_once,
+    goods_refunded_before_the_order_was_written_are_credited_and_not_reserved,
+    a_cancelled_order_is_credited_only_for_what_was_invoiced,
     counts_are_set_once_and_bad_ones_are_named,
     what_is_about_an_unknown_order_is_refused,
     a_lost_answer_of_any_call_changes_nothing_in_the_end,

@@ -61,8 +61,8 @@ pub(crate) async fn amend(writer: Writer<'_>, order: &Order) -> Outcome {
     bring_to_now(writer, order, bring).await
 }
 
-/// The same for an order whose edit came before it was written. Its reductions were never paid
-/// for, so nothing is invoiced for them.
+/// The same for an order whose edit came before it was written. Reductions that were never paid for
+/// are not invoiced; those that were refunded are, for their credit note follows.
 ///
 /// A creation that comes twice must not take back an amendment that came after it: one that did
 /// not confirm the order itself goes on only where the lines are still `as_placed`, as an attempt
@@ -133,7 +133,13 @@ async fn bring_to_now(writer: Writer<'_>, order: &Order, bring: Bring<'_>) -> Ou
     };
     if changes != Changes::default() {
         refuse(row, &transfers, &what)?;
-        if changes.reduces && matches!(bring, Bring::Paid) && row.state.as_str() == "sale" {
+        // A credit note follows for what was paid and given back, so it must be invoiced.
+        let invoice_first = match bring {
+            Bring::Paid => true,
+            Bring::Unpaid => false,
+            Bring::New { .. } => is_refunded(order),
+        };
+        if changes.reduces && invoice_first && row.state.as_str() == "sale" {
             ensure_invoiced(api, correlation).await?;
         }
         let date = confirmed_date(api, row, &transfers, &present)
@@ -154,6 +160,13 @@ async fn bring_to_now(writer: Writer<'_>, order: &Order, bring: Bring<'_>) -> Ou
     }
     move_address(api, row, &plan.partners, &transfers).await?;
     Ok(references(api, RefKind::SaleOrder, &[row.id]))
+}
+
+fn is_refunded(order: &Order) -> bool {
+    matches!(
+        order.payment,
+        OrderPayment::PartiallyRefunded | OrderPayment::Refunded
+    )
 }
 
 /// Why lines cannot change any more.

@@ -19,7 +19,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use waybill_model::failure::Failure;
 use waybill_model::id::{Code, RefKind, Sku};
-use waybill_model::order::{Order, OrderLine, OrderPayment};
+use waybill_model::order::{Order, OrderLine};
 
 /// An order as Odoo holds it.
 #[derive(Debug, Clone, Deserialize)]
@@ -327,16 +327,11 @@ async fn finish(
     }
 }
 
-/// Whether the order was edited before it was written, so that it holds more than is wanted. A
-/// refund lowers what the channel still wants as well, but it stays on the order: its credit note
-/// follows.
+/// Whether the order was edited before it was written, or goods of it refunded, so that it holds
+/// more than is wanted.
 fn is_edited(order: &Order) -> bool {
-    let refunded = matches!(
-        order.payment,
-        OrderPayment::PartiallyRefunded | OrderPayment::Refunded
-    );
     let less = |l: &OrderLine| l.current_quantity != l.quantity;
-    !refunded && order.lines.iter().any(less)
+    order.lines.iter().any(less)
 }
 
 /// Confirming overwrites the order's date with now: write the shop's date back. Safe to repeat,
