@@ -260,7 +260,7 @@ async fn the_marketplace_is_told_a_shipment_once_and_refuses_it_for_a_cancelled_
     let publish = |id: i64| {
         Command::PublishFulfillment(PublishFulfillment {
             channel: connection("marketplace-main"),
-            order_id: ChannelOrderId::new(&id.to_string()).unwrap(),
+            order_id: ChannelOrderId::new(id.to_string()).unwrap(),
             shipment: Shipment {
                 warehouse: connection("canonical-main"),
                 id: external(&format!("SHP-{id}")),
@@ -294,7 +294,8 @@ async fn the_marketplace_is_told_a_shipment_once_and_refuses_it_for_a_cancelled_
     let state = rig.state(Sim::Marketplace);
     let held = state["orders"].as_array().unwrap();
     let parcels = |id: i64| {
-        let order = held.iter().find(|o| o["id"] == id.to_string()).unwrap();
+        let id = id.to_string();
+        let order = held.iter().find(|o| o["id"] == id.as_str()).unwrap();
         order["fulfillments"].as_array().unwrap().clone()
     };
     assert_eq!(parcels(open.id).len(), 1);

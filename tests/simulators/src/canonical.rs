@@ -131,13 +131,32 @@ impl Taken {
     }
 }
 
-fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
-    (status, Json(json!({"code": code, "detail": detail}))).into_response()
+/// Why a call is not read as a command.
+#[derive(Debug)]
+struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = json!({"code": self.code, "detail": self.detail});
+        (self.status, Json(body)).into_response()
+    }
+}
+
+fn problem(status: StatusCode, code: &'static str, detail: &str) -> Problem {
+    Problem {
+        status,
+        code,
+        detail: detail.to_owned(),
+    }
 }
 
 /// Reads a command that is signed with what Waybill signs with: `api.signing_secret`, or the
 /// webhooks' where there is none.
-fn signed(world: &World, sim: Sim, headers: &HeaderMap, body: &Bytes) -> Result<Signed, Response> {
+fn signed(world: &World, sim: Sim, headers: &HeaderMap, body: &Bytes) -> Result<Signed, Problem> {
     let header = |name: &str| {
         let value = headers.get(name).and_then(|v| v.to_str().ok());
         value.unwrap_or_default()

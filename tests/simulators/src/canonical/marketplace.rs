@@ -14,7 +14,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -192,9 +192,9 @@ async fn take(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes) 
     let mut marketplace = lock(&world.marketplace);
     let command = match signed(&world, Sim::Marketplace, &headers, &body) {
         Ok(command) => command,
-        Err(answer) => {
+        Err(problem) => {
             marketplace.taken.unsigned += 1;
-            return answer;
+            return problem.into_response();
         }
     };
     if let Some(verdict) = marketplace.taken.repeated(&command) {

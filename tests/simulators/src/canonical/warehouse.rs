@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -227,9 +227,9 @@ pub fn router(world: Arc<World>) -> Router {
 async fn take(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes) -> Response {
     let command = match signed(&world, Sim::Canonical, &headers, &body) {
         Ok(command) => command,
-        Err(answer) => {
+        Err(problem) => {
             lock(&world.warehouse).taken.unsigned += 1;
-            return answer;
+            return problem.into_response();
         }
     };
     let now_us = world.env.now().as_microsecond();
