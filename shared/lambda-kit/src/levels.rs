@@ -35,7 +35,8 @@ pub async fn newest<'a>(
     let kept: Vec<StockLevel> = levels
         .iter()
         .zip(is_newest)
-        .filter_map(|(level, newest)| newest.then(|| level.clone()))
+        .filter(|(_, newest)| *newest)
+        .map(|(level, _)| level.clone())
         .collect();
     if kept.is_empty() {
         return Ok(None);
