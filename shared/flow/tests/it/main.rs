@@ -10,5 +10,6 @@
 mod cancels;
 mod late;
 mod permutations;
+mod release_id;
 mod scenarios;
 mod world;
