@@ -30,7 +30,7 @@ use waybill_lambda_kit::telemetry::About;
 use waybill_model::delivery::{Delivery, Origin};
 use waybill_model::envelope::EventEnvelope;
 use waybill_model::failure::Failure;
-use waybill_model::id::{Code, CorrelationId, MessageId};
+use waybill_model::id::{Code, CorrelationId, MessageId, name_uuid};
 use waybill_partners::{Fact, Parsed};
 
 /// How long a delivery is remembered as handed on: longer than any partner sends again.
@@ -240,7 +240,7 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, C: Clock> Ports<'
             };
             let event = self.envelope(connection, delivery, fact, id.clone());
             match target {
-                Target::Known(correlation) => events.push(addressed(event, correlation)),
+                Target::Known(found) => events.extend(addressed(&event, &found)),
                 Target::Unknown(references) => parked.push((event, references)),
             }
         }
@@ -255,8 +255,7 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, C: Clock> Ports<'
         }
         for (event, references) in parked {
             match resolve::park(self.orders, &event, &references, self.clock.now()).await {
-                Ok(Some(correlation)) => events.push(addressed(event, correlation)),
-                Ok(None) => {}
+                Ok(found) => events.extend(addressed(&event, &found)),
                 Err(error) => return Ended::infra(&error),
             }
         }
@@ -350,9 +349,19 @@ fn event_id(delivery: &Delivery, dedupe_id: &str, index: usize) -> MessageId {
     }
 }
 
-fn addressed(mut event: EventEnvelope, correlation: CorrelationId) -> EventEnvelope {
-    event.correlationid = correlation;
-    event
+/// The event for each of these orders. Several get ids of their own: the queue would take the
+/// second for a repetition of the first.
+fn addressed(event: &EventEnvelope, orders: &[CorrelationId]) -> Vec<EventEnvelope> {
+    let to = |correlation: &CorrelationId| {
+        let mut event = event.clone();
+        event.correlationid = *correlation;
+        if orders.len() > 1 {
+            let parts = ["shared", event.id.as_str(), &correlation.to_string()];
+            event.id = MessageId::from_uuid(name_uuid(&parts));
+        }
+        event
+    };
+    orders.iter().map(to).collect()
 }
 
 #[cfg(test)]

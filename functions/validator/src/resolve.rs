@@ -4,14 +4,14 @@ use waybill_flow::connections::Connection;
 use waybill_flow::ports::{InfraError, OrderStore, Parked};
 use waybill_model::envelope::EventEnvelope;
 use waybill_model::event::Subject;
-use waybill_model::id::{CorrelationId, Reference};
+use waybill_model::id::{CorrelationId, RefKind, Reference};
 use waybill_model::time::Instant;
 
 /// Where a fact goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// To this order or connection.
-    Known(CorrelationId),
+    /// To these orders or this connection: several where orders share a parcel.
+    Known(Vec<CorrelationId>),
     /// To nobody yet: whoever comes to know one of these.
     Unknown(Vec<Reference>),
 }
@@ -22,27 +22,39 @@ pub(crate) async fn target(
     subject: &Subject,
 ) -> Result<Target, InfraError> {
     match subject {
-        Subject::Order(correlation) => Ok(Target::Known(*correlation)),
-        Subject::Connection => Ok(Target::Known(CorrelationId::for_connection(&connection.id))),
-        Subject::Reference(references) => Ok(match lookup(orders, references).await? {
-            Some(correlation) => Target::Known(correlation),
-            None => Target::Unknown(references.clone()),
-        }),
+        Subject::Order(correlation) => Ok(Target::Known(vec![*correlation])),
+        Subject::Connection => {
+            let own = CorrelationId::for_connection(&connection.id);
+            Ok(Target::Known(vec![own]))
+        }
+        Subject::Reference(references) => {
+            let found = lookup(orders, references).await?;
+            if found.is_empty() {
+                return Ok(Target::Unknown(references.clone()));
+            }
+            Ok(Target::Known(found))
+        }
     }
 }
 
-/// The order that the first telling reference leads to. One that leads to several orders (a
-/// customer's e-mail address) tells nothing.
+/// The orders that the first telling reference leads to. One that leads to several (a customer's
+/// e-mail address) tells nothing, but for a tracking number: orders can leave in one parcel, and
+/// what happens to it happens to all of them.
 async fn lookup(
     orders: &impl OrderStore,
     references: &[Reference],
-) -> Result<Option<CorrelationId>, InfraError> {
+) -> Result<Vec<CorrelationId>, InfraError> {
     for reference in references {
-        if let [only] = orders.resolve(reference).await?.as_slice() {
-            return Ok(Some(*only));
+        let found = orders.resolve(reference).await?;
+        let is_telling = match reference.kind {
+            RefKind::TrackingNumber => !found.is_empty(),
+            _ => found.len() == 1,
+        };
+        if is_telling {
+            return Ok(found);
         }
     }
-    Ok(None)
+    Ok(Vec::new())
 }
 
 /// Parks the event under each reference, then looks once more: the order may have become known in
@@ -52,7 +64,7 @@ pub(crate) async fn park(
     event: &EventEnvelope,
     references: &[Reference],
     now: Instant,
-) -> Result<Option<CorrelationId>, InfraError> {
+) -> Result<Vec<CorrelationId>, InfraError> {
     let parked: Vec<Parked> = references
         .iter()
         .map(|reference| Parked {
@@ -65,7 +77,7 @@ pub(crate) async fn park(
         orders.park(one).await?;
     }
     let found = lookup(orders, references).await?;
-    if found.is_some() {
+    if !found.is_empty() {
         for one in &parked {
             // Left behind it would be sent once more, which the fold tolerates.
             if let Err(error) = orders.unpark(one).await {

@@ -279,6 +279,28 @@ async fn a_reference_leads_to_its_order() {
 }
 
 #[tokio::test]
+async fn a_parcel_that_two_orders_share_is_told_to_both() {
+    let world = World::new();
+    let mut expected = vec![
+        commit_reference(&world, tracking_reference()).await,
+        build::order("1002").correlation(),
+    ];
+    let state = OrderState::default();
+    let mut commit = build::commit(expected[1], None, state, "second");
+    commit.references = vec![tracking_reference()];
+    world.orders.commit(commit).await.unwrap();
+    assert!(world.take(&message("carrier", "tracking")).await);
+    let events = world.events();
+    let mut told: Vec<_> = events.iter().map(|e| e.correlationid).collect();
+    expected.sort();
+    told.sort();
+    assert_eq!(told, expected);
+    let sent = world.queues.sent(Queue::Events);
+    assert_ne!(sent[0].deduplication, sent[1].deduplication);
+    assert!(world.orders.all_parked().is_empty());
+}
+
+#[tokio::test]
 async fn a_fact_of_an_order_that_is_not_known_yet_waits_under_its_reference() {
     let world = World::new();
     assert!(world.take(&message("carrier", "tracking")).await);

@@ -337,7 +337,8 @@ fn money(causes: &mut Causes<'_>) {
                 "refund_unknown_to_channel",
                 id,
                 format!("the gateway paid back `{id}`, the shop does not know why"),
-                "record the refund in the shop, so that it is accounted for",
+                "record it in the shop as already paid, so that it is accounted for; a refund \
+                 that the shop records as still to be paid would go out once more",
             );
         }
         if let (Some(channel), Some(gateway)) = (refund.channel, refund.gateway)
@@ -360,7 +361,24 @@ fn money(causes: &mut Causes<'_>) {
             && refund.gateway.is_none();
         let payable =
             view.settings.gateway.is_some() && crate::plan::payment_for(view, &refund).is_some();
-        if due && !payable && view.effect(&keys::refund(refund.id)).is_none() {
+        let asked = view.effect(&keys::refund(refund.id)).is_some();
+        if let Some(paid) = view.maybe_paid(&refund)
+            && due
+            && !asked
+        {
+            causes.own(
+                CaseClass::Finance,
+                "refund_maybe_paid",
+                id,
+                format!(
+                    "refund `{id}` of {} is due, and the gateway has paid back as much with \
+                     `{}`, which the shop does not account for",
+                    paid.amount, paid.id
+                ),
+                "if that was this refund, record it in the shop as already paid; if it was \
+                 another, record that one in the shop, and this one is paid",
+            );
+        } else if due && !payable && view.effect(&keys::refund(refund.id)).is_none() {
             causes.own(
                 CaseClass::Finance,
                 "refund_without_payment",

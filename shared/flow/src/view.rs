@@ -4,7 +4,7 @@ use crate::amendment::shipped_by_line;
 use crate::connections::{ChannelSettings, Connections, PaymentGate};
 use crate::plan::keys;
 use crate::state::{Effect, Facts, OrderState};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use waybill_model::event::{Finding, Outcome};
 use waybill_model::failure::TOO_LATE;
 use waybill_model::id::{Code, ConnectionId, EffectKey, ExternalId, TrackingNumber};
@@ -242,17 +242,43 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Refunds with both stories.
+    /// Refunds with both stories. The gateway's story of a refund that it did not make for us has
+    /// the gateway's own id: it belongs to the refund whose channel story names that id.
     pub fn refunds(&self) -> impl Iterator<Item = RefundView<'a>> {
-        let rules = self.rules;
-        self.facts()
-            .refunds
-            .iter()
-            .map(move |(id, stories)| RefundView {
+        let (rules, refunds) = (self.rules, &self.facts().refunds);
+        let claimed: BTreeSet<&ExternalId> = refunds
+            .values()
+            .filter_map(|stories| told_by(stories, rules, Role::Channel))
+            .filter_map(|told| told.gateway_id.as_ref())
+            .collect();
+        refunds.iter().filter_map(move |(id, stories)| {
+            let channel = told_by(stories, rules, Role::Channel);
+            if channel.is_none() && claimed.contains(id) {
+                return None;
+            }
+            let elsewhere = || {
+                let stories = refunds.get(channel?.gateway_id.as_ref()?)?;
+                told_by(stories, rules, Role::Gateway)
+            };
+            let gateway = told_by(stories, rules, Role::Gateway).or_else(elsewhere);
+            Some(RefundView {
                 id,
-                channel: told_by(stories, rules, Role::Channel),
-                gateway: told_by(stories, rules, Role::Gateway),
+                channel,
+                gateway,
             })
+        })
+    }
+
+    /// A refund at the gateway that no channel story claims and that may be this one: of the same
+    /// amount, and not failed.
+    #[must_use]
+    pub fn maybe_paid(&self, refund: &RefundView<'_>) -> Option<&'a Refund> {
+        let amount = refund.channel.filter(|_| refund.gateway.is_none())?.amount;
+        let unclaimed = self.refunds().filter(|r| r.channel.is_none());
+        unclaimed.filter_map(|r| r.gateway).find(|r| {
+            r.amount == amount
+                && !matches!(r.status, RefundStatus::Failed | RefundStatus::Cancelled)
+        })
     }
 
     /// Returns whose goods are in the warehouse and whose dispositions are final.

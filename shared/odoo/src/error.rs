@@ -166,7 +166,8 @@ impl Fault {
         }
     }
 
-    /// The message for a person: one line, bounded, e-mail addresses removed.
+    /// The message for a person: one line, bounded, e-mail addresses removed. It can hold names
+    /// and streets of customers, so it stands only in rejections, whose detail goes to the case.
     pub(crate) fn text(&self) -> String {
         readable(&self.message)
     }
@@ -325,9 +326,10 @@ impl Fault {
                 format!("`{erp}`: `{}` {text}", self.name),
                 "install the modules that Waybill writes to (sale_management, sale_stock, delivery, account) or correct `erp.protocol`, then retry",
             ),
+            // The name alone: what is retried has no case yet, and the text can quote a customer.
             FaultKind::Other => Failure::Indeterminate {
                 code: Code::literal("erp_internal_error"),
-                detail: format!("`{erp}`: `{}` {text}", self.name),
+                detail: format!("`{erp}`: odoo answers `{}`", self.name),
             },
         }
     }
@@ -426,6 +428,25 @@ mod tests {
             class("odoo.exceptions.ValidationError", text),
             ("transient", "erp_concurrency".to_owned())
         );
+    }
+
+    #[test]
+    fn a_customers_name_stands_in_rejections_only() {
+        let erp = ConnectionId::new("odoo").unwrap();
+        let text = "the street of Ada Lovelace is wrong";
+        for name in [
+            "odoo.exceptions.AccessDenied",
+            "odoo.exceptions.MissingError",
+            "psycopg2.errors.SerializationFailure",
+            "psycopg2.OperationalError",
+            "builtins.ZeroDivisionError",
+            "odoo.exceptions.ValidationError",
+            "builtins.ValueError",
+        ] {
+            let failure = Fault::new(name.to_owned(), text.to_owned()).failure(&erp);
+            let tells = failure.detail().contains("Ada");
+            assert_eq!(tells, failure.class() == "rejected", "{name}: {failure}");
+        }
     }
 
     #[test]

@@ -4,8 +4,9 @@ use super::{Wanted, keys};
 use crate::routing::route;
 use crate::view::View;
 use waybill_model::command::{CancelFulfillmentOrder, Command, CreateFulfillmentOrder};
+use waybill_model::event::Outcome;
 use waybill_model::failure::GAVE_UP;
-use waybill_model::id::{ConnectionId, ExternalId};
+use waybill_model::id::{ConnectionId, ExternalId, RefKind};
 use waybill_model::money::Money;
 use waybill_model::payment::PaymentStatus;
 use waybill_model::shipment::ShippedLine;
@@ -78,7 +79,7 @@ fn lines(view: &View<'_>) -> Vec<ShippedLine> {
 /// Call off what was released, once it is known that the warehouse has it. A race is decided by
 /// the warehouse: it confirms, or it is too late (features F5).
 pub(super) fn cancel(view: &View<'_>, wanted: &mut Vec<Wanted>) {
-    let Some((warehouse, _)) = view.released_to() else {
+    let Some((warehouse, release)) = view.released_to() else {
         return;
     };
     let key = keys::release(&warehouse);
@@ -92,12 +93,21 @@ pub(super) fn cancel(view: &View<'_>, wanted: &mut Vec<Wanted>) {
     let Some(reference) = reference(view) else {
         return;
     };
-    let id = view
-        .facts()
-        .fulfillment_orders
-        .values()
-        .find(|f| f.warehouse == warehouse)
-        .map(|f| f.id.clone());
+    // The release's own answer tells the id before any webhook does: a warehouse's search can lag.
+    let answered = match &release.outcome {
+        Some(Outcome::Done { references }) => references
+            .iter()
+            .find(|r| r.kind == RefKind::FulfillmentOrder && r.system == warehouse)
+            .map(|r| r.id.clone()),
+        Some(Outcome::Rejected { .. }) | None => None,
+    };
+    let told = || {
+        let mut orders = view.facts().fulfillment_orders.values();
+        orders
+            .find(|f| f.warehouse == warehouse)
+            .map(|f| f.id.clone())
+    };
+    let id = answered.or_else(told);
     wanted.push(Wanted::new(
         keys::cancel_release(&warehouse),
         Command::CancelFulfillmentOrder(CancelFulfillmentOrder {

@@ -7,7 +7,8 @@ use waybill_model::command::{Command, CreateRefund, PublishFulfillment, Subscrib
 use waybill_model::id::ExternalId;
 use waybill_model::payment::{PaymentStatus, RefundStatus};
 
-/// Ask the gateway to pay back what the channel decided and did not pay itself.
+/// Ask the gateway to pay back what the channel decided and did not pay itself. What the gateway
+/// may have paid already is for a person to tell: nobody is paid twice.
 pub(super) fn refunds(view: &View<'_>, wanted: &mut Vec<Wanted>) {
     let Some(gateway) = &view.settings.gateway else {
         return;
@@ -17,7 +18,8 @@ pub(super) fn refunds(view: &View<'_>, wanted: &mut Vec<Wanted>) {
         let due = refund
             .channel
             .is_some_and(|r| r.status == RefundStatus::Requested)
-            && refund.gateway.is_none();
+            && refund.gateway.is_none()
+            && view.maybe_paid(&refund).is_none();
         if !due && view.effect(&key).is_none() {
             continue;
         }

@@ -10,5 +10,7 @@
 mod cancels;
 mod late;
 mod permutations;
+mod refunds;
+mod release_id;
 mod scenarios;
 mod world;

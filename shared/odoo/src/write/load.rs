@@ -34,7 +34,8 @@ impl Refusal {
         match self {
             Self::Error(error) => error.failure(erp),
             Self::Blamed(text) if is_concurrency(text) => {
-                crate::error::transient("erp_concurrency", readable(text), None)
+                let detail = format!("`{erp}`: another transaction was quicker");
+                crate::error::transient("erp_concurrency", detail, None)
             }
             Self::Blamed(text) if is_right(text) => rejected(
                 "erp_missing_right",

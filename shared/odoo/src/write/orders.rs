@@ -9,7 +9,7 @@ use super::totals::settle_total;
 use super::{Outcome, Writer, references};
 use crate::catalog::{Catalog, Memory};
 use crate::client::{Api, LoadMode};
-use crate::error::{OdooError, readable, rejected, transient};
+use crate::error::{OdooError, rejected, transient};
 use crate::map::order::{OrderPlan, Wanted, plan, skus};
 use crate::map::partner::{PARTNER_COLUMNS, regions};
 use crate::map::rows::Columns;
@@ -193,7 +193,10 @@ async fn load_orders(
             Err(Refusal::Blamed(text)) if text.contains("for database id") => {
                 // A product that we remember is gone: the next attempt asks again.
                 writer.memory.forget_products(api.erp);
-                let detail = format!("order `{}`: {}", job.order.number, readable(&text));
+                let detail = format!(
+                    "order `{}` has a product that is gone from Odoo",
+                    job.order.number
+                );
                 failed.push((*index, transient("erp_stale_product", detail, None)));
             }
             Err(refusal) => failed.push((*index, translate(&refusal, api, job.order))),

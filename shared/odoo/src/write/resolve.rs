@@ -8,11 +8,11 @@
 
 use super::orders::CurrencyName;
 use crate::client::Api;
-use crate::error::{FaultKind, OdooError, rejected};
+use crate::error::{Fault, FaultKind, OdooError, rejected};
 use crate::map::ids::{Ids, order_origin};
 use crate::wire::{Call, Number, Text, ToOne};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use waybill_model::failure::Failure;
 use waybill_model::id::CorrelationId;
@@ -110,20 +110,34 @@ async fn by_external_id(api: &Api<'_>, external_id: &str) -> Result<Option<Found
         .argument("module", json!(module))
         .argument("xml_id", json!(name));
     let id = match api.call(call).await {
-        Ok(pair) => pair.get(1).and_then(serde_json::Value::as_i64),
-        // An unknown id is a ValueError.
-        Err(OdooError::Fault(f)) if f.kind == FaultKind::Interface => None,
-        Err(OdooError::Fault(f)) if f.kind == FaultKind::Missing => None,
+        Ok(pair) => found_id(&pair, external_id)?,
+        Err(OdooError::Fault(f)) if is_unknown(&f, external_id) => return Ok(None),
         Err(error) => return Err(error),
-    };
-    let Some(id) = id else {
-        return Ok(None);
     };
     Ok(api
         .read("sale.order", &[id], &FIELDS)
         .await?
         .into_iter()
         .next())
+}
+
+/// Whether a fault says that there is no such external id: a `ValueError` that names it. Any other
+/// fault says nothing about the order, and a live one must not pass for absent.
+fn is_unknown(fault: &Fault, external_id: &str) -> bool {
+    fault.kind == FaultKind::Interface
+        && fault.name.rsplit('.').next() == Some("ValueError")
+        && fault.raw().contains(external_id)
+}
+
+/// The id out of `[model, id]`. It is `false` for a record that the user may not see.
+fn found_id(pair: &Value, external_id: &str) -> Result<i64, OdooError> {
+    let id = pair.get(1);
+    if id == Some(&Value::Bool(false)) {
+        let text = format!("the integration user may not see `{external_id}`");
+        return Err(Fault::new("odoo.exceptions.AccessError".to_owned(), text).into());
+    }
+    id.and_then(Value::as_i64)
+        .ok_or(OdooError::Shape("a model and an id are needed"))
 }
 
 /// The rejection for a command about an order that Odoo does not have.
@@ -133,4 +147,49 @@ pub(crate) fn not_in_erp(correlation: CorrelationId) -> Failure {
         format!("Odoo has no order for `{correlation}`"),
         "resolve the case that kept the order from being written, or retry its creation, then retry this",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(name: &str, message: &str) -> Fault {
+        Fault::new(name.to_owned(), message.to_owned())
+    }
+
+    #[test]
+    fn only_the_error_that_names_the_id_says_that_it_is_unknown() {
+        let unknown = "External ID not found in the system: shop.so_1";
+        assert!(is_unknown(
+            &fault("builtins.ValueError", unknown),
+            "shop.so_1"
+        ));
+        for (name, message) in [
+            ("builtins.ValueError", "Invalid field 'x' on 'sale.order'"),
+            (
+                "builtins.ValueError",
+                "External ID not found in the system: shop.other",
+            ),
+            ("builtins.KeyError", "'ir.model.data'"),
+            (
+                "werkzeug.exceptions.UnprocessableEntity",
+                "missing a required argument: 'xml_id' of shop.so_1",
+            ),
+            ("odoo.exceptions.MissingError", "Record does not exist"),
+        ] {
+            assert!(
+                !is_unknown(&fault(name, message), "shop.so_1"),
+                "{name}: {message}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_order_that_the_user_may_not_see_is_not_absent() {
+        assert_eq!(found_id(&json!(["sale.order", 7]), "shop.so_1"), Ok(7));
+        let hidden = found_id(&json!(["sale.order", false]), "shop.so_1").unwrap_err();
+        let erp = waybill_model::id::ConnectionId::new("odoo").unwrap();
+        assert_eq!(hidden.failure(&erp).code().as_str(), "erp_missing_right");
+        assert!(found_id(&json!(null), "shop.so_1").is_err());
+    }
 }

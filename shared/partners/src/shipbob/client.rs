@@ -163,8 +163,9 @@ fn accepted(api: &Api<'_>, order: &Order) -> Result<Vec<Reference>, ShipbobError
     Ok(references(api, order))
 }
 
-/// Calls the work off. Without an id it is looked up by our reference, and what was never created
-/// is called off already: ShipBob takes no order that we send later under this command's sequence.
+/// Calls the work off, by the id that its release gave. Without one the release is in doubt: the
+/// order is looked up by our reference. The search can lag behind what was created, so not finding
+/// it once proves nothing; a second attempt that does not find it either takes it for never made.
 async fn cancel(
     api: &Api<'_>,
     command: &CancelFulfillmentOrder,
@@ -172,6 +173,11 @@ async fn cancel(
     let id = match &command.id {
         Some(id) => id.clone(),
         None => match api.find(&command.reference).await? {
+            None if api.call.attempt == Attempt::First => {
+                return Err(ShipbobError::NotFoundYet {
+                    reference: command.reference.as_str().to_owned(),
+                });
+            }
             None => return Ok(Vec::new()),
             Some(order) if is_cancelled(&order) => return Ok(references(api, &order)),
             Some(order) => order

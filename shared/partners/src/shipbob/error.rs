@@ -72,6 +72,12 @@ pub enum ShipbobError {
         /// ShipBob's id.
         id: String,
     },
+    /// The look-up by reference found nothing, which is not yet proof.
+    #[error("no order with the reference `{reference}` is found so far")]
+    NotFoundYet {
+        /// Ours.
+        reference: String,
+    },
     /// ShipBob's own fault, or an answer that cannot be read.
     #[error("the answer with status {status} says nothing of use")]
     Unclear {
@@ -173,6 +179,10 @@ impl From<ShipbobError> for Failure {
                 "check that the connection's token and channel are those that created it"
                     .to_owned(),
             ),
+            ShipbobError::NotFoundYet { .. } => Self::Indeterminate {
+                code: Code::literal("not_found_yet"),
+                detail,
+            },
             ShipbobError::Unclear { access, .. } => access.unclear("partner_error", detail),
         }
     }

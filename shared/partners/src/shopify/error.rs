@@ -80,6 +80,14 @@ pub enum ShopifyError {
         /// How many are missing.
         missing: i64,
     },
+    /// The stock of some items was not taken; that of all others was.
+    #[error("the stock of {} was not taken: {words}", some(.skus))]
+    StockRefused {
+        /// The channel's SKUs.
+        skus: Vec<String>,
+        /// Shopify's words about the first, shortened.
+        words: String,
+    },
     /// Shopify's own fault, or an answer that cannot be read.
     #[error("the answer with status {status} says nothing of use")]
     Unclear {
@@ -187,7 +195,22 @@ impl ShopifyError {
     }
 }
 
-fn shortened(words: &str) -> String {
+/// Most SKUs that a message lists.
+const MAX_LISTED: usize = 20;
+
+fn some(skus: &[String]) -> String {
+    let listed: Vec<String> = skus
+        .iter()
+        .take(MAX_LISTED)
+        .map(|s| format!("`{s}`"))
+        .collect();
+    match skus.len().saturating_sub(MAX_LISTED) {
+        0 => listed.join(", "),
+        more => format!("{} and {more} more", listed.join(", ")),
+    }
+}
+
+pub(super) fn shortened(words: &str) -> String {
     words
         .chars()
         .filter(|c| !c.is_control())
@@ -276,6 +299,12 @@ impl From<ShopifyError> for Failure {
                 "nothing_to_fulfill",
                 "compare the shipment with the order's fulfilments in the shop's admin: the \
                  order was edited, refunded or fulfilled by hand",
+            ),
+            ShopifyError::StockRefused { .. } => rejected(
+                "stock_refused",
+                "in the shop's admin, track these products' inventory and stock them at the \
+                 connection's `stock_location`, or route them elsewhere; the next full run \
+                 publishes them by itself",
             ),
             ShopifyError::Unclear { status, access } => access.unclear(
                 "partner_error",

@@ -249,11 +249,12 @@ async fn cancel_by_id_and_by_reference() {
 
 #[tokio::test]
 async fn what_was_never_created_or_is_cancelled_needs_no_cancelling() {
-    let server = Server::start(vec![reply(200, json!([]))]).await;
-    assert_eq!(
-        run(&server, Attempt::First, &cancel(false)).await,
-        Ok(vec![])
-    );
+    let nothing = || reply(200, json!([]));
+    let server = Server::start(vec![nothing(), nothing()]).await;
+    let once = run(&server, Attempt::First, &cancel(false)).await;
+    assert_eq!(failure(once), "indeterminate/not_found_yet");
+    let twice = run(&server, Attempt::InDoubt, &cancel(false)).await;
+    assert_eq!(twice, Ok(vec![]));
     let server = Server::start(vec![reply(200, order("Cancelled"))]).await;
     assert!(run(&server, Attempt::InDoubt, &cancel(true)).await.is_ok());
     assert_eq!(server.lines(), ["GET /2026-01/order/88001"]);

@@ -2,10 +2,10 @@
 
 use super::{Nodes, Shop, gid};
 use crate::exchange::Access;
-use crate::shopify::error::{ShopifyError, UserError};
+use crate::shopify::error::{ShopifyError, UserError, shortened};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use waybill_model::command::PublishStock;
 use waybill_model::id::{MessageId, Sku, name_uuid};
 
@@ -80,7 +80,12 @@ pub(super) async fn publish(
         for item in find(shop, chunk).await? {
             // The search matches words; only the whole SKU counts.
             if let Some(units) = item.sku.as_deref().and_then(|s| wanted.get(s.trim())) {
-                quantities.push((item.id, *units));
+                let sku = item.sku.as_deref().unwrap_or_default().trim().to_owned();
+                quantities.push(Level {
+                    item: item.id,
+                    sku,
+                    units: *units,
+                });
             }
         }
     }
@@ -91,10 +96,81 @@ pub(super) async fn publish(
             "the shop sells none of the SKUs whose stock was to be published"
         );
     }
+    let mut refused = Refused::default();
     for chunk in quantities.chunks(MAX_QUANTITIES) {
-        set(shop, key, &location, chunk).await?;
+        set(shop, key, &location, chunk, &mut refused).await?;
+    }
+    match refused.words {
+        Some(words) => Err(ShopifyError::StockRefused {
+            skus: refused.skus,
+            words,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// What one item is to have.
+#[derive(Debug, Clone)]
+struct Level {
+    item: String,
+    sku: String,
+    units: i64,
+}
+
+/// What the shop did not take, with its words about the first of it.
+#[derive(Debug, Default)]
+struct Refused {
+    skus: Vec<String>,
+    words: Option<String>,
+}
+
+impl Refused {
+    fn add<'a>(&mut self, levels: impl Iterator<Item = &'a Level>, errors: &[UserError]) {
+        self.skus.extend(levels.map(|l| l.sku.clone()));
+        let words = errors.first().map(|e| shortened(&e.message));
+        self.words = self.words.take().or(words);
+    }
+}
+
+/// Sets one chunk. The shop refuses it whole for one item that it does not stock at the location:
+/// the items that it names are left out, and the others are set once more.
+async fn set(
+    shop: &Shop<'_>,
+    key: &MessageId,
+    location: &str,
+    levels: &[Level],
+    refused: &mut Refused,
+) -> Result<(), ShopifyError> {
+    let errors = put(shop, key, location, levels).await?;
+    let Some(first) = ShopifyError::of_users(&errors) else {
+        return Ok(());
+    };
+    let named = named(&errors, levels.len()).ok_or(first)?;
+    let (out, kept): (Vec<_>, Vec<_>) = levels
+        .iter()
+        .enumerate()
+        .partition(|(index, _)| named.contains(index));
+    refused.add(out.into_iter().map(|(_, level)| level), &errors);
+    let kept: Vec<Level> = kept.into_iter().map(|(_, level)| level.clone()).collect();
+    if !kept.is_empty() {
+        let errors = put(shop, key, location, &kept).await?;
+        if !errors.is_empty() {
+            refused.add(kept.iter(), &errors);
+        }
     }
     Ok(())
+}
+
+/// The places of the quantities that the errors are about: `input.quantities.N`, with or without a
+/// field. Absent if one is about anything else.
+fn named(errors: &[UserError], count: usize) -> Option<BTreeSet<usize>> {
+    let place = |error: &UserError| {
+        let path = error.field.as_deref()?;
+        let (_, rest) = path.split_at_checked(path.iter().position(|p| p == "quantities")? + 1)?;
+        let index: usize = rest.first()?.parse().ok()?;
+        (index < count).then_some(index)
+    };
+    errors.iter().map(place).collect()
 }
 
 /// Units by the channel's SKU: broken units are not offered, and negative ones do not exist.
@@ -134,14 +210,15 @@ fn term(sku: &str) -> String {
     format!("sku:\"{escaped}\"")
 }
 
-async fn set(
+async fn put(
     shop: &Shop<'_>,
     key: &MessageId,
     location: &str,
-    quantities: &[(String, i64)],
-) -> Result<(), ShopifyError> {
+    levels: &[Level],
+) -> Result<Vec<UserError>, ShopifyError> {
     let keyed = shop.api_version() >= KEYED_SINCE;
-    let entry = |(item, units): &(String, i64)| {
+    let entry = |level: &Level| {
+        let (item, units) = (&level.item, level.units);
         if keyed {
             json!({
                 "inventoryItemId": item, "locationId": location, "quantity": units,
@@ -151,7 +228,7 @@ async fn set(
             json!({ "inventoryItemId": item, "locationId": location, "quantity": units })
         }
     };
-    let entries: Vec<Value> = quantities.iter().map(entry).collect();
+    let entries: Vec<Value> = levels.iter().map(entry).collect();
     let variables = if keyed {
         // The same key with another input is an error, and which items are found can change.
         let content = json!([location, entries]).to_string();
@@ -173,15 +250,28 @@ async fn set(
             status: 200,
             access: Access::Write,
         })?;
-    match ShopifyError::of_users(&answer.user_errors) {
-        Some(error) => Err(error),
-        None => Ok(()),
-    }
+    Ok(answer.user_errors)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_name_quantities_by_their_place_or_nothing_is_left_out() {
+        let error = |path: &[&str]| UserError {
+            field: Some(path.iter().map(|p| (*p).to_owned()).collect()),
+            message: "no".to_owned(),
+        };
+        let first = error(&["input", "quantities", "1", "locationId"]);
+        let second = error(&["input", "quantities", "0"]);
+        let places = named(&[first.clone(), second], 2);
+        assert_eq!(places, Some(BTreeSet::from([0, 1])));
+        assert_eq!(named(std::slice::from_ref(&first), 1), None, "out of range");
+        for other in [&["input", "reason"][..], &["input", "quantities"]] {
+            assert_eq!(named(&[first.clone(), error(other)], 2), None);
+        }
+    }
 
     #[test]
     fn a_quote_in_a_sku_cannot_end_its_term() {

@@ -420,6 +420,54 @@ async fn stock_goes_to_whole_skus_by_the_channels_names() {
     assert!(log[1].body["variables"]["key"].is_string());
 }
 
+fn stock_refused(places: &[&str]) -> Reply {
+    let errors: Vec<Value> = places
+        .iter()
+        .map(|place| {
+            let message = "The inventory item is not stocked at the location.";
+            json!({ "field": ["input", "quantities", place, "locationId"], "message": message })
+        })
+        .collect();
+    ok(json!({ "data": { "inventorySetQuantities": { "userErrors": errors } } }))
+}
+
+#[tokio::test]
+async fn items_that_the_shop_refuses_hold_up_no_others_and_are_named() {
+    let found = items(&[(1, "MUG"), (2, "CAP"), (3, "PEN")]);
+    let (connection, log) = shop(vec![found, stock_refused(&["1"]), stock_set()]).await;
+    let command = levels(&[("MUG", "7"), ("CAP", "5"), ("PEN", "3")]);
+    let refused = run(&connection, command, Attempt::First).await.unwrap_err();
+    assert_eq!(refused.code().as_str(), "stock_refused");
+    assert!(refused.detail().contains("`CAP`"), "{refused}");
+    assert!(!refused.detail().contains("MUG"), "{refused}");
+    let log = log.lock().unwrap();
+    let sent: Vec<Vec<i64>> = log[1..]
+        .iter()
+        .map(|s| {
+            let quantities = s.body["variables"]["input"]["quantities"].as_array();
+            let units = quantities.unwrap().iter();
+            units.map(|q| q["quantity"].as_i64().unwrap()).collect()
+        })
+        .collect();
+    assert_eq!(sent, [vec![7, 5, 3], vec![7, 3]]);
+    let key = |n: usize| log[n].body["variables"]["key"].clone();
+    assert_ne!(
+        key(1),
+        key(2),
+        "the same key with another input is an error"
+    );
+}
+
+#[tokio::test]
+async fn stock_that_is_refused_again_is_tried_no_third_time() {
+    let found = items(&[(1, "MUG"), (2, "CAP")]);
+    let (connection, log) = shop(vec![found, stock_refused(&["0"]), stock_refused(&["0"])]).await;
+    let command = levels(&[("MUG", "7"), ("CAP", "5")]);
+    let refused = run(&connection, command, Attempt::First).await.unwrap_err();
+    assert!(refused.detail().contains("`MUG`, `CAP`"), "{refused}");
+    assert_eq!(log.lock().unwrap().len(), 3);
+}
+
 #[tokio::test]
 async fn older_versions_get_the_older_input() {
     let (mut connection, log) = shop(vec![items(&[(1, "MUG")]), stock_set()]).await;
