@@ -108,7 +108,11 @@ pub async fn run(
     ));
     say(&report::stages(&rows, unknown));
     say(&report::cases(&rows));
-    say(&report::latencies(&rows));
+    let webhooks = simulators.get("webhooks").await?;
+    say(&report::latencies(
+        &rows,
+        report::acknowledgements(&webhooks),
+    ));
     say(&report::faults(&simulators.get("faults").await?));
     say(&report::invariants(&checks));
     fine &= checks.iter().all(|c| c.violations.is_empty());

@@ -179,17 +179,26 @@ pub fn cases(rows: &[Row]) -> String {
     out
 }
 
-/// p50 and p95 by step.
+/// How long the intake took to acknowledge each webhook, in milliseconds, from the simulators' log.
 #[must_use]
-pub fn latencies(rows: &[Row]) -> String {
-    let mut steps: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
+pub fn acknowledgements(log: &Value) -> Vec<i64> {
+    let entries = log.as_array().into_iter().flatten();
+    entries
+        .filter_map(|entry| entry.get("ack_ms")?.as_i64())
+        .collect()
+}
+
+/// p50 and p95 of the webhooks' acknowledgements and by step of the orders.
+#[must_use]
+pub fn latencies(rows: &[Row], acknowledged: Vec<i64>) -> String {
+    let mut steps = BTreeMap::from([("a webhook → acknowledged", acknowledged)]);
     for (name, ms) in rows.iter().flat_map(|r| &r.steps) {
         steps.entry(name).or_default().push(*ms);
     }
     let mut out = String::from("Latency by step, in milliseconds\n");
     add(
         &mut out,
-        &format!("  {:<44}{:>7}{:>9}{:>9}", "", "orders", "p50", "p95"),
+        &format!("  {:<44}{:>7}{:>9}{:>9}", "", "count", "p50", "p95"),
     );
     for (name, mut ms) in steps {
         ms.sort_unstable();
