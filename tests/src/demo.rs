@@ -60,9 +60,10 @@ pub async fn run(
     let sdk = stack.sdk().await;
     let mut fine = true;
     if probing {
-        let probes = crate::probes::run(&stack, &simulators).await?;
-        say(&report::invariants(&probes));
-        fine = probes.iter().all(|c| c.violations.is_empty());
+        let (probes, got) = crate::probes::run(&stack, &simulators).await?;
+        say(&got);
+        fine = probes.violations.is_empty();
+        say(&report::invariants(&[probes]));
     }
     let sqs = aws_sdk_sqs::Client::new(&sdk);
     let day = Day {

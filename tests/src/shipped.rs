@@ -3,13 +3,11 @@
 
 use crate::Stop;
 use crate::invariants::Check;
-use crate::stack::Stack;
+use crate::stack::{OPS_TOKEN, Stack};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Token of `infra/local/secrets.json`, which the operations API's events carry too.
-const TOKEN: &str = "local-demo-token";
 /// Code of the case that keeps a record which nothing can be made of.
 const UNREADABLE: &str = "undecodable_delivery";
 
@@ -87,7 +85,7 @@ pub async fn run(stack: &Stack, http: &reqwest::Client) -> Result<Check, Stop> {
             Err(error) => violations.push(format!("{name}: the function failed: {error}")),
         }
     }
-    let cases = stack.ops(http, TOKEN, "cases?limit=200").await?;
+    let cases = stack.ops(http, OPS_TOKEN, "cases?limit=200").await?;
     let open = cases.pointer("/cases").and_then(Value::as_array);
     if !open.is_some_and(|open| {
         open.iter()

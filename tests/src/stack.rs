@@ -25,6 +25,9 @@ pub struct Stack {
     pub outputs: BTreeMap<String, String>,
 }
 
+/// Token of the operations API in `infra/local/secrets.json`.
+pub const OPS_TOKEN: &str = "local-demo-token";
+
 /// The functions' queues by their outputs, each with its dead-letter queue.
 pub const QUEUES: [&str; 6] = [
     "Inbound",
