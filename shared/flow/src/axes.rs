@@ -2,7 +2,6 @@
 
 use crate::plan::keys;
 use crate::state::OrderState;
-use crate::view::View;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use waybill_model::event::Outcome;
@@ -224,11 +223,4 @@ fn return_axis(state: &OrderState) -> &'static str {
         Some(ReturnStatus::Declined) => "declined",
         Some(ReturnStatus::Received | ReturnStatus::Completed) => "received",
     }
-}
-
-/// Whether nothing is left to wait for, as far as the view can tell.
-#[must_use]
-pub fn is_settled(view: &View<'_>) -> bool {
-    view.state.effects.values().all(|e| e.outcome.is_some())
-        && crate::stages::waiting(view).is_empty()
 }

@@ -6,7 +6,7 @@ use crate::plan::keys;
 use crate::state::{Effect, Facts, OrderState};
 use std::collections::{BTreeMap, BTreeSet};
 use waybill_model::event::{Finding, Outcome};
-use waybill_model::failure::TOO_LATE;
+use waybill_model::failure::{GAVE_UP, TOO_LATE};
 use waybill_model::id::{Code, ConnectionId, EffectKey, ExternalId, TrackingNumber};
 use waybill_model::money::Amount;
 use waybill_model::order::{Order, OrderLine, OrderPayment};
@@ -152,6 +152,13 @@ impl<'a> View<'a> {
             Outcome::Rejected { code, .. } => Some(code),
             Outcome::Done { .. } => None,
         }
+    }
+
+    /// Whether an effect was given up in doubt: it may be there all the same.
+    #[must_use]
+    pub fn gave_up(&self, key: &EffectKey) -> bool {
+        self.rejection(key)
+            .is_some_and(|code| code.as_str() == GAVE_UP)
     }
 
     /// Effects whose keys begin with `prefix` and `/`, with what follows it.

@@ -18,7 +18,7 @@ use waybill_model::case::{CaseId, CaseStatus};
 use waybill_model::command::{Command, CommandKind};
 use waybill_model::envelope::{CommandEnvelope, EventEnvelope};
 use waybill_model::event::{CommandFinished, Event, Outcome};
-use waybill_model::failure::Failure;
+use waybill_model::failure::{Failure, GAVE_UP};
 use waybill_model::id::{
     Code, ConnectionId, CorrelationId, EffectKey, MessageId, Reference, name_uuid,
 };
@@ -351,7 +351,7 @@ fn settle(result: Result<Vec<Reference>, Failure>, age_ms: i64) -> Result<Outcom
             if age_ms >= GIVE_UP_MS =>
         {
             Ok(Outcome::Rejected {
-                code: Code::literal("gave_up"),
+                code: Code::literal(GAVE_UP),
                 detail: format!(
                     "after a day of attempts the last one failed by `{code}`: {detail}"
                 ),

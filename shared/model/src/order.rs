@@ -7,7 +7,6 @@ use crate::quantity::Quantity;
 use crate::time::Instant;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::cmp::Ordering;
 
 /// Version of a snapshot as its owner counts it: an integer version, or microseconds of the
 /// owner's `updated_at`. Only versions from one owner are compared.
@@ -191,18 +190,6 @@ impl Order {
     #[must_use]
     pub fn correlation(&self) -> CorrelationId {
         CorrelationId::for_order(&self.channel, &self.id)
-    }
-
-    /// The order in which snapshots supersede each other: version, then cancelled over not
-    /// cancelled, then content, so that any two snapshots have one winner whatever comes first.
-    #[must_use]
-    pub fn supersedes(&self, other: &Self) -> bool {
-        let key = |o: &Self| (o.version, o.cancelled.is_some());
-        match key(self).cmp(&key(other)) {
-            Ordering::Greater => true,
-            Ordering::Less => false,
-            Ordering::Equal => self > other,
-        }
     }
 
     /// Whether anything must be sent.

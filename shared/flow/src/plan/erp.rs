@@ -7,7 +7,6 @@ use waybill_model::command::{
     CancelSaleOrder, Command, CreateCreditNote, CreateSaleOrder, ReceiveReturn, RegisterDelivery,
     ReverseCreditNote,
 };
-use waybill_model::failure::GAVE_UP;
 use waybill_model::money::Amount;
 use waybill_model::payment::RefundStatus;
 
@@ -16,10 +15,8 @@ pub(super) fn sale_order(view: &View<'_>, wanted: &mut Vec<Wanted>) {
     let key = keys::sale_order();
     // What Odoo refused and the shop cancelled since is nobody's work any more. One given up in
     // doubt may be there.
-    let never_written = view.order.cancelled.is_some()
-        && view
-            .rejection(&key)
-            .is_some_and(|code| code.as_str() != GAVE_UP);
+    let never_written =
+        view.order.cancelled.is_some() && view.rejection(&key).is_some() && !view.gave_up(&key);
     let known = view.effect(&key).is_some();
     if never_written || !(known || view.is_accepted()) {
         return;
@@ -74,9 +71,8 @@ pub(crate) fn is_cancellable(view: &View<'_>) -> bool {
     let stopped = match view.released_to() {
         None => true,
         Some((warehouse, _)) => {
-            let never_taken = view
-                .rejection(&keys::release(&warehouse))
-                .is_some_and(|code| code.as_str() != GAVE_UP);
+            let release = keys::release(&warehouse);
+            let never_taken = view.rejection(&release).is_some() && !view.gave_up(&release);
             never_taken || view.is_done(&keys::cancel_release(&warehouse))
         }
     };

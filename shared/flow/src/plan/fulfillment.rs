@@ -5,7 +5,6 @@ use crate::routing::route;
 use crate::view::View;
 use waybill_model::command::{CancelFulfillmentOrder, Command, CreateFulfillmentOrder};
 use waybill_model::event::Outcome;
-use waybill_model::failure::GAVE_UP;
 use waybill_model::id::{ConnectionId, ExternalId, RefKind};
 use waybill_model::money::Money;
 use waybill_model::payment::PaymentStatus;
@@ -84,9 +83,7 @@ pub(super) fn cancel(view: &View<'_>, wanted: &mut Vec<Wanted>) {
     };
     let key = keys::release(&warehouse);
     // One given up in doubt may have been taken.
-    let in_doubt = view
-        .rejection(&key)
-        .is_some_and(|code| code.as_str() == GAVE_UP);
+    let in_doubt = view.gave_up(&key);
     if view.order.cancelled.is_none() || !(view.is_done(&key) || in_doubt) {
         return;
     }

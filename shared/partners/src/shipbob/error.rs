@@ -2,7 +2,7 @@
 
 use crate::exchange::{Access, Answer};
 use serde_json::Value;
-use waybill_model::failure::Failure;
+use waybill_model::failure::{Failure, TOO_LATE};
 use waybill_model::id::Code;
 
 /// Why a call to ShipBob did not succeed.
@@ -171,7 +171,7 @@ impl From<ShipbobError> for Failure {
                 "ask ShipBob to reopen it, or route the order to another warehouse".to_owned(),
             ),
             ShipbobError::TooLate { .. } => rejected(
-                "too_late",
+                TOO_LATE,
                 "let it be delivered and refused, or arrange a return".to_owned(),
             ),
             ShipbobError::Unknown { .. } => rejected(

@@ -48,13 +48,8 @@ const fn writer(
     required: usize,
 ) -> Method {
     Method {
-        name,
-        class,
-        is_model,
-        params,
-        required,
-        any_keyword: false,
         writes: true,
+        ..method(name, class, is_model, params, required)
     }
 }
 
