@@ -10,7 +10,7 @@ use waybill_tests::odoo::{Access, OdooReader, Prepared, RealOdoo, prepare};
 const SECRETS: &str = r#"{"connection/odoo-main": {"api": {"key": "the-key"}}}"#;
 
 /// A listening Odoo, and how to get in.
-async fn odoo(version: u32, change: fn(&mut OdooConfig)) -> Access {
+pub(crate) async fn odoo(version: u32, change: fn(&mut OdooConfig)) -> Access {
     let options = Options {
         odoo_version: version,
         ..Options::default()

@@ -7,8 +7,11 @@
 //! | [`odoo`] | what an Odoo holds, read without Waybill's own code |
 //! | [`shipped`] | the events that the functions ship, sent to them |
 //! | [`invariants`] | what must be true at the end, checked against what the outside holds |
+//! | [`workload`] | orders in numbers for trials against an Odoo, and the means to judge them |
+//! | [`bench`] | how fast orders get into an Odoo, against writing them one by one |
 //! | [`report`] | what a person sees |
 
+pub mod bench;
 pub mod day;
 pub mod demo;
 pub mod invariants;
@@ -18,6 +21,7 @@ pub mod report;
 pub mod shipped;
 pub mod simulators;
 pub mod stack;
+pub mod workload;
 
 /// Anything that stops a run: a message for a person.
 #[derive(Debug)]

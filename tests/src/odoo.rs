@@ -3,7 +3,7 @@
 
 mod day;
 mod prepare;
-mod rpc;
+pub(crate) mod rpc;
 
 pub use prepare::{Prepared, prepare};
 pub use rpc::{Access, RealOdoo};

@@ -32,6 +32,11 @@ pub(crate) fn task(project: &Project, name: &str) -> Result<Task, Failure> {
     Ok(match name {
         "vectors" | "parse" => task.args(example("waybill-partners")),
         "schemas" => task.args(example("waybill-model")),
+        // What is measured must be compiled as what is shipped, but for the long link.
+        "bench-odoo" => task
+            .args(["--profile", "measured"])
+            .args(["-p", "waybill-tests", "--bin", "waybill-tools", "--"])
+            .arg(name),
         _ => task
             .args(["-p", "waybill-tests", "--bin", "waybill-tools", "--"])
             .arg(name),

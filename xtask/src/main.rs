@@ -60,12 +60,23 @@ enum Command {
     Demo(demo::Args),
     /// Run the end-to-end tests on the local AWS
     E2e(e2e::Args),
+    /// Measure Waybill's writer against others on a real system
+    Bench {
+        #[command(subcommand)]
+        what: Bench,
+    },
     /// Run signature and mapping vectors of a folder through the real verifiers
     Vectors(delegate::Args),
     /// Print the canonical events of partner payloads as JSON lines
     Parse(delegate::Args),
     /// Write the JSON Schemas of the canonical model; --check only compares
     Schemas(delegate::Args),
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// How fast orders get into a real Odoo, against writing them one by one
+    Odoo(delegate::Args),
 }
 
 fn main() -> ExitCode {
@@ -90,6 +101,9 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Test(args) => test::run(&project, &args),
         Command::Demo(args) => demo::run(&project, &args),
         Command::E2e(args) => e2e::run(&project, &args),
+        Command::Bench {
+            what: Bench::Odoo(args),
+        } => delegate::run(&project, "bench-odoo", &args),
         Command::Vectors(args) => delegate::run(&project, "vectors", &args),
         Command::Parse(args) => delegate::run(&project, "parse", &args),
         Command::Schemas(args) => delegate::run(&project, "schemas", &args),

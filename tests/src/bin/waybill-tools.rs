@@ -21,6 +21,8 @@ enum Tool {
     Demo(Options),
     /// The same, as a test: also bad input.
     E2e(Options),
+    /// Measure how fast orders get into a real Odoo.
+    BenchOdoo(waybill_tests::bench::Options),
     /// Make a real Odoo ready for a day.
     PrepareOdoo {
         #[command(flatten)]
@@ -38,6 +40,7 @@ async fn main() -> ExitCode {
     let ended = match Args::parse().tool {
         Tool::Demo(options) => run(&options, false, stack(), simulators()).await,
         Tool::E2e(options) => run(&options, true, stack(), simulators()).await,
+        Tool::BenchOdoo(options) => waybill_tests::bench::run(&options).await,
         Tool::PrepareOdoo { real, out } => prepare_odoo(&real, &out).await,
     };
     match ended {

@@ -78,7 +78,7 @@ impl RealOdoo {
 
 /// Why a call did not work.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum CallError {
+pub(crate) enum CallError {
     /// Odoo raised this.
     Fault {
         /// Class, such as `odoo.exceptions.AccessError`.
@@ -100,7 +100,7 @@ impl fmt::Display for CallError {
 
 /// A user at a database.
 #[derive(Debug)]
-pub(super) struct Rpc {
+pub(crate) struct Rpc {
     http: reqwest::Client,
     access: Access,
     user: i64,
@@ -162,7 +162,7 @@ async fn repeated(
 ///
 /// # Errors
 /// Nobody answers there, or not an Odoo.
-pub(super) async fn major_version(access: &Access) -> Result<u64, Stop> {
+pub(crate) async fn major_version(access: &Access) -> Result<u64, Stop> {
     let doing = format!("asking `{}` for its version", access.url);
     let params = json!({"service": "common", "method": "version", "args": []});
     let answer = once(&reqwest::Client::new(), access, &params).await;
@@ -176,7 +176,7 @@ pub(super) async fn major_version(access: &Access) -> Result<u64, Stop> {
 }
 
 /// Whether the key opens JSON-2: unlike JSON-RPC it takes no password.
-pub(super) async fn opens_json2(access: &Access) -> bool {
+pub(crate) async fn opens_json2(access: &Access) -> bool {
     let sent = reqwest::Client::new()
         .post(format!("{}/json/2/res.users/context_get", access.url))
         .timeout(ANSWER_LIMIT)
@@ -191,7 +191,7 @@ impl Rpc {
     ///
     /// # Errors
     /// No answer, no such database, or wrong login or key.
-    pub(super) async fn open(access: &Access) -> Result<Self, Stop> {
+    pub(crate) async fn open(access: &Access) -> Result<Self, Stop> {
         let doing = format!("logging in to `{}`", access.url);
         let http = reqwest::Client::new();
         let params = json!({"service": "common", "method": "authenticate",
@@ -223,11 +223,16 @@ impl Rpc {
         })
     }
 
+    /// Database id of the user.
+    pub(crate) fn user(&self) -> i64 {
+        self.user
+    }
+
     /// Calls a method; the call must be safe to repeat.
     ///
     /// # Errors
     /// Odoo's fault, or no answer at all.
-    pub(super) async fn call(
+    pub(crate) async fn call(
         &self,
         model: &str,
         method: &str,
@@ -244,7 +249,7 @@ impl Rpc {
     ///
     /// # Errors
     /// Odoo's.
-    pub(super) async fn search_read(
+    pub(crate) async fn search_read(
         &self,
         model: &str,
         domain: Value,
