@@ -10,8 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use waybill_model::id::{ConnectionId, Sku};
 
-/// How long an entry is believed. A product that is renumbered in Odoo is sold under its old
-/// number for so long at most.
+/// How long an entry is believed before it is looked up again. What changed in between is found
+/// before an order is confirmed; see `write::fresh`.
 const KEEP: Duration = Duration::from_secs(600);
 /// Most entries kept for one connection, so that a process cannot grow without end.
 const MAX_ENTRIES: usize = 50_000;
@@ -21,8 +21,20 @@ const MAX_ENTRIES: usize = 50_000;
 pub(crate) enum Product {
     /// One product: its database id.
     One(i64),
+    /// One product that is not for sale: its database id. Products of shipping are such by default.
+    Unsold(i64),
     /// Two or more active products have this internal reference.
     Several,
+}
+
+impl Product {
+    /// The database id, where there is one.
+    pub(crate) fn id(self) -> Option<i64> {
+        match self {
+            Self::One(id) | Self::Unsold(id) => Some(id),
+            Self::Several => None,
+        }
+    }
 }
 
 /// Country and region, as the channel codes them.
@@ -50,6 +62,7 @@ pub(crate) struct Memory(Mutex<BTreeMap<ConnectionId, Known>>);
 struct ProductRow {
     id: i64,
     default_code: Text,
+    sale_ok: bool,
 }
 
 #[derive(Deserialize)]
@@ -177,7 +190,7 @@ async fn find_products(
         .search_read(
             "product.product",
             json!([["default_code", "in", codes]]),
-            &["default_code"],
+            &["default_code", "sale_ok"],
         )
         .await?;
     let mut found = BTreeMap::new();
@@ -186,7 +199,11 @@ async fn find_products(
             found
                 .entry(sku)
                 .and_modify(|p| *p = Product::Several)
-                .or_insert(Product::One(row.id));
+                .or_insert(if row.sale_ok {
+                    Product::One(row.id)
+                } else {
+                    Product::Unsold(row.id)
+                });
         }
     }
     Ok(found)

@@ -104,6 +104,18 @@ impl Api<'_> {
         rows(self.call(call).await?)
     }
 
+    /// Records by id with the fields of what they link to, in one call. One id that is gone, or one
+    /// linked record that the user may not see, fails the whole call.
+    pub(crate) async fn web_read<T: DeserializeOwned>(
+        &self,
+        model: &'static str,
+        ids: &[i64],
+        specification: Value,
+    ) -> Result<Vec<T>, OdooError> {
+        let call = Call::on(model, "web_read", ids).keyword("specification", specification);
+        rows(self.call(call).await?)
+    }
+
     /// Inserts or updates rows, all or none.
     pub(crate) async fn load(
         &self,

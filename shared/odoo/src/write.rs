@@ -5,6 +5,7 @@ pub(crate) mod cancel;
 pub(crate) mod confirm;
 pub(crate) mod credit;
 pub(crate) mod delivery;
+pub(crate) mod fresh;
 pub(crate) mod invoices;
 pub(crate) mod load;
 pub(crate) mod orders;

@@ -4,7 +4,7 @@ use super::rig::{
     Outcome, Rig, Setup, assert_indeterminate, assert_rejected, assert_transient, id_of, key,
     rig_of,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use waybill_flow::ports::{Erp, ErpCommand};
 use waybill_model::command::{CancelSaleOrder, Command, CreateSaleOrder};
 use waybill_model::id::RefKind;
@@ -261,6 +261,62 @@ async fn a_cent_of_rounding_is_refused_or_adjusted_by_policy(version: Version) {
     assert_eq!(lines.iter().filter(rounding).count(), 1);
 }
 
+async fn a_product_renumbered_since_is_never_sold_under_its_old_number(version: Version) {
+    let rig = rig_of(version).await;
+    let sells = |id: &str, code: &str| {
+        let builder = order(id).without_lines().line(code, 2, "12.50");
+        builder.build()
+    };
+    // Products are remembered from the first order on.
+    let known = order("known").line("SKU-0003", 1, "9.99").build();
+    assert!(write_one(&rig, &create(&known)).await.is_ok());
+    let edit = |code: &str, vals: Value| {
+        let domain = json!([["default_code", "=", code]]);
+        rig.odoo_sim
+            .edit("product.product", &domain, &vals)
+            .unwrap();
+    };
+    edit("SKU-0001", json!({"default_code": "SKU-OTHER"}));
+    edit("SKU-0150", json!({"default_code": "SKU-0001"}));
+    edit("SKU-0002", json!({"active": false}));
+    edit("SKU-0003", json!({"sale_ok": false}));
+    let orders = [
+        sells("renumbered", "SKU-0001"),
+        sells("archived", "SKU-0002"),
+        sells("unsold", "SKU-0003"),
+    ];
+    let batch: Vec<ErpCommand> = orders.iter().map(create).collect();
+    for _ in 0..2 {
+        let outcomes = write(&rig, &batch).await;
+        assert!(outcomes[0].is_ok(), "{outcomes:?}");
+        assert_rejected(&outcomes[1], "unknown_sku");
+        assert_rejected(&outcomes[2], "product_not_for_sale");
+    }
+    let held = held(&rig, &orders[0]);
+    assert_eq!(held["state"], "sale");
+    assert_eq!(held["lines"][0]["sku"], "SKU-0001");
+    assert_eq!(all_held(&rig, &orders[1])[0]["state"], "draft");
+    edit("SKU-0003", json!({"sale_ok": true}));
+    assert!(write_one(&rig, &batch[2]).await.is_ok());
+}
+
+async fn a_quotation_in_which_a_person_put_another_product_is_not_confirmed(version: Version) {
+    let rig = rig_of(version).await;
+    let mut placed = order("by-hand").build();
+    placed.totals.total = amount("99.99");
+    assert_rejected(&write_one(&rig, &create(&placed)).await, "total_mismatch");
+    let domain = json!([["default_code", "=", "SKU-0100"]]);
+    let other = rig.odoo_sim.edit("product.product", &domain, &json!({}));
+    let line = json!([
+        ["order_id.client_order_ref", "=", placed.number.as_str()],
+        ["product_id.default_code", "=", "SKU-0001"]
+    ]);
+    let vals = json!({"product_id": other.unwrap()[0]});
+    rig.odoo_sim.edit("sale.order.line", &line, &vals).unwrap();
+    let outcome = write_one(&rig, &create(&placed)).await;
+    assert_rejected(&outcome, "quotation_changed_in_erp");
+}
+
 async fn an_order_is_cancelled_once_and_an_absent_one_needs_nothing(version: Version) {
     let rig = rig_of(version).await;
     let (placed, absent) = (order("stop").build(), order("never").build());
@@ -375,6 +431,8 @@ on_both!(
     an_order_that_odoo_refuses_to_create_is_told_from_its_neighbours,
     an_order_that_cannot_be_confirmed_is_found_by_halving,
     a_cent_of_rounding_is_refused_or_adjusted_by_policy,
+    a_product_renumbered_since_is_never_sold_under_its_old_number,
+    a_quotation_in_which_a_person_put_another_product_is_not_confirmed,
     an_order_is_cancelled_once_and_an_absent_one_needs_nothing,
     a_wrong_key_is_waited_for_and_the_new_one_works,
     throttled_is_transient_with_a_wait_and_a_proxy_error_is_not_known,

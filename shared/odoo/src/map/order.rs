@@ -30,6 +30,8 @@ pub(crate) struct Line {
     pub(crate) key: String,
     /// Database id; none for a note.
     pub(crate) product: Option<i64>,
+    /// What the product was found by.
+    pub(crate) sku: Option<Sku>,
     pub(crate) name: String,
     pub(crate) quantity: Decimal,
     pub(crate) unit: Decimal,
@@ -155,6 +157,7 @@ impl Planner<'_> {
             lines.push(Line {
                 key: "note".to_owned(),
                 product: None,
+                sku: None,
                 name: note.clone(),
                 quantity: Decimal::ZERO,
                 unit: Decimal::ZERO,
@@ -227,6 +230,21 @@ impl Planner<'_> {
         lines: &mut Vec<Line>,
     ) -> Result<(), Failure> {
         let product = self.product(sku, place)?;
+        if !is_delivery
+            && self.wanted == Wanted::AsPlaced
+            && self.catalog.products.get(sku) == Some(&Product::Unsold(product))
+        {
+            return Err(rejected(
+                "product_not_for_sale",
+                format!(
+                    "{place} of order `{}` has SKU `{sku}`, whose product in Odoo is not for sale",
+                    self.order.number
+                ),
+                format!(
+                    "tick Sales on the product with the internal reference `{sku}` in Odoo (or give the reference to the product that is sold instead), then retry"
+                ),
+            ));
+        }
         let taxes = tax_cell(taxes, self.order, self.settings, place)?;
         let digits = self.order.currency.minor_digits();
         let rest_allowed =
@@ -244,6 +262,7 @@ impl Planner<'_> {
         lines.extend(pricing.lines.iter().map(|p| Line {
             key: String::new(),
             product: Some(product),
+            sku: Some(sku.clone()),
             name: title.to_owned(),
             quantity: p.quantity,
             unit: p.unit,
@@ -257,6 +276,7 @@ impl Planner<'_> {
             lines.push(Line {
                 key: String::new(),
                 product: Some(self.product(rounding, place)?),
+                sku: Some(rounding.clone()),
                 name: format!("Discount {title}"),
                 quantity: Decimal::ONE,
                 unit: pricing.rest,
@@ -295,6 +315,7 @@ impl Planner<'_> {
         Ok(Line {
             key: name.to_lowercase(),
             product: Some(self.product(sku, name)?),
+            sku: Some(sku.clone()),
             name: name.to_owned(),
             quantity: Decimal::ONE,
             unit: amount.decimal(),
@@ -326,7 +347,7 @@ fn stamp(lines: &mut [Line], known: usize, key: &str) {
 /// A rejection that names SKU and place.
 pub(crate) fn product_of(catalog: &Catalog, sku: &Sku, place: &str) -> Result<i64, Failure> {
     match catalog.products.get(sku) {
-        Some(Product::One(id)) => Ok(*id),
+        Some(Product::One(id) | Product::Unsold(id)) => Ok(*id),
         Some(Product::Several) => Err(rejected(
             "ambiguous_sku",
             format!("{place} has SKU `{sku}`, and several products in Odoo have it"),

@@ -100,6 +100,8 @@ async fn bring_to_now(writer: Writer<'_>, order: &Order, bring: Bring<'_>) -> Ou
     if row.state.as_str() == "cancel" {
         return Err(cancelled(&what));
     }
+    // Lines of confirmed orders cannot be put right afterwards: ask now.
+    writer.memory.forget_products(api.erp);
     let catalog = look_up(api, writer.memory, &[order]).await.map_err(fail)?;
     let plan = plan(order, api.settings, &catalog, Wanted::Now)?;
     let fields = [

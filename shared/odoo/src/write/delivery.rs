@@ -23,7 +23,7 @@ use super::load::{Record, load_each};
 use super::resolve::{Effort, Found, not_in_erp, resolve};
 use super::transfer::{Booking, Move, Picking, book, moves, pickings};
 use super::{Outcome, Writer, references};
-use crate::catalog::{Catalog, Product};
+use crate::catalog::Catalog;
 use crate::client::{Api, LoadMode};
 use crate::error::{OdooError, rejected};
 use crate::map::cell;
@@ -324,7 +324,7 @@ fn not_on_delivery(
         .catalog
         .products
         .iter()
-        .find(|(_, p)| **p == Product::One(product))
+        .find(|(_, p)| p.id() == Some(product))
         .map_or_else(String::new, |(sku, _)| sku.to_string());
     let ordered = world.moves.iter().any(|m| m.product_id.0 == Some(product));
     let place = format!("shipment `{}` of order `{order}`", shipment.id);

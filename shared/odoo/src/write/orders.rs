@@ -1,27 +1,29 @@
 //! New orders: four calls for a batch, whatever its size.
 //!
-//! Partners, orders with lines (insert-only), states and totals, confirm. Every step is nothing for
-//! finished work, so the whole is run again after any failure.
+//! Partners, orders with lines (insert-only), states with totals and products, confirm. Every step
+//! is nothing for finished work, so the whole is run again after any failure.
 
-use super::confirm::{cancelled, confirm};
+mod finish;
+
+use super::fresh::{self, Sold, Verdict};
 use super::load::{Record, Refusal, load_each};
-use super::totals::settle_total;
-use super::{Outcome, Writer, references};
+use super::{Outcome, Writer};
 use crate::catalog::{Catalog, Memory};
 use crate::client::{Api, LoadMode};
 use crate::error::{OdooError, rejected, transient};
 use crate::map::order::{OrderPlan, Wanted, plan, skus};
 use crate::map::partner::{PARTNER_COLUMNS, regions};
 use crate::map::rows::Columns;
-use crate::wire::{Number, Text};
+use crate::wire::{Number, Text, ToOne};
+use finish::{Rows, finish};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeMap;
 use waybill_model::failure::Failure;
-use waybill_model::id::{Code, RefKind, Sku};
-use waybill_model::order::{Order, OrderLine};
+use waybill_model::id::Sku;
+use waybill_model::order::Order;
 
-/// An order as Odoo holds it.
+/// An order as Odoo holds it, with what its lines sell.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct OrderRow {
     pub(crate) id: i64,
@@ -30,16 +32,19 @@ pub(crate) struct OrderRow {
     pub(crate) amount_total: Number,
     pub(crate) currency_id: CurrencyName,
     pub(crate) date_order: Text,
+    pub(crate) create_uid: ToOne,
+    pub(crate) order_line: Vec<Sold>,
 }
 
-/// Code of a currency, out of its link `[1, "EUR"]`; empty for `false`.
+/// Code of a currency, out of its link `[1, "EUR"]` or record `{"name": "EUR"}`; empty for `false`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(from = "serde_json::Value")]
 pub(crate) struct CurrencyName(String);
 
 impl From<serde_json::Value> for CurrencyName {
     fn from(link: serde_json::Value) -> Self {
-        let name = link.get(1).and_then(serde_json::Value::as_str);
+        let name = link.get(1).or_else(|| link.get("name"));
+        let name = name.and_then(serde_json::Value::as_str);
         Self(name.unwrap_or_default().to_owned())
     }
 }
@@ -50,14 +55,54 @@ impl CurrencyName {
     }
 }
 
-pub(crate) const ORDER_FIELDS: [&str; 5] =
-    ["name", "state", "amount_total", "currency_id", "date_order"];
+/// States, totals and products of orders, in one call.
+pub(crate) async fn read_orders(api: &Api<'_>, ids: &[i64]) -> Result<Vec<OrderRow>, OdooError> {
+    let specification = json!({
+        "name": {}, "state": {}, "amount_total": {}, "date_order": {}, "create_uid": {},
+        "currency_id": {"fields": {"name": {}}},
+        "order_line": {"fields": fresh::specification()},
+    });
+    api.web_read("sale.order", ids, specification).await
+}
 
 /// One order on its way through the steps.
 struct Job<'a> {
     order: &'a Order,
     plan: OrderPlan,
     id: Option<i64>,
+}
+
+impl Job<'_> {
+    /// What the order sells in Odoo; a confirmed one is not judged any more.
+    fn verdict(&self, rows: &Rows, catalog: &Catalog) -> Verdict<'_> {
+        match self.id.and_then(|id| rows.get(&id)) {
+            Some(row) if matches!(row.state.as_str(), "draft" | "sent") => {
+                fresh::verdict(&row.order_line, row.create_uid, &self.plan.lines, catalog)
+            }
+            Some(_) | None => Verdict::Right,
+        }
+    }
+
+    fn what(&self, rows: &Rows) -> String {
+        let name = self
+            .id
+            .and_then(|id| rows.get(&id))
+            .map(|r| r.name.as_str());
+        format!(
+            "order `{}` (`{}`)",
+            self.order.number,
+            name.unwrap_or_default()
+        )
+    }
+}
+
+/// The next attempt asks again.
+fn stale(order: &Order) -> Failure {
+    let detail = format!(
+        "a product of order `{}` is another in Odoo now",
+        order.number
+    );
+    transient("erp_stale_product", detail, None)
 }
 
 /// Writes and confirms orders; the outcome of each, in the order given.
@@ -82,6 +127,13 @@ pub(crate) async fn create(writer: Writer<'_>, orders: &[&Order]) -> Vec<Outcome
                 );
             }
             Err(failure) => {
+                if matches!(
+                    failure.code().as_str(),
+                    "ambiguous_sku" | "product_not_for_sale"
+                ) {
+                    // It may have been mended since we looked.
+                    memory.forget_products(api.erp);
+                }
                 outcomes.insert(index, Err(failure));
             }
         }
@@ -95,7 +147,7 @@ pub(crate) async fn create(writer: Writer<'_>, orders: &[&Order]) -> Vec<Outcome
             job.id = Some(id);
         }
     }
-    finish(writer, &catalog, jobs, &mut outcomes).await;
+    finish(writer, catalog, jobs, &mut outcomes).await;
     (0..orders.len())
         .map(|index| {
             outcomes
@@ -193,11 +245,7 @@ async fn load_orders(
             Err(Refusal::Blamed(text)) if text.contains("for database id") => {
                 // A product that we remember is gone: the next attempt asks again.
                 writer.memory.forget_products(api.erp);
-                let detail = format!(
-                    "order `{}` has a product that is gone from Odoo",
-                    job.order.number
-                );
-                failed.push((*index, transient("erp_stale_product", detail, None)));
+                failed.push((*index, stale(job.order)));
             }
             Err(refusal) => failed.push((*index, translate(&refusal, api, job.order))),
         }
@@ -257,111 +305,4 @@ fn translate(refusal: &Refusal, api: &Api<'_>, order: &Order) -> Failure {
         );
     }
     refusal.failure(api.erp)
-}
-
-/// Steps 3 and 4: totals, then confirm.
-async fn finish(
-    writer: Writer<'_>,
-    catalog: &Catalog,
-    jobs: BTreeMap<usize, Job<'_>>,
-    outcomes: &mut BTreeMap<usize, Outcome>,
-) {
-    let api = writer.api;
-    let ids: Vec<i64> = jobs.values().filter_map(|j| j.id).collect();
-    if ids.is_empty() {
-        return;
-    }
-    let rows: BTreeMap<i64, OrderRow> = match api.read("sale.order", &ids, &ORDER_FIELDS).await {
-        Ok(rows) => rows.into_iter().map(|r: OrderRow| (r.id, r)).collect(),
-        Err(error) => {
-            outcomes.extend(jobs.keys().map(|i| (*i, Err(error.failure(api.erp)))));
-            return;
-        }
-    };
-    let mut to_confirm = Vec::new();
-    let mut written: Vec<(usize, i64, &Job<'_>)> = Vec::new();
-    for (index, job) in &jobs {
-        let Some((id, row)) = job.id.and_then(|id| Some((id, rows.get(&id)?))) else {
-            let gone = Failure::Transient {
-                code: Code::literal("erp_record_gone"),
-                detail: format!("order `{}` vanished from Odoo", job.order.number),
-                retry_after_ms: None,
-            };
-            outcomes.insert(*index, Err(gone));
-            continue;
-        };
-        match row.state.as_str() {
-            "draft" | "sent" => match settle_total(api, catalog, job.order, row).await {
-                Ok(()) => {
-                    to_confirm.push(id);
-                    written.push((*index, id, job));
-                }
-                Err(failure) => {
-                    outcomes.insert(*index, Err(failure));
-                }
-            },
-            "cancel" => {
-                let what = format!("order `{}` (`{}`)", job.order.number, row.name.as_str());
-                outcomes.insert(*index, Err(cancelled(&what)));
-            }
-            _ => written.push((*index, id, job)),
-        }
-    }
-    to_confirm.sort_unstable();
-    to_confirm.dedup();
-    let confirmed = confirm(api, &to_confirm).await;
-    for (index, id, job) in written {
-        let outcome = match confirmed.get(&id) {
-            Some(Err(failure)) => Err(failure.clone()),
-            Some(Ok(())) | None => Ok(references(api, RefKind::SaleOrder, &[id])),
-        };
-        let outcome = match outcome {
-            Ok(_) if is_edited(job.order) => {
-                let by_us = confirmed.contains_key(&id);
-                let as_placed = (!by_us).then_some(job.plan.lines.as_slice());
-                super::amend::amend_new(writer, job.order, as_placed).await
-            }
-            other => other,
-        };
-        outcomes.insert(index, outcome);
-    }
-    if api.settings.keep_order_date {
-        restore_dates(api, &jobs, &rows, outcomes).await;
-    }
-}
-
-/// Whether the order was edited before it was written, or goods of it refunded, so that it holds
-/// more than is wanted.
-fn is_edited(order: &Order) -> bool {
-    let less = |l: &OrderLine| l.current_quantity != l.quantity;
-    order.lines.iter().any(less)
-}
-
-/// Confirming overwrites the order's date with now: write the shop's date back. Safe to repeat,
-/// and not worth a failure: the order is in Odoo.
-async fn restore_dates(
-    api: &Api<'_>,
-    jobs: &BTreeMap<usize, Job<'_>>,
-    rows: &BTreeMap<i64, OrderRow>,
-    outcomes: &BTreeMap<usize, Outcome>,
-) {
-    let records: Vec<Record> = jobs
-        .iter()
-        .filter(|(index, _)| matches!(outcomes.get(index), Some(Ok(_))))
-        .filter_map(|(_, job)| {
-            let row = rows.get(&job.id?)?;
-            let date = job.order.placed_at.to_naive_utc();
-            let changes = row.state.as_str() != "sale" || row.date_order.as_str() != date;
-            changes.then(|| vec![vec![json!(row.id.to_string()), json!(date)]])
-        })
-        .collect();
-    if records.is_empty() {
-        return;
-    }
-    let fields = [".id", "date_order"];
-    let results = load_each(api, "sale.order", &fields, &records, LoadMode::Update).await;
-    let failed = results.iter().filter(|r| r.is_err()).count();
-    if failed > 0 {
-        tracing::warn!(erp = %api.erp, failed, step = "restore_dates", "order dates stay as confirmed");
-    }
 }

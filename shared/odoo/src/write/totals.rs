@@ -1,7 +1,7 @@
 //! Odoo's total against the channel's, to the cent.
 
 use super::load::load_each;
-use super::orders::{ORDER_FIELDS, OrderRow};
+use super::orders::{OrderRow, read_orders};
 use crate::catalog::Catalog;
 use crate::client::{Api, LoadMode};
 use crate::error::{OdooError, rejected};
@@ -44,8 +44,7 @@ pub(crate) async fn settle_total(
     };
     let product = product_of(catalog, sku, "`erp.rounding_sku`")?;
     adjust(api, order, row, product, difference).await?;
-    let again: Vec<OrderRow> = api
-        .read("sale.order", &[row.id], &ORDER_FIELDS)
+    let again = read_orders(api, &[row.id])
         .await
         .map_err(|e| e.failure(api.erp))?;
     let again = again.first().ok_or_else(|| {

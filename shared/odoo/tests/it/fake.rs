@@ -22,6 +22,10 @@ pub(crate) struct World {
     pub(crate) bad_confirm: BTreeSet<String>,
     /// Numbers by order id.
     pub(crate) numbers: BTreeMap<i64, String>,
+    /// Lines by order id: product, quantity, price.
+    pub(crate) lines: BTreeMap<i64, Vec<[f64; 3]>>,
+    /// Ids of products by SKU.
+    pub(crate) products: BTreeMap<String, i64>,
     /// Calls of `MODEL/METHOD` whose answer is lost after the work is done.
     pub(crate) lose: BTreeMap<String, u32>,
     /// So many order loads lose a race first.
@@ -92,8 +96,11 @@ impl World {
                 .unwrap()
                 .iter()
                 .filter(|sku| *sku != "SKU-NOPE")
-                .enumerate()
-                .map(|(i, sku)| json!({"id": i + 1, "default_code": sku}))
+                .map(|sku| {
+                    let next = i64::try_from(self.products.len()).unwrap() + 1;
+                    let known = self.products.entry(sku.as_str().unwrap().to_owned());
+                    json!({"id": known.or_insert(next), "default_code": sku, "sale_ok": true})
+                })
                 .collect()),
             "res.partner/load" => {
                 let count = body["data"].as_array().unwrap().len();
@@ -101,7 +108,7 @@ impl World {
                 Ok(json!({"ids": ids, "messages": []}))
             }
             "sale.order/load" => Ok(self.load(body)),
-            "sale.order/read" => Ok(self.read(body)),
+            "sale.order/read" | "sale.order/web_read" => Ok(self.read(body)),
             "sale.order/action_confirm" => self.confirm(body),
             other => Err(format!("the fake has no `{other}`")),
         }
@@ -150,6 +157,17 @@ impl World {
             let (id, _) = entry.or_insert((next, "draft".to_owned()));
             self.numbers
                 .insert(*id, row[1].as_str().unwrap().to_owned());
+            let number = |name: &str| {
+                let place = body["fields"].as_array().unwrap().iter();
+                let place = place.clone().position(|f| f == name).unwrap();
+                row[place].as_str().unwrap().parse::<f64>().unwrap()
+            };
+            let line = [
+                "order_line/product_id/.id",
+                "order_line/product_uom_qty",
+                "order_line/price_unit",
+            ];
+            self.lines.insert(*id, vec![line.map(number)]);
             ids.push(*id);
         }
         json!({"ids": ids, "messages": []})
@@ -162,8 +180,24 @@ impl World {
             .filter(|(id, _)| ids.contains(&json!(id)))
             .map(|(id, state)| {
                 json!({"id": id, "name": format!("S{id:05}"), "state": state,
-                    "amount_total": self.total, "currency_id": [1, "USD"],
-                    "date_order": "2026-01-31 10:00:00"})
+                    "amount_total": self.total, "currency_id": {"id": 1, "name": "USD"},
+                    "date_order": "2026-01-31 10:00:00", "create_uid": 6,
+                    "order_line": self.sold(*id)})
+            })
+            .collect()
+    }
+
+    fn sold(&self, order: i64) -> Vec<Value> {
+        let lines = self.lines[&order].iter();
+        lines
+            .map(|[product, quantity, price]| {
+                let mut products = self.products.iter();
+                let (sku, id) = products
+                    .find(|(_, id)| json!(**id).as_f64() == Some(*product))
+                    .unwrap();
+                json!({"id": 1, "display_type": false, "product_uom_qty": quantity,
+                    "price_unit": price, "discount": 0.0, "write_uid": 6,
+                    "product_id": {"id": id, "default_code": sku, "active": true, "sale_ok": true}})
             })
             .collect()
     }

@@ -112,7 +112,7 @@ async fn fifty_orders_are_four_calls_once_products_are_known() {
         [
             "res.partner/load",
             "sale.order/load",
-            "sale.order/read",
+            "sale.order/web_read",
             "sale.order/action_confirm"
         ]
     );

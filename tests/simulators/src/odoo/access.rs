@@ -88,6 +88,11 @@ impl Rights {
         rights
     }
 
+    /// All groups there are.
+    pub(super) fn every_group(&self) -> BTreeSet<String> {
+        self.groups.keys().cloned().collect()
+    }
+
     /// The groups with all that they imply.
     pub(super) fn expand(&self, groups: &[String]) -> BTreeSet<String> {
         let mut open: Vec<String> = groups.to_vec();

@@ -59,6 +59,7 @@ const GENERIC: &[Method] = &[
     writer("write", "BaseModel", false, &["vals"], 1),
     writer("unlink", "BaseModel", false, &[], 0),
     method("read", "BaseModel", false, &["fields", "load"], 0),
+    method("web_read", "Base", false, &["specification"], 1),
     method(
         "search",
         "BaseModel",
@@ -324,6 +325,7 @@ pub(super) fn run(env: &mut Env<'_>, call: &Call) -> Result<Value, Fault> {
             &call.value("fields"),
             call.args.get("load").is_none_or(super::env::truthy),
         ),
+        "web_read" => orm::web_read(env, model, ids, &call.value("specification")),
         "search" => orm::search(env, model, &call.domain(), call.page()).map(|found| json!(found)),
         "search_count" => {
             orm::search(env, model, &call.domain(), call.page()).map(|found| json!(found.len()))

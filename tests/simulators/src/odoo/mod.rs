@@ -118,6 +118,32 @@ impl OdooSim {
             .with_db(|db| snapshot::snapshot(db, &self.server.world))
     }
 
+    /// A person changes the records that match a domain.
+    ///
+    /// # Errors
+    /// The text with which Odoo refuses.
+    pub fn edit(&self, model: &str, domain: &Value, vals: &Value) -> Result<Vec<i64>, String> {
+        self.server.as_person(|env| {
+            let ids = orm::search(env, model, domain, orm::Page::default());
+            let ids = ids.map_err(|fault| fault.message)?;
+            let vals = vals.as_object().cloned().unwrap_or_default();
+            orm::write(env, model, &ids, vals.into_iter().collect())
+                .map(|()| ids)
+                .map_err(|fault| fault.message)
+        })
+    }
+
+    /// A person makes a record; the id.
+    ///
+    /// # Errors
+    /// The text with which Odoo refuses.
+    pub fn make(&self, model: &str, vals: &Value) -> Result<i64, String> {
+        self.server.as_person(|env| {
+            let vals = vals.as_object().cloned().unwrap_or_default();
+            orm::create(env, model, vals.into_iter().collect()).map_err(|fault| fault.message)
+        })
+    }
+
     /// Makes the next calls fail or wait.
     pub fn inject(&self, injection: Injection) {
         self.server.inject(injection);

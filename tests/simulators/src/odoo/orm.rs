@@ -28,6 +28,44 @@ pub(super) fn read(
     Ok(Value::Array(rows))
 }
 
+/// `web_read`: like `read`, with the records that links lead to. Unlike `read` it refuses ids that are gone.
+pub(super) fn web_read(
+    env: &Env<'_>,
+    model: &str,
+    ids: &[i64],
+    specification: &Value,
+) -> Result<Value, Fault> {
+    env.check(model, Right::Read)?;
+    env.check_exist(model, ids)?;
+    let asked = specification.as_object().cloned().unwrap_or_default();
+    let names: Vec<&String> = asked.keys().collect();
+    let names = field_names(env, model, &json!(names))?;
+    let mut rows = Vec::with_capacity(ids.len());
+    for id in ids {
+        let mut record = Map::new();
+        record.insert("id".into(), Value::from(*id));
+        for name in names.iter().filter(|name| *name != "id") {
+            let kind = env.world.schema.field(model, name).map(|field| &field.kind);
+            let plain = wire(env, kind, env.get(model, *id, name), false);
+            let inner = asked.get(name).and_then(|spec| spec.get("fields"));
+            let value = match (inner, kind.and_then(Kind::relation)) {
+                (Some(inner), Some(target)) => match plain.as_i64() {
+                    Some(one) => web_read(env, target, &[one], inner)?
+                        .get(0)
+                        .cloned()
+                        .unwrap_or(Value::Bool(false)),
+                    None if plain.is_array() => web_read(env, target, &id_list(&plain), inner)?,
+                    None => plain,
+                },
+                _ => plain,
+            };
+            record.insert(name.clone(), value);
+        }
+        rows.push(Value::Object(record));
+    }
+    Ok(Value::Array(rows))
+}
+
 fn field_names(env: &Env<'_>, model: &str, fields: &Value) -> Result<Vec<String>, Fault> {
     let asked: Vec<String> = fields
         .as_array()
@@ -108,6 +146,9 @@ pub(super) fn search(
 ) -> Result<Vec<i64>, Fault> {
     env.check(model, Right::Read)?;
     let mut ids = domain::search(env, model, filter)?;
+    if hides_archived(env, model, filter) {
+        ids.retain(|id| env.db.flag(model, *id, "active"));
+    }
     sort(
         env,
         model,
@@ -119,6 +160,15 @@ pub(super) fn search(
         .skip(page.offset)
         .take(page.limit.unwrap_or(usize::MAX))
         .collect())
+}
+
+/// Archived records are found only where the domain or the context asks for them.
+fn hides_archived(env: &Env<'_>, model: &str, filter: &Value) -> bool {
+    let asked = |leaf: &Value| leaf.get(0).and_then(Value::as_str) == Some("active");
+    let shown = env.context.get("active_test") == Some(&Value::Bool(false));
+    env.world.schema.field(model, "active").is_some()
+        && !shown
+        && !filter.as_array().is_some_and(|all| all.iter().any(asked))
 }
 
 fn sort(env: &Env<'_>, model: &str, ids: &mut [i64], order: &str) -> Result<(), Fault> {
@@ -305,6 +355,11 @@ pub(super) fn insert(env: &mut Env<'_>, model: &str, mut vals: Vals) -> Result<i
             record.insert(stamp.into(), env.now_text());
         }
     }
+    for stamp in ["create_uid", "write_uid"] {
+        if env.world.schema.field(model, stamp).is_some() {
+            record.insert(stamp.into(), Value::from(env.user.uid));
+        }
+    }
     let id = env.db.insert(model, record);
     for (name, kind, value) in commands {
         one2many(env, model, id, &name, &kind, &value)?;
@@ -390,6 +445,10 @@ pub(super) fn store(env: &mut Env<'_>, model: &str, id: i64, vals: Vals) -> Resu
     if env.world.schema.field(model, "write_date").is_some() {
         let now = env.now_text();
         env.db.set(model, id, "write_date", now);
+    }
+    if env.world.schema.field(model, "write_uid").is_some() {
+        let user = Value::from(env.user.uid);
+        env.db.set(model, id, "write_uid", user);
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ fn line(product: i64, quantity: i64, unit: i64) -> Line {
     Line {
         key: "line/1/0".to_owned(),
         product: Some(product),
+        sku: None,
         name: "P".to_owned(),
         quantity: quantity.into(),
         unit: unit.into(),

@@ -1,6 +1,7 @@
 //! What is still to be booked of a shipment.
 
 use super::*;
+use crate::catalog::Product;
 use serde_json::{Value, json};
 use waybill_model::order::Order;
 
