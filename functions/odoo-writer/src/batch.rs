@@ -1,9 +1,11 @@
 //! One batch: read, claim, write by ERP, finish.
 
+use crate::turn::busy;
 use crate::{CALL_MS, Ports, TELLING_MS};
 use futures::future::join_all;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use waybill_flow::pace::Cap;
 use waybill_flow::ports::{Clock, EffectStore, Erp, ErpCommand, OrderStore, Queues};
 use waybill_lambda_kit::batch::{Handled, Record};
 use waybill_lambda_kit::ended::Ended;
@@ -15,8 +17,11 @@ use waybill_model::failure::Failure;
 use waybill_model::id::{Code, ConnectionId, MessageId, RefKind, Reference};
 use waybill_model::time::Instant;
 
-/// Orders in one call where the connection does not say.
-const DEFAULT_BATCH: usize = 50;
+/// For a connection that is not there: the adapter says so.
+const UNKNOWN: Cap = Cap {
+    batch: 50,
+    writers: 1,
+};
 
 type Written = Result<Vec<Reference>, Failure>;
 
@@ -118,26 +123,36 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, R: Erp, C: Clock> Ports<'_, O, E,
         until: Instant,
     ) -> Vec<(MessageId, Written)> {
         let settings = self.connections.get(erp).and_then(|c| c.erp.as_ref());
-        let size = settings
-            .and_then(|s| usize::try_from(s.batch).ok())
-            .filter(|size| *size > 0)
-            .unwrap_or(DEFAULT_BATCH);
-        let mut written = Vec::with_capacity(commands.len());
-        for chunk in commands.chunks(size) {
-            let left_ms = until.ms_since(self.clock.now()) - TELLING_MS;
-            if left_ms < CALL_MS {
-                let late = |c: &ErpCommand| (c.key.clone(), Err(out_of_time()));
-                written.extend(chunk.iter().map(late));
-                continue;
-            }
-            let within = Duration::from_millis(u64::try_from(left_ms).unwrap_or_default());
-            let results = self.erp.write_within(erp, chunk, within).await;
-            let mut results = results.into_iter();
-            for command in chunk {
-                let result = results.next().unwrap_or_else(|| Err(unanswered()));
-                written.push((command.key.clone(), result));
-            }
+        let cap = settings.map_or(UNKNOWN, |s| Cap {
+            batch: s.batch,
+            writers: s.writers,
+        });
+        let failed = |failure: Failure| move |c: &ErpCommand| (c.key.clone(), Err(failure.clone()));
+        if until.ms_since(self.clock.now()) < TELLING_MS + CALL_MS {
+            return commands.iter().map(failed(out_of_time())).collect();
         }
+        let Some(mut turn) = self.turn(erp, cap, commands, until).await else {
+            return commands.iter().map(failed(busy(erp))).collect();
+        };
+        let mut written: Vec<(MessageId, Written)> = Vec::with_capacity(commands.len());
+        let mut rest = commands;
+        while !rest.is_empty() {
+            let began = self.clock.now();
+            let left_ms = until.ms_since(began) - TELLING_MS;
+            if left_ms < CALL_MS {
+                written.extend(rest.iter().map(failed(out_of_time())));
+                break;
+            }
+            let (chunk, later) = rest.split_at(turn.size().min(rest.len()));
+            let within = Duration::from_millis(u64::try_from(left_ms).unwrap_or_default());
+            let mut results = self.erp.write_within(erp, chunk, within).await;
+            results.resize_with(chunk.len(), || Err(unanswered()));
+            let seen: Vec<_> = results.iter().map(|r| r.as_ref().map(drop)).collect();
+            turn.learn(&seen, began, self.clock.now());
+            written.extend(chunk.iter().map(|c| c.key.clone()).zip(results));
+            rest = later;
+        }
+        self.end(turn).await;
         written
     }
 

@@ -4,6 +4,7 @@
 //! so that two writers at once make one order. Every other effect is claimed first.
 
 mod batch;
+mod turn;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use waybill_flow::connections::Connections;

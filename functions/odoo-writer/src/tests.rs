@@ -1,6 +1,7 @@
 use super::*;
 use std::sync::Arc;
 use std::time::Duration;
+use waybill_flow::pace::{Cap, Lane, Pace};
 use waybill_flow::ports::{ErpCommand, InfraError, Queue};
 use waybill_lambda_kit::execute::GIVE_UP_MS;
 use waybill_lambda_kit::quarantine::PATIENCE_MS;
@@ -310,4 +311,108 @@ async fn calls_to_the_erp_end_before_the_invocation_does() {
     let until = now.plus_ms(TELLING_MS + CALL_MS);
     assert!(world.take_until(vec![write("1")], until).await.is_empty());
     assert_eq!(world.erp.withins(), [Duration::from_millis(3_000)]);
+}
+
+async fn pace(world: &World) -> Pace {
+    let erp = build::connection("odoo-main");
+    let text = world.effects.checkpoint(&erp, "pace").await.unwrap();
+    serde_json::from_str(&text.unwrap()).unwrap()
+}
+
+/// Puts a writer into a seat, as another process would.
+async fn seat(world: &World, owner: &str, lane: Lane) {
+    let erp = build::connection("odoo-main");
+    let old = world.effects.checkpoint(&erp, "pace").await.unwrap();
+    let cap = Cap {
+        batch: 2,
+        writers: 2,
+    };
+    let mut pace = old.as_deref().map_or_else(
+        || Pace::new(cap),
+        |text| serde_json::from_str(text).unwrap(),
+    );
+    let now = world.clock.now();
+    let seat = pace.sit_down(owner, lane, now, now.plus_ms(LEASE_MS));
+    assert!(seat.is_some());
+    let text = serde_json::to_string(&pace).unwrap();
+    world
+        .effects
+        .set_checkpoint(&erp, "pace", &text)
+        .await
+        .unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_writer_without_a_seat_writes_nothing_and_its_orders_come_again() {
+    let world = World::new();
+    seat(&world, "one", Lane::Orders).await;
+    seat(&world, "two", Lane::Orders).await;
+    assert_eq!(world.take(&[create("1"), create("2")]).await, ["0", "1"]);
+    assert!(world.erp.written().is_empty());
+    assert!(world.outcomes().is_empty(), "nothing was given up");
+    // Both died: their seats have an end.
+    world.clock.advance_ms(LEASE_MS);
+    assert!(world.take(&[create("1"), create("2")]).await.is_empty());
+    assert_eq!(world.erp.written().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stock_waits_while_orders_are_written_and_not_the_other_way_round() {
+    let world = World::new();
+    seat(&world, "orders", Lane::Orders).await;
+    assert_eq!(world.take(&[count(1, &[("MUG-01", 4)])]).await, ["0"]);
+    assert!(world.take(&[create("1")]).await.is_empty());
+    let world = World::new();
+    seat(&world, "stock", Lane::Bulk).await;
+    assert!(world.take(&[create("1")]).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_lost_answer_makes_smaller_batches_and_fewer_writers_at_once() {
+    let world = World::new();
+    let lost = Failure::Indeterminate {
+        code: Code::literal("erp_answer_lost"),
+        detail: "no answer in time".to_owned(),
+    };
+    world.erp.reply(CommandKind::CreateSaleOrder, refused(lost));
+    let batch = [create("1"), create("2")];
+    assert_eq!(world.take(&batch).await, ["0"]);
+    let slower = pace(&world).await;
+    assert_eq!((slower.batch, slower.writers), (1, 1));
+    assert!(world.take(&batch).await.is_empty());
+    assert_eq!(world.erp.batches(), [2, 1, 1]);
+    assert_eq!(pace(&world).await.batch, 2, "it goes well again");
+}
+
+#[tokio::test]
+async fn what_an_erp_that_is_away_answers_says_nothing_of_its_pace() {
+    let world = World::new();
+    world.erp.set_down(Some(transient()));
+    assert_eq!(world.take(&[create("1"), create("2")]).await, ["0", "1"]);
+    let same = pace(&world).await;
+    assert_eq!((same.batch, same.writers), (2, 2));
+    assert_eq!(same.per_minute(), None);
+}
+
+#[tokio::test]
+async fn orders_are_written_where_the_pace_can_be_neither_read_nor_kept() {
+    let world = World::new();
+    world
+        .effects
+        .faults()
+        .plan("checkpoint", Fault::Unavailable);
+    world
+        .effects
+        .faults()
+        .plan("checkpoint", Fault::Unavailable);
+    assert!(world.take(&[create("1")]).await.is_empty());
+    assert_eq!(world.erp.written().len(), 1);
+    let erp = build::connection("odoo-main");
+    let unreadable = world
+        .effects
+        .set_checkpoint(&erp, "pace", "version 9")
+        .await;
+    unreadable.unwrap();
+    assert!(world.take(&[create("2")]).await.is_empty());
+    assert_eq!(pace(&world).await.batch, 2);
 }

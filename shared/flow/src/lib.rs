@@ -12,6 +12,7 @@
 //! | [`exceptions`], [`stages`] | which cases it calls for, and when a stage is overdue |
 //! | [`decide`](mod@decide) | all of the above in one function: the only place that knows the process |
 //! | [`axes`](mod@axes) | the four axes that people read |
+//! | [`pace`] | how much an ERP takes at once, learned from how long it takes |
 //! | [`ports`] | what the handlers need from the outside |
 
 pub mod amendment;
@@ -21,6 +22,7 @@ pub mod context;
 pub mod decide;
 pub mod exceptions;
 pub mod fold;
+pub mod pace;
 pub mod plan;
 pub mod ports;
 pub mod routing;

@@ -3,7 +3,7 @@
 use crate::codec;
 use crate::item::{Draft, key};
 use crate::keys;
-use crate::limits::{ITEM_BYTES, ITEM_OVERHEAD_BYTES, Retention};
+use crate::limits::Retention;
 use crate::table::Table;
 use aws_sdk_dynamodb::Client;
 use futures::StreamExt as _;
@@ -14,6 +14,7 @@ use waybill_model::event::Outcome;
 use waybill_model::id::{ConnectionId, MessageId};
 use waybill_model::time::Instant;
 
+mod checkpoint;
 mod claim;
 mod marks;
 mod record;
@@ -152,18 +153,18 @@ impl EffectStore for DynamoEffects {
         name: &str,
         value: &str,
     ) -> Result<(), InfraError> {
-        let packed = codec::pack_bytes(value.as_bytes()).map_err(|error| {
-            let detail = format!("checkpoint `{name}` cannot be written: {error}");
-            self.table.unavailable(detail)
-        })?;
-        if packed.len() + ITEM_OVERHEAD_BYTES > ITEM_BYTES {
-            return Err(self.table.unavailable(format!(
-                "checkpoint `{name}` of `{connection}` takes {} bytes compressed, an item takes \
-                 {ITEM_BYTES}: nothing was written; split the value over several names",
-                packed.len()
-            )));
-        }
-        let row = Draft::new(keys::checkpoint(connection), name).bytes("value", packed);
-        self.table.put(row.build()).await
+        let item = self.checkpoint_item(connection, name, value)?;
+        self.table.put(item).await
+    }
+
+    async fn swap_checkpoint(
+        &self,
+        connection: &ConnectionId,
+        name: &str,
+        expected: Option<&str>,
+        value: &str,
+    ) -> Result<bool, InfraError> {
+        let item = self.checkpoint_item(connection, name, value)?;
+        self.put_if_expected(item, expected).await
     }
 }

@@ -125,6 +125,8 @@ macro_rules! effect_store_conformance {
                 more_marks_than_one_batch_takes_are_all_seen,
                 checkpoints_are_kept_by_connection_and_name,
                 a_large_checkpoint_survives,
+                a_checkpoint_is_swapped_by_what_is_expected,
+                of_concurrent_swaps_exactly_one_is_done,
             ]
         );
     };

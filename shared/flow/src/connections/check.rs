@@ -1,6 +1,6 @@
 //! Reading and checking the connections file: all faults at once.
 
-use super::{Connection, Connections};
+use super::{Connection, Connections, ErpSettings};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use waybill_model::id::ConnectionId;
@@ -151,12 +151,22 @@ fn check_connection(
     if let Some(erp) = connection.warehouse.as_ref().and_then(|w| w.erp.as_ref()) {
         names("warehouse.erp", erp, Role::Erp);
     }
-    if let Some(erp) = &connection.erp
-        && !(1..=100).contains(&erp.batch)
-    {
+    if let Some(erp) = &connection.erp {
+        check_erp(id, erp, faults);
+    }
+}
+
+fn check_erp(id: &ConnectionId, erp: &ErpSettings, faults: &mut Vec<String>) {
+    if !(1..=100).contains(&erp.batch) {
         faults.push(format!(
             "connection `{id}`: `erp.batch` is {}: 1 to 100 orders are possible, 50 is best",
             erp.batch
+        ));
+    }
+    if !(1..=20).contains(&erp.writers) {
+        faults.push(format!(
+            "connection `{id}`: `erp.writers` is {}: 1 to 20 at once are possible, 2 is best",
+            erp.writers
         ));
     }
 }

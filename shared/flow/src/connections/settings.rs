@@ -141,9 +141,12 @@ pub struct ErpSettings {
     /// Prefix of our external ids; never the name of an installed module.
     #[serde(default = "default_prefix")]
     pub external_id_prefix: String,
-    /// Orders in one batch, 1 to 100.
+    /// Orders in one batch at most, 1 to 100. The writer learns how many the database stands.
     #[serde(default = "default_batch")]
     pub batch: u32,
+    /// Writers at once at most, 1 to 20. The writer learns how many pay off.
+    #[serde(default = "default_writers")]
+    pub writers: u32,
     /// Product of shipping lines.
     pub shipping_sku: Sku,
     /// Product of tips; needed only where a channel sends them.
@@ -178,6 +181,10 @@ fn default_prefix() -> String {
 
 fn default_batch() -> u32 {
     50
+}
+
+fn default_writers() -> u32 {
+    2
 }
 
 /// How Odoo is spoken to.

@@ -139,4 +139,17 @@ pub trait EffectStore: Send + Sync {
         name: &str,
         value: &str,
     ) -> impl Future<Output = Result<(), InfraError>> + Send;
+
+    /// Keeps such a value, if what is kept now is `expected`: `false` where it is not, and nothing
+    /// was changed. The way to change a value that several processes share.
+    ///
+    /// # Errors
+    /// The store failed; it may have been kept.
+    fn swap_checkpoint(
+        &self,
+        connection: &ConnectionId,
+        name: &str,
+        expected: Option<&str>,
+        value: &str,
+    ) -> impl Future<Output = Result<bool, InfraError>> + Send;
 }

@@ -64,6 +64,41 @@ pub async fn checkpoints_are_kept_by_connection_and_name<S: EffectStore>(bench: 
     assert_eq!(store.checkpoint(&other, "cursor").await.unwrap(), None);
 }
 
+/// Only what is expected is replaced, whoever wrote it.
+pub async fn a_checkpoint_is_swapped_by_what_is_expected<S: EffectStore>(bench: Bench<S>) {
+    let store = &*bench.store;
+    let erp = connection("odoo-main");
+    let swap = async |expected: Option<&str>, value: &str| {
+        let swapped = store.swap_checkpoint(&erp, "pace", expected, value).await;
+        swapped.unwrap()
+    };
+    assert!(!swap(Some("1"), "2").await, "there is nothing yet");
+    assert!(swap(None, "1").await);
+    assert!(!swap(None, "2").await);
+    assert!(swap(Some("1"), "2").await);
+    assert!(!swap(Some("1"), "3").await);
+    let kept = store.checkpoint(&erp, "pace").await.unwrap();
+    assert_eq!(kept.as_deref(), Some("2"));
+    store.set_checkpoint(&erp, "pace", "4").await.unwrap();
+    assert!(!swap(Some("2"), "5").await);
+    assert!(swap(Some("4"), "5").await);
+}
+
+/// The other finds its expectation wrong.
+pub async fn of_concurrent_swaps_exactly_one_is_done<S: EffectStore + 'static>(bench: Bench<S>) {
+    let mut racers = tokio::task::JoinSet::new();
+    for n in 0..8 {
+        let store = bench.store.clone();
+        racers.spawn(async move {
+            let (erp, value) = (connection("odoo-main"), n.to_string());
+            let swapped = store.swap_checkpoint(&erp, "pace", None, &value).await;
+            swapped.unwrap()
+        });
+    }
+    let done = racers.join_all().await;
+    assert_eq!(done.into_iter().filter(|done| *done).count(), 1);
+}
+
 /// The stock of a large catalogue.
 pub async fn a_large_checkpoint_survives<S: EffectStore>(bench: Bench<S>) {
     let store = &*bench.store;

@@ -249,4 +249,21 @@ impl EffectStore for MemoryEffects {
             t.checkpoints.insert(key, value.to_owned());
         })
     }
+
+    async fn swap_checkpoint(
+        &self,
+        connection: &ConnectionId,
+        name: &str,
+        expected: Option<&str>,
+        value: &str,
+    ) -> Result<bool, InfraError> {
+        let key = (connection.clone(), name.to_owned());
+        self.run("swap_checkpoint", |t| {
+            let is_expected = t.checkpoints.get(&key).map(String::as_str) == expected;
+            if is_expected {
+                t.checkpoints.insert(key, value.to_owned());
+            }
+            is_expected
+        })
+    }
 }
