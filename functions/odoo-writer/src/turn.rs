@@ -8,6 +8,7 @@ use crate::{CALL_MS, LEASE_MS, Ports, TELLING_MS};
 use std::time::Duration;
 use waybill_flow::pace::{Cap, Lane, Pace, Sample};
 use waybill_flow::ports::{Clock, EffectStore, ErpCommand, InfraError};
+use waybill_lambda_kit::telemetry::write_gauges;
 use waybill_model::command::CommandQueue;
 use waybill_model::failure::Failure;
 use waybill_model::id::{Code, ConnectionId, MessageId};
@@ -147,20 +148,29 @@ impl<O, E: EffectStore, Q, R, C: Clock> Ports<'_, O, E, Q, R, C> {
             })
             .await;
         match told {
-            Ok((pace, before)) if before != Some((pace.batch, pace.writers)) => {
-                tracing::info!(
-                    erp = %turn.erp,
-                    batch = pace.batch,
-                    writers = pace.writers,
-                    commands_per_minute = pace.per_minute(),
-                    "the pace changed"
-                );
-            }
-            Ok(_) => {}
+            Ok((pace, before)) => self.tell(&turn.erp, &pace, before),
             // The seat comes free when its time is over.
             Err(error) => {
                 tracing::warn!(erp = %turn.erp, %error, "what was learned of the pace is lost");
             }
+        }
+    }
+
+    /// As metrics, and a line where it changed: the queue's length by the commands a minute is the
+    /// backlog in minutes.
+    fn tell(&self, erp: &ConnectionId, pace: &Pace, before: Option<(u32, u32)>) {
+        let (batch, writers) = (pace.batch, pace.writers);
+        let Some(rate) = pace.per_minute() else {
+            return;
+        };
+        let values = [
+            ("commands_per_minute", rate),
+            ("batch", batch.into()),
+            ("writers", writers.into()),
+        ];
+        write_gauges(erp.as_str(), &values, self.clock.now());
+        if before != Some((batch, writers)) {
+            tracing::info!(%erp, batch, writers, rate, "the pace changed");
         }
     }
 

@@ -147,12 +147,49 @@ impl Counters {
 
     /// Writes the lines to standard output, where CloudWatch reads them.
     pub fn write(&self, now: Instant) {
-        let mut out = std::io::stdout().lock();
-        for line in self.lines(now) {
-            if writeln!(out, "{line}").is_err() {
-                tracing::warn!("the counters could not be written");
-                return;
-            }
+        print(&self.lines(now));
+    }
+}
+
+/// Metrics of a connection as they stand now, in the same format: all counts.
+#[must_use]
+pub fn gauges(connection: &str, values: &[(&str, u64)], now: Instant) -> String {
+    let metrics: Vec<_> = values
+        .iter()
+        .map(|(name, _)| serde_json::json!({"Name": name, "Unit": "Count"}))
+        .collect();
+    let mut line = serde_json::json!({
+        "_aws": {
+            "Timestamp": now.epoch_ms(),
+            "CloudWatchMetrics": [{
+                "Namespace": "Waybill",
+                "Dimensions": [["connection"]],
+                "Metrics": metrics,
+            }],
+        },
+        "connection": connection,
+    });
+    if let Some(line) = line.as_object_mut() {
+        line.extend(
+            values
+                .iter()
+                .map(|(name, v)| ((*name).to_owned(), (*v).into())),
+        );
+    }
+    line.to_string()
+}
+
+/// Writes such a line to standard output.
+pub fn write_gauges(connection: &str, values: &[(&str, u64)], now: Instant) {
+    print(&[gauges(connection, values, now)]);
+}
+
+fn print(lines: &[String]) {
+    let mut out = std::io::stdout().lock();
+    for line in lines {
+        if writeln!(out, "{line}").is_err() {
+            tracing::warn!("the metrics could not be written");
+            return;
         }
     }
 }
@@ -160,6 +197,17 @@ impl Counters {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn gauges_are_told_by_connection() {
+        let line = gauges("odoo-main", &[("writers", 2)], Instant::EPOCH);
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(line["connection"], "odoo-main");
+        assert_eq!(line["writers"], 2);
+        let told = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(told["Metrics"][0]["Name"], "writers");
+        assert_eq!(told["Dimensions"][0][0], "connection");
+    }
 
     #[test]
     fn counters_are_one_line_for_each_outcome_and_code() {
