@@ -13,6 +13,7 @@
 mod canonical;
 mod easypost;
 mod odoo;
+mod odoo_customers;
 mod odoo_flow;
 mod rig;
 mod shipbob;

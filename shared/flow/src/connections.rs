@@ -10,8 +10,8 @@ mod settings;
 pub use check::ConnectionsError;
 pub use overrides::Override;
 pub use settings::{
-    CarrierMapping, ChannelSettings, ErpProtocol, ErpSettings, HelpdeskSettings, PaymentGate,
-    Route, StageMinutes, TaxMapping, TotalsPolicy, WarehouseSettings,
+    CarrierMapping, ChannelSettings, CustomerKey, ErpProtocol, ErpSettings, HelpdeskSettings,
+    PaymentGate, Route, StageMinutes, TaxMapping, TotalsPolicy, WarehouseSettings,
 };
 
 use serde::{Deserialize, Serialize};

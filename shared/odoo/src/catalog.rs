@@ -1,7 +1,9 @@
-//! What is looked up once and kept for a while: products by SKU, states by code.
+//! What is looked up once and kept for a while: products by SKU, states by code, customers by key.
 
 use crate::client::{Api, Session};
+use crate::customers::{self, Key};
 use crate::error::OdooError;
+use crate::map::partner::Known;
 use crate::wire::{Text, ToOne};
 use serde::Deserialize;
 use serde_json::json;
@@ -40,23 +42,33 @@ impl Product {
 /// Country and region, as the channel codes them.
 pub(crate) type Region = (String, String);
 
-/// Products and states known for one batch.
+/// What is known for one batch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Catalog {
     pub(crate) products: BTreeMap<Sku, Product>,
     pub(crate) states: BTreeMap<Region, i64>,
+    pub(crate) customers: BTreeMap<Key, Known>,
+}
+
+/// What a batch asks for.
+#[derive(Debug, Default)]
+pub(crate) struct Ask {
+    pub(crate) skus: BTreeSet<Sku>,
+    pub(crate) regions: BTreeSet<Region>,
+    pub(crate) customers: BTreeSet<Key>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct Remembered {
     session: Option<Session>,
     products: BTreeMap<Sku, (Product, Instant)>,
     states: BTreeMap<Region, Option<i64>>,
+    customers: BTreeMap<Key, (Known, Instant)>,
 }
 
 /// The process's memory of every Odoo.
 #[derive(Debug, Default)]
-pub(crate) struct Memory(Mutex<BTreeMap<ConnectionId, Known>>);
+pub(crate) struct Memory(Mutex<BTreeMap<ConnectionId, Remembered>>);
 
 #[derive(Deserialize)]
 struct ProductRow {
@@ -79,7 +91,7 @@ struct CountryRow {
 }
 
 impl Memory {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<ConnectionId, Known>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ConnectionId, Remembered>> {
         // A panic elsewhere leaves only cached rows behind: they stay usable.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -92,87 +104,100 @@ impl Memory {
         self.lock().entry(erp.clone()).or_default().session = session;
     }
 
-    /// Products and states for these, from memory where it is fresh: at most one call each, none
-    /// when all are known. What is unknown is always looked up again, so that a product made in
-    /// Odoo a second ago is found.
+    /// What is wanted, from memory where it is fresh: at most one call a kind, none when all is
+    /// known. What is unknown is always looked up again, so that a product made in Odoo a second
+    /// ago is found.
+    pub(crate) async fn look_up(&self, api: &Api<'_>, wanted: &Ask) -> Result<Catalog, OdooError> {
+        let (mut catalog, unknown) = self.recall(api.erp, wanted);
+        let now = Instant::now();
+        if !unknown.skus.is_empty() {
+            let found = find_products(api, &unknown.skus).await?;
+            self.remember(api.erp, |known| {
+                let fresh = found.iter().map(|(s, p)| (s.clone(), (*p, now)));
+                known.products.extend(fresh);
+            });
+            catalog.products.extend(found);
+        }
+        if !unknown.regions.is_empty() {
+            let found = find_states(api, &unknown.regions).await?;
+            self.remember(api.erp, |known| {
+                let regions = unknown.regions.iter();
+                let states = regions.map(|r| (r.clone(), found.get(r).copied()));
+                known.states.extend(states);
+            });
+            catalog.states.extend(found);
+        }
+        if !unknown.customers.is_empty() {
+            let found = customers::find(api, &unknown.customers).await?;
+            self.remember(api.erp, |known| {
+                let fresh = found.iter().map(|(k, c)| (k.clone(), (*c, now)));
+                known.customers.extend(fresh);
+            });
+            catalog.customers.extend(found);
+        }
+        Ok(catalog)
+    }
+
+    /// Products, and states of regions: see [`Memory::look_up`].
     pub(crate) async fn catalog(
         &self,
         api: &Api<'_>,
         skus: &BTreeSet<Sku>,
         regions: &BTreeSet<Region>,
     ) -> Result<Catalog, OdooError> {
-        let (mut catalog, unknown_skus, unknown_regions) = self.recall(api.erp, skus, regions);
-        if !unknown_skus.is_empty() {
-            let found = find_products(api, &unknown_skus).await?;
-            self.remember(api.erp, |known| {
-                let now = Instant::now();
-                known
-                    .products
-                    .extend(found.iter().map(|(s, p)| (s.clone(), (*p, now))));
-            });
-            catalog.products.extend(found);
-        }
-        if !unknown_regions.is_empty() {
-            let found = find_states(api, &unknown_regions).await?;
-            self.remember(api.erp, |known| {
-                for region in &unknown_regions {
-                    known
-                        .states
-                        .insert(region.clone(), found.get(region).copied());
-                }
-            });
-            catalog.states.extend(found);
-        }
-        Ok(catalog)
+        let wanted = Ask {
+            skus: skus.clone(),
+            regions: regions.clone(),
+            customers: BTreeSet::new(),
+        };
+        self.look_up(api, &wanted).await
     }
 
-    /// Forgets products, so that the next look-up asks Odoo.
-    pub(crate) fn forget_products(&self, erp: &ConnectionId) {
-        self.remember(erp, |known| known.products.clear());
+    /// Forgets products and customers, so that the next look-up asks Odoo.
+    pub(crate) fn forget(&self, erp: &ConnectionId) {
+        self.remember(erp, |known| {
+            known.products.clear();
+            known.customers.clear();
+        });
     }
 
-    fn recall(
-        &self,
-        erp: &ConnectionId,
-        skus: &BTreeSet<Sku>,
-        regions: &BTreeSet<Region>,
-    ) -> (Catalog, BTreeSet<Sku>, BTreeSet<Region>) {
+    fn recall(&self, erp: &ConnectionId, wanted: &Ask) -> (Catalog, Ask) {
         let mut known = self.lock();
         let known = known.entry(erp.clone()).or_default();
-        known
-            .products
-            .retain(|_, (_, since)| since.elapsed() < KEEP);
-        let mut catalog = Catalog::default();
-        for sku in skus {
-            if let Some((product, _)) = known.products.get(sku) {
-                catalog.products.insert(sku.clone(), *product);
+        let fresh = |since: &Instant| since.elapsed() < KEEP;
+        known.products.retain(|_, (_, since)| fresh(since));
+        known.customers.retain(|_, (_, since)| fresh(since));
+        let (mut catalog, mut unknown) = (Catalog::default(), Ask::default());
+        for sku in &wanted.skus {
+            match known.products.get(sku) {
+                Some((product, _)) => drop(catalog.products.insert(sku.clone(), *product)),
+                None => drop(unknown.skus.insert(sku.clone())),
             }
         }
-        let mut unknown_regions = BTreeSet::new();
-        for region in regions {
+        for key in &wanted.customers {
+            match known.customers.get(key) {
+                Some((customer, _)) => drop(catalog.customers.insert(key.clone(), *customer)),
+                None => drop(unknown.customers.insert(key.clone())),
+            }
+        }
+        for region in &wanted.regions {
             match known.states.get(region) {
-                Some(Some(state)) => {
-                    catalog.states.insert(region.clone(), *state);
-                }
+                Some(Some(state)) => drop(catalog.states.insert(region.clone(), *state)),
                 Some(None) => {}
-                None => {
-                    unknown_regions.insert(region.clone());
-                }
+                None => drop(unknown.regions.insert(region.clone())),
             }
         }
-        let unknown_skus = skus
-            .iter()
-            .filter(|s| !catalog.products.contains_key(*s))
-            .cloned()
-            .collect();
-        (catalog, unknown_skus, unknown_regions)
+        (catalog, unknown)
     }
 
-    fn remember(&self, erp: &ConnectionId, change: impl FnOnce(&mut Known)) {
+    fn remember(&self, erp: &ConnectionId, change: impl FnOnce(&mut Remembered)) {
         let mut known = self.lock();
         let known = known.entry(erp.clone()).or_default();
         if known.products.len() > MAX_ENTRIES {
             known.products.clear();
+        }
+        if known.customers.len() > MAX_ENTRIES {
+            known.customers.clear();
         }
         if known.states.len() > MAX_ENTRIES {
             known.states.clear();

@@ -6,6 +6,7 @@
 //! | `client` | makes one call, bounded in time and size |
 //! | `error` | classes every fault by its name |
 //! | `catalog` | products and states, looked up once and kept for a while |
+//! | `customers` | finds customers whom Odoo knows |
 //! | `map` | canonical model → rows; no I/O |
 //! | `write` | one module a command, in batches; every one safe to repeat after any failure |
 //! | `read` | availability, orders for reconciliation |
@@ -20,6 +21,7 @@
 
 mod catalog;
 mod client;
+mod customers;
 mod error;
 mod map;
 mod read;

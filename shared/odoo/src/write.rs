@@ -9,6 +9,7 @@ pub(crate) mod fresh;
 pub(crate) mod invoices;
 pub(crate) mod load;
 pub(crate) mod orders;
+pub(crate) mod partners;
 pub(crate) mod resolve;
 pub(crate) mod returns;
 pub(crate) mod stock;

@@ -164,6 +164,10 @@ pub struct ErpSettings {
     pub carriers: Vec<CarrierMapping>,
     /// External id of the warehouse of new orders; Odoo's default if absent.
     pub warehouse: Option<String>,
+    /// What a customer whom Odoo knows already is found by, best first. None: a customer is whoever
+    /// the channel says, and a guest is an e-mail address, among those that Waybill wrote.
+    #[serde(default)]
+    pub match_customers: Vec<CustomerKey>,
     /// What to do when Odoo's total is not the channel's.
     #[serde(default)]
     pub totals: TotalsPolicy,
@@ -219,6 +223,20 @@ pub struct CarrierMapping {
     pub method: String,
     /// External id of the `delivery.carrier`.
     pub carrier: String,
+}
+
+/// What a customer is found by in Odoo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CustomerKey {
+    /// E-mail address, whatever its case.
+    Email,
+    /// Phone number, by its digits.
+    Phone,
+    /// VAT number, by its letters and digits: of the company where the customer names one.
+    Vat,
+    /// The channel's customer id, in Odoo's `Reference`.
+    Reference,
 }
 
 /// What to do when Odoo's total is not the channel's.

@@ -2,6 +2,8 @@
 //! uniqueness in Odoo (`ir_model_data`) is what keeps one order from being written twice.
 
 use super::order::Line;
+use super::partner::normal;
+use waybill_flow::connections::CustomerKey;
 use waybill_model::id::{CorrelationId, ExternalId, name_uuid};
 use waybill_model::order::Order;
 use waybill_model::party::Address;
@@ -42,20 +44,37 @@ impl Ids<'_> {
         format!("{}.sl_{}", self.prefix, underscored(&uuid))
     }
 
-    /// Of a customer: by the channel's id; a guest by e-mail address; one without both by order.
-    pub(crate) fn customer(&self, order: &Order) -> String {
+    /// Of a customer: by the first key that customers are matched by (two writers at once make one
+    /// record of it), else by the channel's id; a guest by e-mail address; one without both by
+    /// order.
+    pub(crate) fn customer(&self, order: &Order, keys: &[(CustomerKey, String)]) -> String {
         let customer = order.customer.as_ref();
-        let email = customer
-            .and_then(|c| c.email.as_deref())
-            .map(|e| e.trim().to_lowercase());
-        let uuid = if let Some(id) = customer.and_then(|c| c.id.as_ref()) {
+        let email = customer.and_then(|c| normal(CustomerKey::Email, c.email.as_deref()?));
+        let uuid = if let Some((key, value)) = keys.first() {
+            match key {
+                CustomerKey::Email => name_uuid(&["guest", value]),
+                CustomerKey::Phone => name_uuid(&["customer by phone", value]),
+                CustomerKey::Vat => name_uuid(&["customer by vat", value]),
+                CustomerKey::Reference => name_uuid(&["customer by reference", value]),
+            }
+        } else if let Some(id) = customer.and_then(|c| c.id.as_ref()) {
             name_uuid(&["customer", order.channel.as_str(), id.as_str()])
-        } else if let Some(email) = email.filter(|e| !e.is_empty()) {
+        } else if let Some(email) = email {
             name_uuid(&["guest", &email])
         } else {
             name_uuid(&["anonymous", &order.correlation().to_string()])
         };
         format!("{}.cu_{}", self.prefix, underscored(&uuid))
+    }
+
+    /// Of the company that a customer buys for: by VAT number; one without by its name, as this
+    /// customer writes it.
+    pub(crate) fn company(&self, customer: &str, name: &str, vat: Option<&str>) -> String {
+        let uuid = match vat {
+            Some(vat) => name_uuid(&["company", vat]),
+            None => name_uuid(&["company of", customer, &name.to_lowercase()]),
+        };
+        format!("{}.co_{}", self.prefix, underscored(&uuid))
     }
 
     /// Of an address of a customer: by its content, so that a changed address is a new record and

@@ -99,7 +99,7 @@ pub(crate) fn plan(
     Ok(OrderPlan {
         correlation,
         external_id: ids.order(correlation),
-        partners: partners(order, ids, catalog),
+        partners: partners(order, ids, settings, catalog),
         lines: planner.lines()?,
         reference: order.number.to_string(),
         origin: order_origin(correlation),

@@ -2,6 +2,7 @@
 
 use super::order::{Line, OrderPlan};
 use super::{cell, cell_or_empty, number};
+use crate::write::partners::Placed;
 use serde_json::Value;
 use waybill_flow::connections::ErpSettings;
 
@@ -52,9 +53,9 @@ impl Columns {
             "client_order_ref",
             "origin",
             "date_order",
-            "partner_id/id",
-            "partner_invoice_id/id",
-            "partner_shipping_id/id",
+            "partner_id/.id",
+            "partner_invoice_id/.id",
+            "partner_shipping_id/.id",
         ];
         names.extend(self.pricelist.then_some("pricelist_id/id"));
         names.extend(self.warehouse.is_some().then_some("warehouse_id/id"));
@@ -63,14 +64,14 @@ impl Columns {
     }
 
     /// Rows of one order: the first carries the order, the others only lines.
-    pub(crate) fn rows(&self, plan: &OrderPlan) -> Vec<Vec<Value>> {
+    pub(crate) fn rows(&self, plan: &OrderPlan, partners: Placed) -> Vec<Vec<Value>> {
         let width = self.header().len();
         plan.lines
             .iter()
             .enumerate()
             .map(|(index, line)| {
                 let mut row = if index == 0 {
-                    self.header_cells(plan)
+                    self.header_cells(plan, partners)
                 } else {
                     vec![cell(""); width]
                 };
@@ -80,15 +81,15 @@ impl Columns {
             .collect()
     }
 
-    fn header_cells(&self, plan: &OrderPlan) -> Vec<Value> {
+    fn header_cells(&self, plan: &OrderPlan, partners: Placed) -> Vec<Value> {
         let mut row = vec![
             cell(&plan.external_id),
             cell(&plan.reference),
             cell(&plan.origin),
             cell(&plan.date),
-            cell(&plan.partners.customer),
-            cell(&plan.partners.invoice),
-            cell(&plan.partners.shipping),
+            cell(partners.customer.to_string()),
+            cell(partners.invoice.to_string()),
+            cell(partners.shipping.to_string()),
         ];
         if self.pricelist {
             row.push(cell_or_empty(plan.pricelist.as_deref()));

@@ -3,8 +3,9 @@
 use super::cancel::already_shipped;
 use super::confirm::cancelled;
 use super::invoices::ensure_invoiced;
-use super::load::{Record, load_each};
+use super::load::{Record, Refusal, load_each};
 use super::orders::look_up;
+use super::partners::load_partners;
 use super::resolve::{Effort, Found, not_in_erp, resolve};
 use super::transfer::{Picking, moves, pickings};
 use super::{Outcome, Writer, references};
@@ -12,13 +13,12 @@ use crate::client::{Api, LoadMode};
 use crate::error::{OdooError, rejected};
 use crate::map::ids::Ids;
 use crate::map::order::{Line, Wanted, plan};
-use crate::map::partner::{PARTNER_COLUMNS, Partners};
+use crate::map::partner::Partners;
 use crate::map::{cell, number};
 use crate::wire::{Number, Text, ToOne};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::json;
-use std::collections::BTreeMap;
 use waybill_model::failure::Failure;
 use waybill_model::id::{CorrelationId, RefKind};
 use waybill_model::order::{Order, OrderPayment};
@@ -101,7 +101,7 @@ async fn bring_to_now(writer: Writer<'_>, order: &Order, bring: Bring<'_>) -> Ou
         return Err(cancelled(&what));
     }
     // Lines of confirmed orders cannot be put right afterwards: ask now.
-    writer.memory.forget_products(api.erp);
+    writer.memory.forget(api.erp);
     let catalog = look_up(api, writer.memory, &[order]).await.map_err(fail)?;
     let plan = plan(order, api.settings, &catalog, Wanted::Now)?;
     let fields = [
@@ -383,29 +383,15 @@ async fn move_address(
     partners: &Partners,
     transfers: &[Picking],
 ) -> Result<(), Failure> {
-    let rows: Vec<Record> = partners
-        .rows
-        .iter()
-        .map(|(_, cells)| vec![cells.clone()])
-        .collect();
-    let fields = &PARTNER_COLUMNS;
-    let results = load_each(api, "res.partner", fields, &rows, LoadMode::InsertOnly).await;
-    let mut ids: BTreeMap<&str, i64> = BTreeMap::new();
-    for ((external_id, _), result) in partners.rows.iter().zip(results) {
-        let id = result.map_err(|refusal| refusal.failure(api.erp))?;
-        ids.insert(external_id, id);
-    }
-    let invoice = ids.get(partners.invoice.as_str()).copied();
-    let shipping = ids.get(partners.shipping.as_str()).copied();
+    let placed = load_partners(api, &[partners]).await.into_iter().next();
+    let placed = placed
+        .unwrap_or(Err(Refusal::Error(OdooError::OutOfTime)))
+        .map_err(|refusal| refusal.failure(api.erp))?;
+    let (invoice, shipping) = (Some(placed.invoice), Some(placed.shipping));
     if invoice != row.partner_invoice_id.0 {
-        let record = vec![vec![cell(row.id.to_string()), cell(&partners.invoice)]];
-        load_all(
-            api,
-            "sale.order",
-            &[".id", "partner_invoice_id/id"],
-            &[record],
-        )
-        .await?;
+        let record = vec![vec![id_cell(row.id), id_cell(placed.invoice)]];
+        let fields = [".id", "partner_invoice_id/.id"];
+        load_all(api, "sale.order", &fields, &[record]).await?;
     }
     if shipping == row.partner_shipping_id.0 {
         return Ok(());
@@ -413,18 +399,17 @@ async fn move_address(
     let records: Vec<Record> = transfers
         .iter()
         .filter(|p| p.is_open() && p.is_outgoing())
-        .map(|p| vec![vec![cell(p.id.to_string()), cell(&partners.shipping)]])
+        .map(|p| vec![vec![id_cell(p.id), id_cell(placed.shipping)]])
         .collect();
-    load_all(api, "stock.picking", &[".id", "partner_id/id"], &records).await?;
+    load_all(api, "stock.picking", &[".id", "partner_id/.id"], &records).await?;
     // Last: a repeat looks here.
-    let record = vec![vec![cell(row.id.to_string()), cell(&partners.shipping)]];
-    load_all(
-        api,
-        "sale.order",
-        &[".id", "partner_shipping_id/id"],
-        &[record],
-    )
-    .await
+    let record = vec![vec![id_cell(row.id), id_cell(placed.shipping)]];
+    let fields = [".id", "partner_shipping_id/.id"];
+    load_all(api, "sale.order", &fields, &[record]).await
+}
+
+fn id_cell(id: i64) -> serde_json::Value {
+    cell(id.to_string())
 }
 
 #[cfg(test)]

@@ -218,7 +218,7 @@ mod tests {
             products: products
                 .map(|(sku, id)| (Sku::new(sku).unwrap(), Product::One(id)))
                 .into(),
-            states: BTreeMap::new(),
+            ..Catalog::default()
         }
     }
 

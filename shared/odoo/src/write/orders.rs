@@ -7,12 +7,13 @@ mod finish;
 
 use super::fresh::{self, Sold, Verdict};
 use super::load::{Record, Refusal, load_each};
+use super::partners::{Placed, load_partners};
 use super::{Outcome, Writer};
-use crate::catalog::{Catalog, Memory};
+use crate::catalog::{Ask, Catalog, Memory};
 use crate::client::{Api, LoadMode};
 use crate::error::{OdooError, rejected, transient};
 use crate::map::order::{OrderPlan, Wanted, plan, skus};
-use crate::map::partner::{PARTNER_COLUMNS, regions};
+use crate::map::partner::{Partners, company_key, keys, regions};
 use crate::map::rows::Columns;
 use crate::wire::{Number, Text, ToOne};
 use finish::{Rows, finish};
@@ -20,7 +21,6 @@ use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeMap;
 use waybill_model::failure::Failure;
-use waybill_model::id::Sku;
 use waybill_model::order::Order;
 
 /// An order as Odoo holds it, with what its lines sell.
@@ -33,7 +33,43 @@ pub(crate) struct OrderRow {
     pub(crate) currency_id: CurrencyName,
     pub(crate) date_order: Text,
     pub(crate) create_uid: ToOne,
+    /// Up to 18.
+    #[serde(default)]
+    pub(crate) partner_id: Warned,
     pub(crate) order_line: Vec<Sold>,
+}
+
+/// What Odoo's users are warned of when they sell to a customer.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Warned {
+    pub(crate) sale_warn: Text,
+    pub(crate) sale_warn_msg: Text,
+    pub(crate) parent_id: Parent,
+}
+
+/// The company of a customer; empty for `false`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(from = "serde_json::Value")]
+pub(crate) struct Parent(Option<Box<Warned>>);
+
+impl From<serde_json::Value> for Parent {
+    fn from(record: serde_json::Value) -> Self {
+        Self(serde_json::from_value(record).ok())
+    }
+}
+
+impl Warned {
+    /// Why nothing may be sold to this customer.
+    pub(crate) fn block(&self) -> Option<&str> {
+        if self.sale_warn.as_str() == "block" {
+            return Some(self.sale_warn_msg.as_str());
+        }
+        self.parent_id
+            .0
+            .as_ref()
+            .and_then(|company| company.block())
+    }
 }
 
 /// Code of a currency, out of its link `[1, "EUR"]` or record `{"name": "EUR"}`; empty for `false`.
@@ -57,11 +93,22 @@ impl CurrencyName {
 
 /// States, totals and products of orders, in one call.
 pub(crate) async fn read_orders(api: &Api<'_>, ids: &[i64]) -> Result<Vec<OrderRow>, OdooError> {
-    let specification = json!({
+    let mut specification = json!({
         "name": {}, "state": {}, "amount_total": {}, "date_order": {}, "create_uid": {},
         "currency_id": {"fields": {"name": {}}},
         "order_line": {"fields": fresh::specification()},
     });
+    // 19 knows messages only.
+    if api.session.major < 19
+        && let Some(fields) = specification.as_object_mut()
+    {
+        let warned = json!({"sale_warn": {}, "sale_warn_msg": {}});
+        let mut customer = warned.clone();
+        if let Some(own) = customer.as_object_mut() {
+            own.insert("parent_id".to_owned(), json!({"fields": warned}));
+        }
+        fields.insert("partner_id".to_owned(), json!({"fields": customer}));
+    }
     api.web_read("sale.order", ids, specification).await
 }
 
@@ -69,6 +116,8 @@ pub(crate) async fn read_orders(api: &Api<'_>, ids: &[i64]) -> Result<Vec<OrderR
 struct Job<'a> {
     order: &'a Order,
     plan: OrderPlan,
+    /// Known once they were made.
+    partners: Option<Placed>,
     id: Option<i64>,
 }
 
@@ -122,6 +171,7 @@ pub(crate) async fn create(writer: Writer<'_>, orders: &[&Order]) -> Vec<Outcome
                     Job {
                         order,
                         plan,
+                        partners: None,
                         id: None,
                     },
                 );
@@ -132,13 +182,13 @@ pub(crate) async fn create(writer: Writer<'_>, orders: &[&Order]) -> Vec<Outcome
                     "ambiguous_sku" | "product_not_for_sale"
                 ) {
                     // It may have been mended since we looked.
-                    memory.forget_products(api.erp);
+                    memory.forget(api.erp);
                 }
                 outcomes.insert(index, Err(failure));
             }
         }
     }
-    let failed = load_partners(api, &jobs).await;
+    let failed = place_partners(api, &mut jobs).await;
     take_out(&mut jobs, &mut outcomes, failed);
     let (ids, failed) = load_orders(writer, &jobs).await;
     take_out(&mut jobs, &mut outcomes, failed);
@@ -168,50 +218,34 @@ fn take_out(
     }
 }
 
-/// Products and states of all orders, in at most a call each.
+/// Products, states and customers of all orders, in at most a call each.
 pub(crate) async fn look_up(
     api: &Api<'_>,
     memory: &Memory,
     orders: &[&Order],
 ) -> Result<Catalog, OdooError> {
-    let wanted = orders
-        .iter()
-        .flat_map(|o| skus(o, api.settings))
-        .collect::<std::collections::BTreeSet<Sku>>();
-    let regions = orders.iter().flat_map(|o| regions(o)).collect();
-    memory.catalog(api, &wanted, &regions).await
+    let mut wanted = Ask::default();
+    for order in orders {
+        wanted.skus.extend(skus(order, api.settings));
+        wanted.regions.extend(regions(order));
+        wanted.customers.extend(keys(order, api.settings));
+        wanted.customers.extend(company_key(order, api.settings));
+    }
+    memory.look_up(api, &wanted).await
 }
 
-async fn load_partners(api: &Api<'_>, jobs: &BTreeMap<usize, Job<'_>>) -> Vec<(usize, Failure)> {
-    let mut rows: Vec<Record> = Vec::new();
-    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
-    for job in jobs.values() {
-        for (id, cells) in &job.plan.partners.rows {
-            if !places.contains_key(id.as_str()) {
-                places.insert(id, rows.len());
-                rows.push(vec![cells.clone()]);
-            }
-        }
-    }
-    if rows.is_empty() {
-        return Vec::new();
-    }
-    let results = load_each(
-        api,
-        "res.partner",
-        &PARTNER_COLUMNS,
-        &rows,
-        LoadMode::InsertOnly,
-    )
-    .await;
+/// Makes customers and addresses; the orders that cannot have theirs.
+async fn place_partners(
+    api: &Api<'_>,
+    jobs: &mut BTreeMap<usize, Job<'_>>,
+) -> Vec<(usize, Failure)> {
+    let partners: Vec<&Partners> = jobs.values().map(|j| &j.plan.partners).collect();
+    let results = load_partners(api, &partners).await;
     let mut failed = Vec::new();
-    for (index, job) in jobs {
-        let refusal = job.plan.partners.rows.iter().find_map(|(id, _)| {
-            let place = places.get(id.as_str())?;
-            results.get(*place)?.as_ref().err()
-        });
-        if let Some(refusal) = refusal {
-            failed.push((*index, translate(refusal, api, job.order)));
+    for ((index, job), result) in jobs.iter_mut().zip(results) {
+        match result {
+            Ok(placed) => job.partners = Some(placed),
+            Err(refusal) => failed.push((*index, translate(&refusal, api, job.order))),
         }
     }
     failed
@@ -229,7 +263,8 @@ async fn load_orders(
         return (Vec::new(), Vec::new());
     }
     let columns = Columns::of(&plans, api.settings, api.session.major);
-    let records: Vec<Record> = plans.iter().map(|p| columns.rows(p)).collect();
+    let placed = jobs.values().filter_map(|j| Some((&j.plan, j.partners?)));
+    let records: Vec<Record> = placed.map(|(p, at)| columns.rows(p, at)).collect();
     let results = load_each(
         api,
         "sale.order",
@@ -244,7 +279,7 @@ async fn load_orders(
             Ok(id) => ids.push((*index, id)),
             Err(Refusal::Blamed(text)) if text.contains("for database id") => {
                 // A product that we remember is gone: the next attempt asks again.
-                writer.memory.forget_products(api.erp);
+                writer.memory.forget(api.erp);
                 failed.push((*index, stale(job.order)));
             }
             Err(refusal) => failed.push((*index, translate(&refusal, api, job.order))),
@@ -296,6 +331,17 @@ fn translate(refusal: &Refusal, api: &Api<'_>, order: &Order) -> Failure {
                 ),
             );
         }
+    }
+    let vat = order.customer.as_ref().and_then(|c| c.tax_id.as_deref());
+    if vat.is_some_and(|vat| text.contains(vat)) {
+        return rejected(
+            "invalid_vat",
+            format!(
+                "order `{}`: Odoo does not take the customer's VAT number",
+                order.number
+            ),
+            "correct the number in the channel and replay the order, or make the customer in Odoo under the same name by hand",
+        );
     }
     if text.contains("'base.") {
         return rejected(

@@ -22,6 +22,14 @@ pub(super) fn field(
         return Value::from(display_name(db, world.version, model, id));
     }
     let computed = match model {
+        "res.partner" if name == "email_normalized" => {
+            let email = db.text(model, id, "email").trim().to_lowercase();
+            Some(if email.is_empty() {
+                Value::Bool(false)
+            } else {
+                Value::from(email)
+            })
+        }
         "sale.order" => order(db, world, id, name),
         "sale.order.line" => order_line(db, world, id, name),
         "product.product" => product(db, id, name, context),

@@ -133,6 +133,17 @@ impl OdooSim {
         })
     }
 
+    /// Every record of a model as `read` shows it.
+    pub fn records(&self, model: &str) -> Vec<Value> {
+        self.server.as_person(|env| {
+            let ids = env.db.all(model);
+            let rows = orm::read(env, model, &ids, &json!([]), false);
+            rows.ok()
+                .and_then(|rows| rows.as_array().cloned())
+                .unwrap_or_default()
+        })
+    }
+
     /// A person makes a record; the id.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use super::super::{Outcome, Writer, references};
 use super::{Job, OrderRow, look_up, read_orders, stale, take_out};
 use crate::catalog::Catalog;
 use crate::client::{Api, LoadMode};
-use crate::error::{FaultKind, OdooError};
+use crate::error::{FaultKind, OdooError, readable, rejected};
 use crate::map::order::{Line, Wanted, plan, skus};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -72,7 +72,7 @@ async fn put_right(
     if orders.is_empty() {
         return failed;
     }
-    memory.forget_products(api.erp);
+    memory.forget(api.erp);
     let now = match look_up(api, memory, &orders).await {
         Ok(now) => now,
         Err(error) => {
@@ -157,6 +157,9 @@ pub(super) async fn finish(
             continue;
         };
         match row.state.as_str() {
+            "draft" | "sent" if row.partner_id.block().is_some() => {
+                outcomes.insert(*index, Err(blocked(job.order, row)));
+            }
             "draft" | "sent" => match settle_total(api, &catalog, job.order, row).await {
                 Ok(()) => {
                     to_confirm.push(id);
@@ -194,6 +197,19 @@ pub(super) async fn finish(
     if api.settings.keep_order_date {
         restore_dates(api, &jobs, &rows, outcomes).await;
     }
+}
+
+fn blocked(order: &Order, row: &OrderRow) -> Failure {
+    rejected(
+        "customer_blocked",
+        format!(
+            "the customer of order `{}` (`{}`) is blocked in Odoo: {}",
+            order.number,
+            row.name.as_str(),
+            readable(row.partner_id.block().unwrap_or_default())
+        ),
+        "take the block off the contact in Odoo (Internal Notes, Warning on the Sales Order), then retry; or cancel the order in the channel",
+    )
 }
 
 /// Whether the order was edited before it was written, or goods of it refunded, so that it holds
