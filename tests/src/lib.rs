@@ -5,6 +5,7 @@
 //! | [`stack`] | where the deployed stack is, and calls to it from outside |
 //! | [`simulators`] | the control API of the simulators |
 //! | [`odoo`] | what an Odoo holds, read without Waybill's own code |
+//! | [`odoo_contract`] | what Waybill relies on of Odoo, tried on the simulated and on real ones |
 //! | [`shipped`] | the events that the functions ship, sent to them |
 //! | [`invariants`] | what must be true at the end, checked against what the outside holds |
 //! | [`workload`] | orders in numbers for trials against an Odoo, and the means to judge them |
@@ -16,6 +17,7 @@ pub mod day;
 pub mod demo;
 pub mod invariants;
 pub mod odoo;
+pub mod odoo_contract;
 pub mod probes;
 pub mod report;
 pub mod shipped;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use waybill_tests::Stop;
 use waybill_tests::demo::{Options, run};
 use waybill_tests::odoo::{RealOdoo, prepare};
+use waybill_tests::odoo_contract;
 
 #[derive(Debug, Parser)]
 #[command(name = "waybill-tools")]
@@ -31,6 +32,8 @@ enum Tool {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Try what Waybill relies on of Odoo, on the simulated Odoos and on real ones.
+    OdooContract(odoo_contract::Options),
 }
 
 #[tokio::main]
@@ -42,6 +45,7 @@ async fn main() -> ExitCode {
         Tool::E2e(options) => run(&options, true, stack(), simulators()).await,
         Tool::BenchOdoo(options) => waybill_tests::bench::run(&options).await,
         Tool::PrepareOdoo { real, out } => prepare_odoo(&real, &out).await,
+        Tool::OdooContract(options) => odoo_contract::run(&options).await,
     };
     match ended {
         Ok(true) => ExitCode::SUCCESS,

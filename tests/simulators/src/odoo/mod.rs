@@ -164,6 +164,11 @@ impl OdooSim {
     pub fn set_keys(&self, login: &str, keys: Vec<String>) {
         self.server.set_keys(login, keys);
     }
+
+    /// Lets a key expire: it is refused from now on, whose ever it was.
+    pub fn expire_key(&self, key: &str) {
+        self.server.expire_key(key);
+    }
 }
 
 async fn version(server: Arc<server::Server>) -> axum::response::Response {
