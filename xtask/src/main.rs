@@ -65,6 +65,8 @@ enum Command {
         #[command(subcommand)]
         what: Bench,
     },
+    /// Try what Waybill relies on of Odoo: the same cases on the simulated Odoos and on any real ones
+    OdooContract(delegate::Args),
     /// Run signature and mapping vectors of a folder through the real verifiers
     Vectors(delegate::Args),
     /// Print the canonical events of partner payloads as JSON lines
@@ -104,6 +106,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Bench {
             what: Bench::Odoo(args),
         } => delegate::run(&project, "bench-odoo", &args),
+        Command::OdooContract(args) => delegate::run(&project, "odoo-contract", &args),
         Command::Vectors(args) => delegate::run(&project, "vectors", &args),
         Command::Parse(args) => delegate::run(&project, "parse", &args),
         Command::Schemas(args) => delegate::run(&project, "schemas", &args),

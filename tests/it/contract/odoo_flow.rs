@@ -188,6 +188,19 @@ async fn an_order_follows_its_newest_snapshot_until_it_is_shipped(version: Versi
     assert_rejected(&write_one(&rig, &amend(&placed)).await, "already_shipped");
 }
 
+/// Odoo sets a line's price to the price list's when its quantity is written alone.
+async fn an_amended_quantity_keeps_the_price_of_the_shop(version: Version) {
+    let rig = rig_of(version).await;
+    let mut placed = order("price").line("SKU-0003", 5, "7.77").build();
+    done(&rig, &create(&placed)).await;
+    let total = |order: &Order| held(&rig, order)["amount_total"].as_f64().unwrap();
+    let before = total(&placed);
+    placed.lines[2].current_quantity = units(4);
+    done(&rig, &amend(&placed)).await;
+    let less = before - total(&placed);
+    assert_eq!(format!("{less:.2}"), "7.77");
+}
+
 /// Quantities by SKU, in the order's lines; what went to zero is left out.
 fn quantities(rig: &Rig, order: &Order) -> Vec<(String, String)> {
     let held = held(rig, order);
@@ -465,6 +478,7 @@ on_both!(
     a_refund_is_credited_to_the_cent_and_undone_when_it_fails,
     an_order_follows_its_newest_snapshot_until_it_is_shipped,
     a_creation_that_comes_twice_takes_no_amendment_back,
+    an_amended_quantity_keeps_the_price_of_the_shop,
     two_amendments_at_once_add_a_line_once,
     goods_refunded_before_the_order_was_written_are_credited_and_not_reserved,
     a_cancelled_order_is_credited_only_for_what_was_invoiced,

@@ -76,7 +76,7 @@ impl Target {
         config.latency = Latency {
             write_ms: 2,
             read_ms: 0,
-            per_order_ms: 8,
+            per_order_ms: 20,
         };
         let mut groups = connector_groups(version);
         groups.extend(

@@ -40,14 +40,22 @@ struct LineRow {
 /// What is to be changed.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Changes {
-    /// Line and quantity.
-    quantities: Vec<(i64, Decimal)>,
-    /// Line, unit price and percentage.
-    prices: Vec<(i64, Decimal, Decimal)>,
+    /// Lines to change. Quantity, price and percentage go together: Odoo takes the price list's price where it is told a
+    /// new quantity alone.
+    lines: Vec<LineChange>,
     /// Lines to add.
     added: Vec<Line>,
     /// Whether any quantity goes down.
     reduces: bool,
+}
+
+/// A line as it is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct LineChange {
+    id: i64,
+    quantity: Decimal,
+    unit: Decimal,
+    percent: Decimal,
 }
 
 /// Amends one order.
@@ -254,9 +262,10 @@ fn compare(present: &[LineRow], wanted: &[Line], invoiced: bool) -> Changes {
                 later.push(line);
                 continue;
             };
-            changes.quantity(row, line.quantity);
-            if !same_price(row, line) && !invoiced {
-                changes.prices.push((row.id, line.unit, line.percent));
+            if invoiced {
+                changes.line(row, line.quantity, row.price_unit.0, row.discount.0);
+            } else {
+                changes.line(row, line.quantity, line.unit, line.percent);
             }
         }
         open = later;
@@ -264,7 +273,7 @@ fn compare(present: &[LineRow], wanted: &[Line], invoiced: bool) -> Changes {
     for row in free {
         // The line that settles a rounding is ours and not the channel's.
         if row.name.as_str() != "Rounding" {
-            changes.quantity(row, Decimal::ZERO);
+            changes.line(row, Decimal::ZERO, row.price_unit.0, row.discount.0);
         }
     }
     changes.added.extend(open.into_iter().cloned());
@@ -272,12 +281,18 @@ fn compare(present: &[LineRow], wanted: &[Line], invoiced: bool) -> Changes {
 }
 
 impl Changes {
-    fn quantity(&mut self, row: &LineRow, wanted: Decimal) {
+    fn line(&mut self, row: &LineRow, quantity: Decimal, unit: Decimal, percent: Decimal) {
         let present = row.product_uom_qty.0;
-        if present != wanted {
-            self.reduces |= wanted < present;
-            self.quantities.push((row.id, wanted));
+        if present == quantity && row.price_unit.0 == unit && row.discount.0 == percent {
+            return;
         }
+        self.reduces |= quantity < present;
+        self.lines.push(LineChange {
+            id: row.id,
+            quantity,
+            unit,
+            percent,
+        });
     }
 }
 
@@ -287,22 +302,20 @@ async fn write_lines(
     correlation: CorrelationId,
     changes: &Changes,
 ) -> Result<(), Failure> {
-    let quantities: Vec<Record> = changes
-        .quantities
+    let records: Vec<Record> = changes
+        .lines
         .iter()
-        .map(|(id, quantity)| vec![vec![cell(id.to_string()), number(*quantity)]])
-        .collect();
-    let fields = [".id", "product_uom_qty"];
-    load_all(api, "sale.order.line", &fields, &quantities).await?;
-    let prices: Vec<Record> = changes
-        .prices
-        .iter()
-        .map(|(id, unit, percent)| {
-            vec![vec![cell(id.to_string()), number(*unit), number(*percent)]]
+        .map(|line| {
+            vec![vec![
+                cell(line.id.to_string()),
+                number(line.quantity),
+                number(line.unit),
+                number(line.percent),
+            ]]
         })
         .collect();
-    let fields = [".id", "price_unit", "discount"];
-    load_all(api, "sale.order.line", &fields, &prices).await?;
+    let fields = [".id", "product_uom_qty", "price_unit", "discount"];
+    load_all(api, "sale.order.line", &fields, &records).await?;
     add_lines(api, order, correlation, &changes.added).await
 }
 

@@ -74,6 +74,10 @@ pub(super) fn display_name(db: &Db, version: Version, model: &str, id: i64) -> S
             )
         }
         "account.account" => format!("{} {name}", db.text(model, id, "code")),
+        "res.country.state" => {
+            let country = db.id_in(model, id, "country_id");
+            format!("{name} ({})", db.text("res.country", country, "code"))
+        }
         "product.pricelist" => {
             let currency = db.id_in(model, id, "currency_id");
             format!("{name} ({})", db.text("res.currency", currency, "name"))
@@ -199,11 +203,16 @@ fn order_invoices(db: &Db, id: i64) -> Vec<i64> {
         .into_iter()
         .flat_map(|line| db.ids("sale.order.line", line, "__invoice_lines"))
         .map(|line| db.id_in("account.move.line", line, "move_id"))
-        .filter(|invoice| *invoice != 0)
+        .filter(|invoice| *invoice != 0 && !is_entry(db, *invoice))
         .collect();
     invoices.sort_unstable();
     invoices.dedup();
     invoices
+}
+
+/// What undoes a credit note on 17 is a journal entry: no invoice of the order, and nothing of it is due.
+fn is_entry(db: &Db, invoice: i64) -> bool {
+    db.text("account.move", invoice, "move_type") == "entry"
 }
 
 fn invoice_status(db: &Db, id: i64) -> &'static str {
@@ -273,7 +282,9 @@ pub(super) fn invoiced(db: &Db, line: i64) -> f64 {
                 db.num("account.move.line", id, "quantity"),
             )
         })
-        .filter(|(invoice, _)| db.text("account.move", *invoice, "state") != "cancel")
+        .filter(|(invoice, _)| {
+            db.text("account.move", *invoice, "state") != "cancel" && !is_entry(db, *invoice)
+        })
         .map(|(invoice, quantity)| sign(db, invoice) * quantity)
         .fold(0.0, |sum, quantity| sum + quantity)
 }
@@ -477,6 +488,9 @@ pub(super) fn invoice_totals(db: &Db, world: &World, id: i64) -> Totals {
 
 /// What is still open, from the totals and what was reconciled with it.
 pub(super) fn residual(db: &Db, world: &World, id: i64) -> f64 {
+    if is_entry(db, id) {
+        return 0.0;
+    }
     let total = invoice_totals(db, world, id).total;
     let settled: f64 = settlements(db, id)
         .iter()
@@ -498,6 +512,9 @@ fn payment_state(db: &Db, world: &World, id: i64) -> &'static str {
         return "not_paid";
     }
     let open = residual(db, world, id);
+    if is_entry(db, id) {
+        return "not_paid";
+    }
     if open == 0.0 && (!settled.is_empty() || invoice_totals(db, world, id).total == 0.0) {
         let only_reversals =
             !settled.is_empty() && settled.iter().all(|item| item.get("move").is_some());

@@ -289,7 +289,7 @@ fn datetime(env: &Env<'_>, text: &str) -> Result<Value, Stop> {
     if zone.is_empty() || zone == "UTC" {
         return Ok(Value::from(head));
     }
-    let zone = jiff::tz::TimeZone::get(zone).map_err(|_| {
+    let zone = fixed_zone(zone).ok_or_else(|| {
         Stop::Raised(Fault::new(
             Class::NotSimulated,
             format!("the simulator has no time zone data for `{zone}`"),
@@ -300,6 +300,13 @@ fn datetime(env: &Env<'_>, text: &str) -> Result<Value, Stop> {
         .compatible()
         .map_err(|_| bad())?;
     Ok(Value::from(utc.strftime("%Y-%m-%d %H:%M:%S").to_string()))
+}
+
+/// `Etc/GMT-1` is an hour *ahead* of UTC. Zones with summer time need data that the simulator has not.
+fn fixed_zone(name: &str) -> Option<jiff::tz::TimeZone> {
+    let hours: i8 = name.strip_prefix("Etc/GMT")?.parse().ok()?;
+    let offset = jiff::tz::Offset::from_hours(hours.checked_neg()?).ok()?;
+    Some(jiff::tz::TimeZone::fixed(offset))
 }
 
 fn subfield(record: &Extracted) -> Result<(&str, &Value), Refusal> {

@@ -278,7 +278,11 @@ fn load_records(env: &mut Env<'_>, model: &str, batch: &[Pending]) -> Result<Vec
         let id = match id {
             Some(id) => id,
             None => {
-                let id = models::create(env, model, pending.vals.clone())?;
+                let id = if model == "stock.quant" {
+                    super::quants::import(env, pending.vals.clone())?
+                } else {
+                    models::create(env, model, pending.vals.clone())?
+                };
                 if let Some(xid) = &pending.xid {
                     env.db.put_xid(xid, Some((model, id, noupdate)));
                 }

@@ -170,6 +170,7 @@ fn special(version: Version, model: &str, name: &str) -> Option<Method> {
             &["module", "xml_id", "raise_on_access_error"],
             2,
         ),
+        (_, "has_access") if v19 => method("has_access", "BaseModel", false, &["operation"], 1),
         (_, "read_group") => READ_GROUP,
         (_, "formatted_read_group") if v19 => FORMATTED,
         _ => return None,
@@ -342,7 +343,8 @@ pub(super) fn run(env: &mut Env<'_>, call: &Call) -> Result<Value, Fault> {
             )
         }
         "get_external_id" => Ok(external_ids(env, model, ids)),
-        "check_access_rights" => check_access_rights(env, model, call),
+        "check_access_rights" => check_access_rights(env, model, call, true),
+        "has_access" => check_access_rights(env, model, call, false),
         "fields_get" => fields_get(env, model, &texts(call.args.get("allfields"))),
         "name_search" => name_search(env, model, call),
         "read_group" | "formatted_read_group" => quants::groups(env, model, &call.args),
@@ -412,7 +414,12 @@ fn external_ids(env: &Env<'_>, model: &str, ids: &[i64]) -> Value {
     Value::Object(named.collect())
 }
 
-fn check_access_rights(env: &Env<'_>, model: &str, call: &Call) -> Result<Value, Fault> {
+fn check_access_rights(
+    env: &Env<'_>,
+    model: &str,
+    call: &Call,
+    raises: bool,
+) -> Result<Value, Fault> {
     let operation = call.value("operation");
     let right = match operation.as_str().unwrap_or_default() {
         "read" => Right::Read,
@@ -426,7 +433,7 @@ fn check_access_rights(env: &Env<'_>, model: &str, call: &Call) -> Result<Value,
             ));
         }
     };
-    let silent = call.args.get("raise_exception") == Some(&Value::Bool(false));
+    let silent = !raises || call.args.get("raise_exception") == Some(&Value::Bool(false));
     match env.check(model, right) {
         Err(_) if silent => Ok(Value::Bool(false)),
         Err(refusal) => Err(refusal),

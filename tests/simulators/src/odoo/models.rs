@@ -181,6 +181,8 @@ fn create_order_line(env: &mut Env<'_>, mut vals: Vals) -> Result<i64, Fault> {
             .or_insert_with(|| json!(0.0));
     }
     let id = orm::insert(env, "sale.order.line", vals)?;
+    let price = env.db.get("sale.order.line", id, "price_unit").clone();
+    env.db.set("sale.order.line", id, "__first_price", price);
     if env.db.text("sale.order", order, "state") == "sale" {
         sale::procure(
             env,
@@ -192,7 +194,7 @@ fn create_order_line(env: &mut Env<'_>, mut vals: Vals) -> Result<i64, Fault> {
 }
 
 /// The product's price in the currency of the order's pricelist.
-fn list_price(env: &Env<'_>, order: i64, product: i64) -> f64 {
+pub(super) fn list_price(env: &Env<'_>, order: i64, product: i64) -> f64 {
     let price = env.db.num("product.product", product, "list_price");
     let currency = compute::order_currency(env.db, order);
     if currency == env.db.id_in("res.company", env.company(), "currency_id") {

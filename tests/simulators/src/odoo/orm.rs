@@ -244,16 +244,7 @@ pub(super) fn create(env: &mut Env<'_>, model: &str, vals: Vals) -> Result<i64, 
 
 pub(super) fn write(env: &mut Env<'_>, model: &str, ids: &[i64], vals: Vals) -> Result<(), Fault> {
     env.check(model, Right::Write)?;
-    if let Some(name) = unknown(env, model, &vals) {
-        let fault = match env.version() {
-            Version::V17 => Fault::new(
-                Class::Value,
-                format!("Invalid field '{name}' on model '{model}'"),
-            ),
-            Version::V19 => Fault::new(Class::Key, name),
-        };
-        return Err(fault);
-    }
+    check_names(env, model, &vals)?;
     env.check_exist(model, ids)?;
     for id in ids {
         models::write(env, model, *id, vals.clone())?;

@@ -68,6 +68,11 @@ pub(super) fn reserve(
 pub(super) fn create(env: &mut Env<'_>, mut vals: Vals) -> Result<i64, Fault> {
     let id_of = |vals: &Vals, name: &str| vals.get(name).and_then(Value::as_i64).unwrap_or(0);
     let (product, location) = (id_of(&vals, "product_id"), id_of(&vals, "location_id"));
+    if product != 0 && env.db.text("product.product", product, "type") == "service" {
+        return Err(Fault::validation(
+            "Quants cannot be created for consumables or services.",
+        ));
+    }
     if product == 0 || location == 0 {
         return orm::insert(env, "stock.quant", vals);
     }
@@ -83,6 +88,25 @@ pub(super) fn create(env: &mut Env<'_>, mut vals: Vals) -> Result<i64, Fault> {
     change.extend(auto.map(|value| ("inventory_quantity_auto_apply".to_owned(), value)));
     write(env, id, change)?;
     Ok(id)
+}
+
+/// `load` counts in inventory mode whatever the context says, by default where the first warehouse sells from.
+pub(super) fn import(env: &mut Env<'_>, mut vals: Vals) -> Result<i64, Fault> {
+    let warehouse = env.db.all("stock.warehouse").first().copied().unwrap_or(0);
+    vals.entry("location_id".into()).or_insert_with(|| {
+        env.db
+            .get("stock.warehouse", warehouse, "lot_stock_id")
+            .clone()
+    });
+    let mode = env
+        .context
+        .insert("inventory_mode".into(), Value::Bool(true));
+    let made = create(env, vals);
+    match mode {
+        Some(before) => env.context.insert("inventory_mode".into(), before),
+        None => env.context.remove("inventory_mode"),
+    };
+    made
 }
 
 pub(super) fn write(env: &mut Env<'_>, id: i64, mut vals: Vals) -> Result<(), Fault> {

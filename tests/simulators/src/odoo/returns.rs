@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::access::Right;
 use super::env::{Env, Vals, link};
 use super::fault::Fault;
-use super::{Version, compute, orm, stock};
+use super::{Version, orm, stock};
 
 pub(super) fn create_wizard(env: &mut Env<'_>, mut vals: Vals) -> Result<i64, Fault> {
     let active = env.context.get("active_id").and_then(Value::as_i64);
@@ -14,10 +14,8 @@ pub(super) fn create_wizard(env: &mut Env<'_>, mut vals: Vals) -> Result<i64, Fa
         .or(active)
         .unwrap_or(0);
     if picking != 0 {
+        // Whether it is done is asked by the form alone.
         env.check_exist("stock.picking", &[picking])?;
-        if env.version() == Version::V17 && compute::picking_state(env.db, picking) != "done" {
-            return Err(Fault::user("You may only return Done pickings."));
-        }
     }
     vals.insert("picking_id".into(), link(picking));
     let given = vals.contains_key("product_return_moves");

@@ -67,14 +67,17 @@ fn no_product(env: &Env<'_>, line: i64) -> bool {
 pub(super) fn launch(env: &mut Env<'_>, ids: &[i64]) -> Result<(), Fault> {
     let mut missing: Vec<String> = Vec::new();
     for id in ids {
+        let stranded = unserved(env, *id);
         for line in env.db.ids("sale.order", *id, "order_line") {
             let product = env.db.id_in("sale.order.line", line, "product_id");
             let code = env
                 .db
                 .text("product.product", product, "default_code")
                 .to_owned();
-            if goods(env, product) && env.world.config.unroutable_skus.contains(&code) {
-                missing.push(no_rule(env, product));
+            if goods(env, product)
+                && (stranded.is_some() || env.world.config.unroutable_skus.contains(&code))
+            {
+                missing.push(no_rule(env, product, stranded));
             }
         }
     }
@@ -93,16 +96,30 @@ pub(super) fn launch(env: &mut Env<'_>, ids: &[i64]) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Where the customer's goods go, if no rule serves that place: the seeded rules serve customers only.
+fn unserved(env: &Env<'_>, order: i64) -> Option<i64> {
+    let partner = env.db.id_in("sale.order", order, "partner_shipping_id");
+    let place = env
+        .db
+        .id_in("res.partner", partner, "property_stock_customer");
+    (place != 0 && env.db.text("stock.location", place, "usage") != "customer").then_some(place)
+}
+
 /// Odoo names the product and the place, not the order.
-fn no_rule(env: &Env<'_>, product: i64) -> String {
+fn no_rule(env: &Env<'_>, product: i64, place: Option<i64>) -> String {
     let product = env.display("product.product", product);
+    let place = match (place, env.version()) {
+        (Some(place), _) => env.display("stock.location", place),
+        (None, Version::V17) => "Partners/Customers".to_owned(),
+        (None, Version::V19) => "Customers".to_owned(),
+    };
     match env.version() {
         Version::V17 => format!(
-            "No rule has been found to replenish '{product}' in 'Partners/Customers'.\nVerify the routes configuration on the product."
+            "No rule has been found to replenish '{product}' in '{place}'.\nVerify the routes configuration on the product."
         ),
         Version::V19 => {
             format!(
-                "No rule has been found to replenish \"{product}\" in \"Customers\".\nVerify the routes configuration on the product."
+                "No rule has been found to replenish \"{product}\" in \"{place}\".\nVerify the routes configuration on the product."
             )
         }
     }
@@ -163,7 +180,12 @@ pub(super) fn write_line(env: &mut Env<'_>, id: i64, vals: Vals) -> Result<(), F
             "You cannot modify the product of this order line.",
         ));
     }
+    let priced = vals.contains_key("price_unit");
     orm::store(env, "sale.order.line", id, vals)?;
+    let quantity = env.db.num("sale.order.line", id, "product_uom_qty");
+    if quantity != before && !priced {
+        price_again(env, id);
+    }
     let change = env.db.num("sale.order.line", id, "product_uom_qty") - before;
     if !confirmed || change == 0.0 {
         return Ok(());
@@ -181,10 +203,30 @@ pub(super) fn write_line(env: &mut Env<'_>, id: i64, vals: Vals) -> Result<(), F
             if env.db.num("stock.move", id, "quantity") > demand {
                 stock::set_quantity(env, id, demand)?;
             }
+            if demand == 0.0 {
+                return stock::cancel_moves(env, &[id]);
+            }
             stock::assign(env, id)
         }
         None => procure(env, order, &[(id, change)]),
     }
+}
+
+/// A quantity that is written without a price sets the price to that of the price list. 19 leaves a price alone that was
+/// written after the line was made, and both leave alone what is invoiced.
+fn price_again(env: &mut Env<'_>, id: i64) {
+    let by_hand = env.version() == Version::V19
+        && env.db.num("sale.order.line", id, "__first_price")
+            != env.db.num("sale.order.line", id, "price_unit");
+    let product = env.db.id_in("sale.order.line", id, "product_id");
+    if product == 0 || by_hand || compute::invoiced(env.db, id) > 0.0 {
+        return;
+    }
+    let order = env.db.id_in("sale.order.line", id, "order_id");
+    let price = json!(super::models::list_price(env, order, product));
+    env.db
+        .set("sale.order.line", id, "price_unit", price.clone());
+    env.db.set("sale.order.line", id, "__first_price", price);
 }
 
 /// `action_cancel`. On 17, without the flag, an order that is no draft only gets a wizard, and nothing is cancelled.

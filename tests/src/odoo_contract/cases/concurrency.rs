@@ -138,28 +138,52 @@ async fn the_loser_is_told(cx: &Cx<'_>) -> Checked {
     )))
 }
 
-/// Sends a call and cuts the connection after a while.
-async fn cut(cx: &Cx<'_>, ask: &Ask, after: Duration) -> Checked {
+/// Sends a call and cuts the connection after a while; false where the answer was there before.
+async fn cut(cx: &Cx<'_>, ask: &Ask, after: Duration) -> bool {
     // Dropping the future closes the connection.
-    match tokio::time::timeout(after, cx.ask(ask.clone())).await {
-        Err(_) => Ok(()),
-        Ok(_) => Err(Halt::NotProvoked(format!(
-            "the answer came within {} ms",
-            after.as_millis()
-        ))),
-    }
+    tokio::time::timeout(after, cx.ask(ask.clone()))
+        .await
+        .is_err()
+}
+
+fn not_cut() -> Halt {
+    Halt::NotProvoked(format!(
+        "{TRIES} answers came before the connection was cut"
+    ))
 }
 
 /// Long enough for the call to arrive and short enough to be answered later.
 fn soon(cx: &Cx<'_>) -> Duration {
-    Duration::from_millis(if cx.target.sim.is_some() { 30 } else { 200 })
+    Duration::from_millis(if cx.target.sim.is_some() { 40 } else { 200 })
+}
+
+/// Orders whose load was cut while it ran.
+async fn cut_load(cx: &Cx<'_>, count: usize) -> Checked<Vec<Draft>> {
+    let partner = cx.partner().await?;
+    for _ in 0..TRIES {
+        let drafts = cx.drafts(&partner, count);
+        if cut(cx, &cx.load_orders(&drafts), soon(cx)).await {
+            return Ok(drafts);
+        }
+    }
+    Err(not_cut())
+}
+
+/// Orders whose confirm was cut while it ran.
+async fn cut_confirm(cx: &Cx<'_>, count: usize) -> Checked<Vec<i64>> {
+    let partner = cx.partner().await?;
+    for _ in 0..TRIES {
+        let orders = cx.quotations(&cx.drafts(&partner, count)).await?;
+        if cut(cx, &cx.confirm(&orders), soon(cx)).await {
+            return Ok(orders);
+        }
+    }
+    Err(not_cut())
 }
 
 async fn answer_of_a_load_lost_while_it_runs(cx: &Cx<'_>) -> Checked {
-    let partner = cx.partner().await?;
-    let drafts = cx.drafts(&partner, 20);
+    let drafts = cut_load(cx, 15).await?;
     let ask = cx.load_orders(&drafts);
-    cut(cx, &ask, soon(cx)).await?;
     let ids = until_loaded(cx, &ask).await?;
     let again = until_loaded(cx, &ask).await?;
     ensure!(ids == again, "two repeats answer {ids:?} and {again:?}");
@@ -167,10 +191,7 @@ async fn answer_of_a_load_lost_while_it_runs(cx: &Cx<'_>) -> Checked {
 }
 
 async fn answer_of_a_load_lost_after_its_commit(cx: &Cx<'_>) -> Checked {
-    let partner = cx.partner().await?;
-    let drafts = cx.drafts(&partner, 5);
-    let ask = cx.load_orders(&drafts);
-    cut(cx, &ask, soon(cx) / 2).await?;
+    let drafts = cut_load(cx, 6).await?;
     let references: Vec<&str> = drafts.iter().map(|d| d.reference.as_str()).collect();
     let mut there = 0;
     for _ in 0..REPEATS * 4 {
@@ -187,10 +208,10 @@ async fn answer_of_a_load_lost_after_its_commit(cx: &Cx<'_>) -> Checked {
     }
     // All or nothing: who sees one sees all.
     ensure!(
-        there == 5,
+        there == 6,
         "{there} orders are there after the answer was lost"
     );
-    let said = cx.ask(ask).await;
+    let said = cx.ask(cx.load_orders(&drafts)).await;
     cx.note_load("repeat", &said);
     once(cx, &drafts, &ids(&said).unwrap_or_default()).await
 }
@@ -222,30 +243,34 @@ async fn until_confirmed(cx: &Cx<'_>, orders: &[i64]) -> Checked {
 }
 
 async fn answer_of_a_confirm_lost_while_it_runs(cx: &Cx<'_>) -> Checked {
-    let partner = cx.partner().await?;
-    let orders = cx.quotations(&cx.drafts(&partner, 8)).await?;
-    cut(cx, &cx.confirm(&orders), soon(cx)).await?;
-    let said = cx.ask(cx.confirm(&orders)).await;
-    if matches!(said, Said::Result(_)) {
-        return Err(Halt::NotProvoked(
-            "the repeat was answered as if it were the first".to_owned(),
-        ));
+    for _ in 0..TRIES {
+        let orders = cut_confirm(cx, 6).await?;
+        let said = cx.ask(cx.confirm(&orders)).await;
+        let told = match &said {
+            // The first had not begun.
+            Said::Result(_) => false,
+            Said::Fault { name, message, .. } => {
+                let lost = is_lost_race(message)
+                    || message.contains("partner cannot follow twice the same object");
+                let late = message.contains("not in a state requiring confirmation");
+                ensure!(lost || late, "{name}: {message}");
+                true
+            }
+            other => return Err(format!("{other:?}").into()),
+        };
+        until_confirmed(cx, &orders).await?;
+        one_delivery_each(cx, &orders).await?;
+        if told {
+            return Ok(());
+        }
     }
-    let Said::Fault { name, message, .. } = &said else {
-        return Err(format!("{said:?}").into());
-    };
-    let lost =
-        is_lost_race(message) || message.contains("partner cannot follow twice the same object");
-    let late = message.contains("not in a state requiring confirmation");
-    ensure!(lost || late, "{name}: {message}");
-    until_confirmed(cx, &orders).await?;
-    one_delivery_each(cx, &orders).await
+    Err(Halt::NotProvoked(format!(
+        "{TRIES} repeats were answered as if they were the first"
+    )))
 }
 
 async fn answer_of_a_confirm_lost_after_its_commit(cx: &Cx<'_>) -> Checked {
-    let partner = cx.partner().await?;
-    let orders = cx.quotations(&cx.drafts(&partner, 4)).await?;
-    cut(cx, &cx.confirm(&orders), soon(cx) / 2).await?;
+    let orders = cut_confirm(cx, 4).await?;
     until_confirmed(cx, &orders).await?;
     let said = cx.ask(cx.confirm(&orders)).await;
     cx.note_said("repeat", &said);

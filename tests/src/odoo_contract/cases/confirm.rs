@@ -204,14 +204,16 @@ async fn services_only(cx: &Cx<'_>) -> Checked {
 }
 
 async fn more_than_in_stock(cx: &Cx<'_>) -> Checked {
-    with_lines(
-        cx,
-        vec![
-            line("SKU-0001", "1", "5"),
-            line("SKU-0002", "5000000", "0.01"),
-        ],
-    )
-    .await
+    super::stock::count(cx, "SKU-0191", "3").await?;
+    let partner = cx.partner().await?;
+    let mut draft = cx.draft(&partner);
+    draft.lines = vec![line("SKU-0001", "1", "5"), line("SKU-0191", "5", "1")];
+    let ids = cx.confirmed(&[draft]).await?;
+    cx.note_orders("orders", &ids).await?;
+    cx.note_transfers("transfers", &ids).await?;
+    // What is left behind reserves nothing.
+    cx.get("cancelling", super::cancel::cancel(&ids)).await?;
+    super::stock::count(cx, "SKU-0191", "1000").await
 }
 
 async fn free_and_negative_lines(cx: &Cx<'_>) -> Checked {

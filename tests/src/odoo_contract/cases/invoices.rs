@@ -310,23 +310,26 @@ async fn a_cancelled_draft(cx: &Cx<'_>) -> Checked {
 async fn after_a_lowered_quantity(cx: &Cx<'_>) -> Checked {
     let order = cx.one_confirmed().await?;
     invoiced(cx, order).await?;
-    let lines = cx
-        .rows(
+    let first = super::load::first_line(cx, order).await?.to_string();
+    let fields = [".id", "product_uom_qty", "price_unit", "discount"];
+    let said = cx
+        .ask(cx.update(
             "sale.order.line",
-            json!([["order_id", "=", order]]),
-            &["name"],
-        )
-        .await?;
-    let first = lines.first().map(id).unwrap_or_default().to_string();
+            &fields,
+            json!([[first, "1", "12.5", "0"]]),
+        ))
+        .await;
+    cx.note_load("answer", &said);
+    note(cx, order).await?;
     let said = cx
         .ask(cx.update(
             "sale.order.line",
             &[".id", "product_uom_qty"],
-            json!([[first, "1"]]),
+            json!([[first, "3"]]),
         ))
         .await;
-    cx.note_load("answer", &said);
-    note(cx, order).await
+    cx.note_load("without a price", &said);
+    cx.note_orders("without a price", &[order]).await
 }
 
 async fn a_deleted_draft_invoice(cx: &Cx<'_>) -> Checked {

@@ -1,7 +1,7 @@
 //! Orders: inserted once, whatever is repeated.
 
 use super::cases;
-use crate::odoo_contract::cx::{Checked, Cx, PLACED, ensure, ids, line, text};
+use crate::odoo_contract::cx::{Checked, Cx, PLACED, ensure, id, ids, line, text};
 use serde_json::{Value, json};
 
 cases! { "load":
@@ -20,6 +20,7 @@ cases! { "load":
     a_warehouse => "the warehouse of an order is given by its external id",
     a_note_without_product => "a line with `display_type` and no product is a note",
     lines_added_later => "a line with an external id of its own is added to an order once",
+    a_quantity_alone_resets_the_price => "a quantity is never written without its price: Odoo would take the price list's",
     line_quantity_and_price => "lines of a quotation are changed by `.id`",
     date_in_the_context_zone => "with `tz` UTC a date is taken as it is; with another it is shifted",
 }
@@ -330,40 +331,81 @@ async fn lines_added_later(cx: &Cx<'_>) -> Checked {
     cx.note_transfers("transfers", &[order]).await
 }
 
-async fn line_quantity_and_price(cx: &Cx<'_>) -> Checked {
+/// The first line of an order.
+pub(super) async fn first_line(cx: &Cx<'_>, order: i64) -> Checked<i64> {
+    let domain = json!([["order_id", "=", order]]);
+    let lines = cx.rows("sale.order.line", domain, &["name"]).await?;
+    Ok(lines.first().map(id).unwrap_or_default())
+}
+
+async fn a_quantity_alone_resets_the_price(cx: &Cx<'_>) -> Checked {
     let partner = cx.partner().await?;
     let ids = cx.quotations(&cx.drafts(&partner, 1)).await?;
-    let lines = cx
-        .rows(
-            "sale.order.line",
-            json!([["order_id", "in", ids]]),
-            &["name"],
-        )
-        .await?;
-    let first = lines
-        .first()
-        .map(crate::odoo_contract::cx::id)
-        .unwrap_or_default()
+    let first = first_line(cx, ids.first().copied().unwrap_or_default())
+        .await?
         .to_string();
-    let quantity = cx.update(
-        "sale.order.line",
-        &[".id", "product_uom_qty"],
-        json!([[first, "5"]]),
-    );
-    cx.loaded("changing a quantity", quantity).await?;
-    cx.note_orders("after the quantity", &ids).await?;
+    let quantity = |n: &str| {
+        cx.update(
+            "sale.order.line",
+            &[".id", "product_uom_qty"],
+            json!([[first, n]]),
+        )
+    };
+    cx.loaded("changing a quantity", quantity("5")).await?;
+    cx.note_orders("after a quantity", &ids).await?;
     let price = cx.update(
         "sale.order.line",
-        &[".id", "price_unit", "discount"],
-        json!([[first, "9.5", "10"]]),
+        &[".id", "price_unit"],
+        json!([[first, "9.5"]]),
     );
     cx.loaded("changing a price", price).await?;
-    cx.note_orders("after the price", &ids).await
+    cx.loaded("changing the quantity again", quantity("6"))
+        .await?;
+    cx.note_orders("after a price and a quantity", &ids).await
+}
+
+async fn line_quantity_and_price(cx: &Cx<'_>) -> Checked {
+    let partner = cx.partner().await?;
+    for (name, confirmed) in [("quotation", false), ("order", true)] {
+        let drafts = cx.drafts(&partner, 1);
+        let ids = if confirmed {
+            cx.confirmed(&drafts).await?
+        } else {
+            cx.quotations(&drafts).await?
+        };
+        let first = first_line(cx, ids.first().copied().unwrap_or_default()).await?;
+        for (quantity, price, discount) in [
+            ("5", "12.5", "0"),
+            ("4", "9.5", "10"),
+            ("0", "9.5", "10"),
+            ("3", "9.5", "0"),
+        ] {
+            let fields = [".id", "product_uom_qty", "price_unit", "discount"];
+            let data = json!([[first.to_string(), quantity, price, discount]]);
+            cx.loaded(
+                "changing a line",
+                cx.update("sale.order.line", &fields, data),
+            )
+            .await?;
+            let rows = cx
+                .read("sale.order.line", &[first], &["price_unit"])
+                .await?;
+            let found = rows.first().and_then(|r| r.get("price_unit")?.as_f64());
+            ensure!(
+                found == price.parse().ok(),
+                "{name}: the price is {found:?}, {price} was written"
+            );
+            cx.note_orders(&format!("{name} of {quantity}"), &ids)
+                .await?;
+        }
+        cx.note_transfers(name, &ids).await?;
+    }
+    Ok(())
 }
 
 async fn date_in_the_context_zone(cx: &Cx<'_>) -> Checked {
     let partner = cx.partner().await?;
-    for (name, zone) in [("utc", "UTC"), ("paris", "Europe/Paris")] {
+    for (name, zone) in [("utc", "UTC"), ("an hour ahead", "Etc/GMT-1")] {
         let draft = cx.draft(&partner);
         let ask = cx.load_orders(&[draft]).with("tz", json!(zone));
         let ids = cx.loaded("loading", ask).await?;

@@ -5,7 +5,7 @@ use crate::odoo_contract::cx::{Checked, Cx, Draft, ensure, ids, messages, text};
 use crate::odoo_contract::wire::Said;
 use serde_json::{Value, json};
 
-cases! { "load errors":
+cases! { "load_errors":
     one_bad_order_fails_the_call => "`load` is all or nothing: `ids` is false and nothing is written",
     unknown_external_ids => "an external id that is not there is named in quotes, and its own record is blamed",
     unknown_database_id => "a product that is gone is told with `for database id`",
