@@ -329,7 +329,7 @@ async fn partners_at_once(cx: &Cx<'_>) -> Checked {
 /// One call takes long over an order that others write without end: its own tries are used up.
 async fn a_write_that_never_gets_through(cx: &Cx<'_>) -> Checked {
     let partner = cx.partner().await?;
-    let orders = cx.quotations(&cx.drafts(&partner, 6)).await?;
+    let orders = cx.quotations(&cx.drafts(&partner, 12)).await?;
     if let Some(sim) = &cx.target.sim {
         sim.inject(waybill_simulators::odoo::Injection {
             model: "sale.order".to_owned(),
