@@ -7,6 +7,8 @@ mod contract;
 #[cfg(test)]
 mod dependencies;
 #[cfg(test)]
+mod odoo_check;
+#[cfg(test)]
 mod odoo_contract;
 #[cfg(test)]
 mod profile;

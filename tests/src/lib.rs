@@ -18,6 +18,7 @@ pub mod demo;
 pub mod invariants;
 pub mod odoo;
 pub mod odoo_contract;
+pub mod odoo_check;
 pub mod probes;
 pub mod report;
 pub mod shipped;

@@ -67,6 +67,8 @@ enum Command {
     },
     /// Try what Waybill relies on of Odoo: the same cases on the simulated Odoos and on any real ones
     OdooContract(delegate::Args),
+    /// Tools for a real Odoo
+    Odoo(odoo::Tool),
     /// Run signature and mapping vectors of a folder through the real verifiers
     Vectors(delegate::Args),
     /// Print the canonical events of partner payloads as JSON lines
@@ -107,6 +109,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
             what: Bench::Odoo(args),
         } => delegate::run(&project, "bench-odoo", &args),
         Command::OdooContract(args) => delegate::run(&project, "odoo-contract", &args),
+        Command::Odoo(tool) => odoo::run(&project, &tool),
         Command::Vectors(args) => delegate::run(&project, "vectors", &args),
         Command::Parse(args) => delegate::run(&project, "parse", &args),
         Command::Schemas(args) => delegate::run(&project, "schemas", &args),

@@ -1,7 +1,9 @@
-//! A real Odoo in the simulator's place.
+//! A real Odoo: in the simulator's place, and tools for it.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
+use clap::Subcommand;
 use serde_json::{Value, json};
 
 use crate::aws::Overrides;
@@ -11,6 +13,26 @@ use crate::project::Project;
 
 /// The connection that the demo's orders are written through.
 const CONNECTION: &str = "odoo-main";
+
+/// Tools for a real Odoo.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Tool {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check before going live that an Odoo has all that a connections file uses of it; leaves nothing behind
+    Check(delegate::Args),
+}
+
+/// Runs a tool; its exit status becomes ours.
+pub(crate) fn run(project: &Project, tool: &Tool) -> Result<ExitCode, Failure> {
+    match &tool.command {
+        Command::Check(args) => delegate::run(project, "odoo-check", args),
+    }
+}
 
 /// Which Odoo, and how to get in. All of it or nothing.
 #[derive(Debug, Clone, Default, clap::Args)]

@@ -42,6 +42,17 @@ pub(crate) struct Session {
     pub(crate) major: u32,
 }
 
+/// What a server says of itself to anybody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hello {
+    /// Major version.
+    pub(crate) major: u32,
+    /// As it words it, such as `19.0` or `saas~18.4+e`.
+    pub(crate) version: String,
+    /// Its clock, as HTTP tells it.
+    pub(crate) date: Option<String>,
+}
+
 /// One Odoo, for the time of one batch.
 #[derive(Debug)]
 pub(crate) struct Api<'a> {
@@ -173,15 +184,31 @@ impl Api<'_> {
                 let body = json_rpc("common", "version", json!([]));
                 let (status, answer) = self.post("/jsonrpc", &body, false).await?;
                 let version = read_json_rpc(status, &answer)?;
-                let major = version
-                    .get("server_version_info")
-                    .and_then(|info| info.get(0))
-                    .and_then(Value::as_u64)
-                    .and_then(|major| u32::try_from(major).ok())
-                    .unwrap_or(17);
+                let info = version.get("server_version_info");
+                let major = info.and_then(major_version).unwrap_or(17);
                 Ok(Session { uid, major })
             }
         }
+    }
+
+    /// The server's version and clock, without a key: over JSON-RPC, which versions until 21 have, or
+    /// from the page that 19 and later have.
+    pub(crate) async fn hello(&self) -> Result<Hello, OdooError> {
+        let rpc = format!("{}/jsonrpc", self.base_url);
+        let body = json_rpc("common", "version", json!([]));
+        let (status, answer, date) = self.send(self.http.post(rpc).json(&body)).await?;
+        let told = read_json_rpc(status, &answer)
+            .ok()
+            .and_then(|v| read_hello(&v, "server_version", date));
+        if let Some(hello) = told {
+            return Ok(hello);
+        }
+        let page = format!("{}/web/version", self.base_url);
+        let (status, answer, date) = self.send(self.http.get(page)).await?;
+        serde_json::from_slice(&answer)
+            .ok()
+            .and_then(|v| read_hello(&v, "version", date))
+            .ok_or(OdooError::NotOdoo { status })
     }
 
     async fn post(
@@ -190,22 +217,33 @@ impl Api<'_> {
         body: &Value,
         bearer: bool,
     ) -> Result<(u16, Vec<u8>), OdooError> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        if left < Duration::from_secs(1) {
-            return Err(OdooError::OutOfTime);
-        }
         let mut request = self
             .http
             .post(format!("{}{path}", self.base_url))
-            .timeout(left.min(self.limits.call))
             .json(body);
         if bearer {
             request = request
                 .bearer_auth(self.key.expose())
                 .header("X-Odoo-Database", &self.settings.database);
         }
+        let (status, answer, _) = self.send(request).await?;
+        Ok((status, answer))
+    }
+
+    /// Status, body and the server's clock.
+    async fn send(
+        &self,
+        request: reqwest::RequestBuilder,
+    ) -> Result<(u16, Vec<u8>, Option<String>), OdooError> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left < Duration::from_secs(1) {
+            return Err(OdooError::OutOfTime);
+        }
+        let request = request.timeout(left.min(self.limits.call));
         let mut response = request.send().await.map_err(|e| sent(&e))?;
         let status = response.status().as_u16();
+        let date = response.headers().get("date");
+        let date = date.and_then(|d| d.to_str().ok()).map(str::to_owned);
         let mut answer = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|e| sent(&e))? {
             if answer.len() + chunk.len() > self.limits.answer_bytes {
@@ -215,8 +253,31 @@ impl Api<'_> {
             }
             answer.extend_from_slice(&chunk);
         }
-        Ok((status, answer))
+        Ok((status, answer, date))
     }
+}
+
+/// `[17, 0, …]`, or `["saas~18", 4, …]` of Odoo Online.
+fn major_version(info: &Value) -> Option<u32> {
+    match info.get(0)? {
+        Value::Number(major) => major.as_u64().and_then(|m| u32::try_from(m).ok()),
+        Value::String(text) => text
+            .trim_start_matches(|c: char| !c.is_ascii_digit())
+            .parse()
+            .ok(),
+        _ => None,
+    }
+}
+
+fn read_hello(version: &Value, text: &str, date: Option<String>) -> Option<Hello> {
+    let info = version
+        .get("server_version_info")
+        .or_else(|| version.get("version_info"))?;
+    Some(Hello {
+        major: major_version(info)?,
+        version: version.get(text).and_then(Value::as_str)?.to_owned(),
+        date,
+    })
 }
 
 /// How `load` treats external ids that exist.

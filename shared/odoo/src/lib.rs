@@ -10,6 +10,7 @@
 //! | `map` | canonical model → rows; no I/O |
 //! | `write` | one module a command, in batches; every one safe to repeat after any failure |
 //! | `read` | availability, orders for reconciliation |
+//! | `check` | whether an Odoo has what the connections file uses of it |
 //!
 //! The connection's secret holds the integration user's key as `api.key`. Its user needs Sales:
 //! all documents, Contact creation, Inventory user (17 and 18: administrator, to set stock), and
@@ -20,6 +21,7 @@
 //! of these dispositions go to.
 
 mod catalog;
+pub mod check;
 mod client;
 mod customers;
 mod error;
@@ -93,24 +95,27 @@ impl<S: Secrets> Odoo<S> {
             })
     }
 
-    async fn open<'a>(
+    /// With the key, and not logged in.
+    async fn identify<'a>(
         &'a self,
-        erp: &'a ConnectionId,
+        connection: &'a Connection,
+        settings: &'a ErpSettings,
         deadline: Instant,
-    ) -> Result<Api<'a>, Failure> {
-        let (connection, settings) = self.settings(erp)?;
-        let fail = |e: OdooError| e.failure(erp);
-        let mut secrets = self.secrets.get(erp).await.map_err(|e| {
-            fail(OdooError::Secrets {
+    ) -> Result<Api<'a>, OdooError> {
+        let erp = &connection.id;
+        let mut secrets = self
+            .secrets
+            .get(erp)
+            .await
+            .map_err(|e| OdooError::Secrets {
                 detail: e.to_string(),
-            })
-        })?;
+            })?;
         let key = secrets
             .api
             .remove("key")
             .filter(|k| !k.is_blank())
-            .ok_or_else(|| fail(OdooError::NoKey))?;
-        let mut api = Api {
+            .ok_or(OdooError::NoKey)?;
+        Ok(Api {
             http: &self.http,
             erp,
             base_url: &connection.base_url,
@@ -119,7 +124,20 @@ impl<S: Secrets> Odoo<S> {
             session: client::Session { uid: 0, major: 0 },
             limits: self.limits,
             deadline,
-        };
+        })
+    }
+
+    async fn open<'a>(
+        &'a self,
+        erp: &'a ConnectionId,
+        deadline: Instant,
+    ) -> Result<Api<'a>, Failure> {
+        let (connection, settings) = self.settings(erp)?;
+        let fail = |e: OdooError| e.failure(erp);
+        let mut api = self
+            .identify(connection, settings, deadline)
+            .await
+            .map_err(fail)?;
         api.session = match self.memory.session(erp) {
             Some(session) => session,
             None => {

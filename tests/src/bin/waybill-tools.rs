@@ -34,6 +34,8 @@ enum Tool {
     },
     /// Try what Waybill relies on of Odoo, on the simulated Odoos and on real ones.
     OdooContract(odoo_contract::Options),
+    /// Check whether an Odoo has all that the connections file uses of it.
+    OdooCheck(waybill_tests::odoo_check::Options),
 }
 
 #[tokio::main]
@@ -46,6 +48,7 @@ async fn main() -> ExitCode {
         Tool::BenchOdoo(options) => waybill_tests::bench::run(&options).await,
         Tool::PrepareOdoo { real, out } => prepare_odoo(&real, &out).await,
         Tool::OdooContract(options) => odoo_contract::run(&options).await,
+        Tool::OdooCheck(options) => waybill_tests::odoo_check::run(&options).await,
     };
     match ended {
         Ok(true) => ExitCode::SUCCESS,

@@ -93,6 +93,13 @@ impl Rights {
         self.groups.keys().cloned().collect()
     }
 
+    /// External id and name of every group that this version has.
+    pub(super) fn names(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.groups.iter();
+        all.map(|(id, group)| (id.as_str(), group.name.as_str()))
+            .filter(|(_, name)| !name.is_empty())
+    }
+
     /// The groups with all that they imply.
     pub(super) fn expand(&self, groups: &[String]) -> BTreeSet<String> {
         let mut open: Vec<String> = groups.to_vec();

@@ -78,6 +78,8 @@ pub(super) fn display_name(db: &Db, version: Version, model: &str, id: i64) -> S
             let country = db.id_in(model, id, "country_id");
             format!("{name} ({})", db.text("res.country", country, "code"))
         }
+        // Messages write `Sales/Administrator`, forms `Sales / Administrator`.
+        "res.groups" if !name.contains(" / ") => name.replace('/', " / "),
         "product.pricelist" => {
             let currency = db.id_in(model, id, "currency_id");
             format!("{name} ({})", db.text("res.currency", currency, "name"))

@@ -43,6 +43,8 @@ pub struct OdooUser {
     pub uid: Option<i64>,
     /// All are accepted, as API keys and (JSON-RPC) as passwords.
     pub keys: Vec<String>,
+    /// For making and removing keys; JSON-2 does not take it in a key's place.
+    pub password: String,
     /// External ids of groups, as `sales_team.group_sale_salesman`. Implied groups come by themselves.
     pub groups: Vec<String>,
 }
@@ -143,6 +145,10 @@ pub struct OdooConfig {
     /// Module of the seeded external ids.
     pub module: String,
     pub users: Vec<OdooUser>,
+    /// `base.enable_programmatic_api_keys`; none: a release of 19 that has no `generate` yet.
+    pub programmatic_keys: Option<bool>,
+    /// Technical names of the installed modules.
+    pub modules: Vec<String>,
     pub products: Vec<ProductSeed>,
     pub taxes: Vec<TaxSeed>,
     pub warehouses: Vec<WarehouseSeed>,
@@ -236,8 +242,22 @@ impl OdooConfig {
                 name: "Integration".to_owned(),
                 uid: None,
                 keys: vec!["integ-key".to_owned()],
+                password: "integ-password".to_owned(),
                 groups: connector_groups(version),
             }],
+            programmatic_keys: None,
+            modules: [
+                "base",
+                "account",
+                "sale",
+                "sale_management",
+                "stock",
+                "sale_stock",
+                "delivery",
+                "stock_delivery",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
             products,
             taxes: vec![
                 tax("tax_10", "Sales 10%", 10.0, false),

@@ -118,7 +118,7 @@ async fn call(
             format!("Private methods (such as '{model}.{name}') cannot be called remotely."),
         ));
     }
-    let method = methods::find(Version::V19, model, name)?;
+    let method = methods::find(&server.world.config, model, name)?;
     let ids = named
         .remove("ids")
         .map(|value| super::db::id_list(&value))

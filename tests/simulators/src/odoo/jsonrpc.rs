@@ -134,7 +134,7 @@ async fn execute(
             format!("Private methods (such as '{model}.{name}') cannot be called remotely."),
         ));
     }
-    let method = methods::find(version, &model, &name).map_err(|mut fault| {
+    let method = methods::find(&server.world.config, &model, &name).map_err(|mut fault| {
         if fault.class == Class::NotFound {
             fault.class = Class::Attribute;
         }
@@ -156,10 +156,11 @@ async fn execute(
     } else {
         (args.iter().skip(5).cloned().collect(), Map::new())
     };
-    let context = named
+    let mut context = named
         .remove("context")
         .and_then(|value| value.as_object().cloned())
         .unwrap_or_default();
+    context.insert(super::keys::NO_REQUEST.to_owned(), Value::Bool(true));
     let single = positional.first().is_some_and(Value::is_object);
     let (ids, args) = methods::bind(&method, positional, named)?;
     let answer = server

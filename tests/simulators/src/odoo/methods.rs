@@ -6,7 +6,10 @@ use super::db::id_list;
 use super::env::{Env, Vals, repr};
 use super::fault::{Class, Fault};
 use super::orm::Page;
-use super::{Version, account, domain, import, orm, quants, returns, sale, stock};
+use super::schema::Kind;
+use super::{
+    OdooConfig, Version, account, domain, import, keys, orm, quants, returns, sale, stock,
+};
 
 /// A callable method.
 #[derive(Debug, Clone, Copy)]
@@ -128,8 +131,10 @@ const FORMATTED: Method = method(
     1,
 );
 
-fn special(version: Version, model: &str, name: &str) -> Option<Method> {
+fn special(config: &OdooConfig, model: &str, name: &str) -> Option<Method> {
+    let version = config.version;
     let (v17, v19) = (version == Version::V17, version == Version::V19);
+    let programmatic = v19 && config.programmatic_keys.is_some();
     Some(match (model, name) {
         ("sale.order", "action_confirm") => writer("action_confirm", "SaleOrder", false, &[], 0),
         ("sale.order", "action_cancel") => writer("action_cancel", "SaleOrder", false, &[], 0),
@@ -163,6 +168,25 @@ fn special(version: Version, model: &str, name: &str) -> Option<Method> {
             0,
         ),
         ("res.users", "context_get") => method("context_get", "Users", true, &[], 0),
+        // Of the class in 17, of a user from 18 on.
+        ("res.users", "has_group") => method("has_group", "Users", v17, &["group_ext_id"], 1),
+        ("res.users.apikeys.description", "make_key") => {
+            writer("make_key", "APIKeyDescription", false, &[], 0)
+        }
+        (keys::MODEL, "remove") => writer("remove", "APIKeys", false, &[], 0),
+        ("res.users.identitycheck", "run_check") => {
+            writer("run_check", "CheckIdentity", false, &[], 0)
+        }
+        (keys::MODEL, "generate") if programmatic => writer(
+            "generate",
+            "ResUsersApikeys",
+            true,
+            &["key", "scope", "name", "expiration_date"],
+            4,
+        ),
+        (keys::MODEL, "revoke") if programmatic => {
+            writer("revoke", "ResUsersApikeys", true, &["key"], 1)
+        }
         ("ir.model.data", "check_object_reference") => method(
             "check_object_reference",
             "IrModelData",
@@ -178,8 +202,9 @@ fn special(version: Version, model: &str, name: &str) -> Option<Method> {
 }
 
 /// Finds a method or answers as Odoo does when there is none.
-pub(super) fn find(version: Version, model: &str, name: &str) -> Result<Method, Fault> {
-    if let Some(found) = special(version, model, name)
+pub(super) fn find(config: &OdooConfig, model: &str, name: &str) -> Result<Method, Fault> {
+    let version = config.version;
+    if let Some(found) = special(config, model, name)
         .or_else(|| GENERIC.iter().find(|method| method.name == name).copied())
     {
         return Ok(found);
@@ -345,6 +370,13 @@ pub(super) fn run(env: &mut Env<'_>, call: &Call) -> Result<Value, Fault> {
         "get_external_id" => Ok(external_ids(env, model, ids)),
         "check_access_rights" => check_access_rights(env, model, call, true),
         "has_access" => check_access_rights(env, model, call, false),
+        "make_key" | "remove" => keys::guarded(env, model, call.method.name, ids),
+        "run_check" => keys::run_check(env, ids),
+        "generate" => keys::generate_with_key(env, &call.args),
+        "revoke" => keys::revoke(env, &call.args),
+        "has_group" => Ok(json!(
+            env.in_group(call.value("group_ext_id").as_str().unwrap_or_default())
+        )),
         "fields_get" => fields_get(env, model, &texts(call.args.get("allfields"))),
         "name_search" => name_search(env, model, call),
         "read_group" | "formatted_read_group" => quants::groups(env, model, &call.args),
@@ -487,6 +519,11 @@ fn fields_get(env: &Env<'_>, model: &str, wanted: &[String]) -> Result<Value, Fa
         let mut one = json!({"name": name, "string": field.label, "required": field.required, "readonly": field.computed});
         if let (Some(relation), Some(map)) = (field.kind.relation(), one.as_object_mut()) {
             map.insert("relation".into(), Value::from(relation));
+        }
+        if let (Kind::Float, Some(map)) = (&field.kind, one.as_object_mut()) {
+            // 19 shows no limit of prices, though it rounds them in its forms.
+            let unlimited = name == "price_unit" && env.version() == Version::V19;
+            map.insert("digits".into(), if unlimited { json!(false) } else { json!([16, 2]) });
         }
         (name.clone(), one)
     });

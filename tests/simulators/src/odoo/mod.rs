@@ -17,6 +17,7 @@ mod fault;
 mod import;
 mod json2;
 mod jsonrpc;
+mod keys;
 mod methods;
 mod models;
 mod orm;
@@ -162,7 +163,7 @@ impl OdooSim {
 
     /// Rotates a user's keys: the old ones are refused from now on.
     pub fn set_keys(&self, login: &str, keys: Vec<String>) {
-        self.server.set_keys(login, keys);
+        self.server.set_keys(login, &keys);
     }
 
     /// Lets a key expire: it is refused from now on, whose ever it was.

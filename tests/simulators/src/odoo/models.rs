@@ -38,6 +38,7 @@ pub(super) fn create(env: &mut Env<'_>, model: &str, vals: Vals) -> Result<i64, 
         "stock.return.picking" => returns::create_wizard(env, vals),
         "account.move.reversal" => account::create_reversal(env, vals),
         "account.payment.register" => account::create_payment_register(env, vals),
+        "res.users.apikeys.description" => super::keys::describe(env, vals),
         "payment.transaction" => {
             env.check("payment.provider", super::access::Right::Read)?;
             orm::insert(env, model, vals)

@@ -149,6 +149,9 @@ pub(super) fn search(
     if hides_archived(env, model, filter) {
         ids.retain(|id| env.db.flag(model, *id, "active"));
     }
+    if model == super::keys::MODEL {
+        ids.retain(|id| super::keys::visible(env, *id));
+    }
     sort(
         env,
         model,

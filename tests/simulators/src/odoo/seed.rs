@@ -1,6 +1,7 @@
 //! Fills a fresh database from the configuration.
 use serde_json::{Value, json};
 
+use super::access::Rights;
 use super::config::{OdooConfig, Rounding, Version};
 use super::db::{Db, Record};
 use super::env::Account;
@@ -107,6 +108,23 @@ impl Seeder<'_> {
             ],
         );
         self.name("base.main_partner", "res.partner", partner);
+        let robot = self.put(
+            "res.partner",
+            &[("name", json!("OdooBot")), ("active", json!(false))],
+        );
+        self.name("base.partner_root", "res.partner", robot);
+        for module in self.config.modules.clone() {
+            let values = [("name", json!(module)), ("state", json!("installed"))];
+            self.put("ir.module.module", &values);
+        }
+    }
+
+    fn groups(&mut self, rights: &Rights) {
+        for (xid, name) in rights.names() {
+            let values = [("name", json!(name))];
+            let id = self.put("res.groups", &values);
+            self.name(xid, "res.groups", id);
+        }
     }
 
     fn accounting(&mut self) {
@@ -124,6 +142,7 @@ impl Seeder<'_> {
                     ("amount", json!(tax.percent)),
                     ("price_include", json!(tax.included)),
                     ("price_include_override", json!(over)),
+                    ("company_id", json!(1)),
                 ],
             );
         }
@@ -353,9 +372,10 @@ impl Seeder<'_> {
     }
 }
 
-pub(super) fn seed(db: &mut Db, schema: &Schema, config: &OdooConfig) {
+pub(super) fn seed(db: &mut Db, schema: &Schema, rights: &Rights, config: &OdooConfig) {
     let mut seeder = Seeder { db, schema, config };
     seeder.base();
+    seeder.groups(rights);
     seeder.accounting();
     let stocks = seeder.warehouses();
     seeder.products(&stocks);

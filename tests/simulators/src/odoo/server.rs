@@ -12,12 +12,12 @@ use super::env::{Account, Env, World};
 use super::fault::{Class, Fault};
 use super::methods::{self, Call};
 use super::schema::Schema;
-use super::{Injection, access, seed};
+use super::{Injection, access, keys, seed};
 
 #[derive(Debug)]
 struct Login {
     account: Account,
-    keys: Vec<String>,
+    password: String,
 }
 
 /// The simulated server with its one database.
@@ -25,7 +25,7 @@ struct Login {
 pub(super) struct Server {
     pub(super) world: World,
     db: Mutex<Db>,
-    logins: Mutex<Vec<Login>>,
+    logins: Vec<Login>,
     flight: Arc<InFlight>,
     workers: Semaphore,
     injections: Mutex<Vec<Injection>>,
@@ -33,6 +33,16 @@ pub(super) struct Server {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keys as an administrator made them for a user.
+fn put_keys(db: &mut Db, config: &OdooConfig, uid: i64, values: &[String]) {
+    let now = (config.clock)();
+    let end = keys::latest(config.version, now);
+    for value in values {
+        keys::put(db, uid, "waybill", value, now, end);
+    }
+    db.commit();
 }
 
 impl Server {
@@ -49,7 +59,7 @@ impl Server {
             vec![("product.product".into(), "__moves".into())],
         );
         let mut db = Db::new(links);
-        seed::seed(&mut db, &schema, &config);
+        seed::seed(&mut db, &schema, &rights, &config);
         let mut next = if config.version == Version::V17 { 6 } else { 5 };
         let mut logins = Vec::new();
         for user in &config.users {
@@ -67,9 +77,10 @@ impl Server {
                 groups: rights.expand(&user.groups),
             };
             seed::add_user(&mut db, &schema, &account);
+            put_keys(&mut db, &config, uid, &user.keys);
             logins.push(Login {
                 account,
-                keys: user.keys.clone(),
+                password: user.password.clone(),
             });
         }
         let workers = Semaphore::new(config.workers.max(1));
@@ -81,7 +92,7 @@ impl Server {
                 config,
             },
             db: Mutex::new(db),
-            logins: Mutex::new(logins),
+            logins,
             flight: Arc::default(),
             workers,
             injections: Mutex::default(),
@@ -89,9 +100,9 @@ impl Server {
     }
 
     pub(super) fn by_key(&self, key: &str) -> Option<Account> {
-        lock(&self.logins)
-            .iter()
-            .find(|login| login.keys.iter().any(|known| known == key))
+        let now = (self.world.config.clock)();
+        let uid = self.with_db(|db| keys::owner(db, key, now))?;
+        self.login(|login| login.account.uid == uid)
             .map(|login| login.account.clone())
     }
 
@@ -101,13 +112,19 @@ impl Server {
             .map(|account| account.uid)
     }
 
+    fn login(&self, wanted: impl Fn(&Login) -> bool) -> Option<&Login> {
+        self.logins.iter().find(|login| wanted(login))
+    }
+
     /// Replaces the keys of a user: the old ones are refused from now on.
-    pub(super) fn set_keys(&self, login: &str, keys: Vec<String>) {
-        for known in lock(&self.logins)
-            .iter_mut()
-            .filter(|known| known.account.login == login)
-        {
-            known.keys.clone_from(&keys);
+    pub(super) fn set_keys(&self, login: &str, values: &[String]) {
+        if let Some(known) = self.login(|known| known.account.login == login) {
+            let uid = known.account.uid;
+            self.with_db(|db| {
+                keys::clear(db, uid);
+                put_keys(db, &self.world.config, uid, values);
+                db.commit();
+            });
         }
     }
 
@@ -222,12 +239,17 @@ impl Server {
     fn transact(
         &self,
         user: &Account,
-        context: Map<String, Value>,
+        mut context: Map<String, Value>,
         call: &Call,
     ) -> Result<Value, Fault> {
         let mut db = lock(&self.db);
         let mark = db.mark();
         let now = (self.world.config.clock)();
+        let login = self.login(|login| login.account.uid == user.uid);
+        if let Some(login) = login {
+            let password = Value::from(login.password.as_str());
+            context.insert(keys::PASSWORD.to_owned(), password);
+        }
         let mut env = Env {
             db: &mut db,
             world: &self.world,
