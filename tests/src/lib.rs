@@ -6,6 +6,7 @@
 //! | [`simulators`] | the control API of the simulators |
 //! | [`odoo`] | what an Odoo holds, read without Waybill's own code |
 //! | [`odoo_contract`] | what Waybill relies on of Odoo, tried on the simulated and on real ones |
+//! | [`odoo_check`] | `odoo check`: what an Odoo lacks for a connections file |
 //! | [`shipped`] | the events that the functions ship, sent to them |
 //! | [`invariants`] | what must be true at the end, checked against what the outside holds |
 //! | [`workload`] | orders in numbers for trials against an Odoo, and the means to judge them |

@@ -245,8 +245,7 @@ fn lines(needs: &Needs<'_>, seen: &Seen) -> Option<Vec<Line>> {
     let is_service = |p: &&ProductRow| p.kind.as_str() == "service";
     let goods = products
         .iter()
-        .filter(|p| p.active && !is_service(p))
-        .next()
+        .find(|p| p.active && !is_service(p))
         .or(seen.sample.as_ref());
     let service = |sku: &str| {
         let mut all = products.iter().filter(|p| p.active);
