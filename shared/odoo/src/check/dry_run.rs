@@ -268,6 +268,7 @@ fn line(key: &str, product: i64, taxes: String, is_delivery: bool) -> Line {
     Line {
         key: key.to_owned(),
         product: Some(product),
+        sku: None,
         name: format!("Waybill check: {key}"),
         quantity: Decimal::ONE,
         unit: Decimal::new(1005, 2),

@@ -148,16 +148,14 @@ pub(super) fn guarded(
     .map(|(k, v)| (k.to_owned(), v))
     .into();
     let id = env.db.insert(CHECK, record);
-    let mut action = json!({
-        "type": "ir.actions.act_window", "res_model": CHECK, "res_id": id,
-        "name": "Access Control", "target": "new", "views": [[false, "form"]],
-        "context": {"dialog_size": "medium"},
-    });
-    if env.version() == Version::V17 {
-        action["name"] = json!("Security Control");
-        action["context"] = Value::Null;
-    }
-    Ok(action)
+    let (name, context) = match env.version() {
+        Version::V17 => ("Security Control", Value::Null),
+        Version::V19 => ("Access Control", json!({"dialog_size": "medium"})),
+    };
+    Ok(json!({
+        "type": "ir.actions.act_window", "res_model": CHECK, "res_id": id, "name": name,
+        "target": "new", "views": [[false, "form"]], "context": context,
+    }))
 }
 
 /// Checks the password, and does what the wizard is about.
