@@ -1,8 +1,8 @@
 //! An order as the writer writes it, which leaves nothing behind.
 //!
 //! `load` is all or nothing: a record whose cell cannot be converted refuses the whole call, yet
-//! Odoo creates all its records before it rolls back. So a second record that names an external id
-//! which nothing has makes every call of this module come to nothing, after the first record went
+//! Odoo creates all its records before it rolls back. So a second record that names a partner
+//! which is not there makes every call of this module come to nothing, after the first record went
 //! through products, taxes, price list and, in the last call, through confirming and stock rules.
 //! Only numbers of orders and transfers are drawn, as by every refused order.
 
@@ -13,18 +13,18 @@ use crate::client::{Api, LoadMode};
 use crate::error::{OdooError, readable};
 use crate::map::cell;
 use crate::map::order::{Line, OrderPlan};
-use crate::map::partner::{PARTNER_COLUMNS, Partners};
+use crate::map::partner::{PARTNER_COLUMNS, Partner, Partners};
 use crate::map::rows::Columns;
 use crate::wire::{Blame, Call, Loaded};
+use crate::write::partners::Placed;
 use rust_decimal::Decimal;
 use serde_json::Value;
 use waybill_model::id::{ConnectionId, CorrelationId};
 use waybill_model::time::Instant;
 
 const TOPIC: &str = "dry run";
-/// The system user's contact, which every database has. The company's own will not do: what goes to
-/// it is a transfer between warehouses.
-const CONTACT: &str = "base.partner_root";
+/// What no partner has: the largest id that a table can hold.
+const NOBODY: i64 = 2_147_483_647;
 
 /// Names of one dry run, which nothing else has.
 struct Names {
@@ -120,21 +120,31 @@ async fn try_all(
     now: Instant,
 ) -> Result<Vec<String>, OdooError> {
     let mut refusals = Vec::new();
+    let fields: Vec<&str> = ["id", "parent_id/id"]
+        .into_iter()
+        .chain(PARTNER_COLUMNS)
+        .collect();
     let rows = partner_rows(names);
-    collect(
-        api,
-        "res.partner",
-        &PARTNER_COLUMNS,
-        &rows,
-        names,
-        &mut refusals,
-    )
-    .await?;
+    collect(api, "res.partner", &fields, &rows, names, &mut refusals).await?;
     let plans = plans(api.erp, needs, seen, names, &lines, now);
     let all: Vec<&OrderPlan> = plans.iter().collect();
     let columns = Columns::of(&all, needs.settings, needs.major);
     let mut fields = columns.names();
-    let mut rows: Vec<Vec<Value>> = plans.iter().flat_map(|p| columns.rows(p)).collect();
+    // Delivered to the integration user itself: the company's own contact would make it a transfer
+    // between warehouses.
+    let me = seen.user.partner_id.id().unwrap_or(NOBODY);
+    let placed = |plan: &OrderPlan| Placed {
+        customer: me,
+        invoice: match plan.partners.invoice {
+            Partner::Theirs(id) => id,
+            Partner::Ours(_) => me,
+        },
+        shipping: me,
+    };
+    let mut rows: Vec<Vec<Value>> = plans
+        .iter()
+        .flat_map(|p| columns.rows(p, placed(p)))
+        .collect();
     collect(api, "sale.order", &fields, &rows, names, &mut refusals).await?;
     if refusals.is_empty() {
         // Confirmed at once, as `action_confirm` would; only here, since it passes by what other
@@ -161,7 +171,9 @@ async fn collect(
     match api.load(model, fields, rows, LoadMode::InsertOnly).await? {
         Loaded::Refused(blames) => {
             // On purpose, or only because an earlier record of the call was refused.
-            let meant = |b: &Blame| b.message.contains(&names.prefix);
+            let nobody = NOBODY.to_string();
+            let meant =
+                |b: &Blame| b.message.contains(&names.prefix) || b.message.contains(&nobody);
             for blame in blames.iter().filter(|b| !meant(b)) {
                 let text = readable(&blame.message);
                 if !refusals.contains(&text) {
@@ -180,10 +192,13 @@ async fn collect(
 
 fn partner_rows(names: &Names) -> Vec<Vec<Value>> {
     let row = |id: String, parent: &str, kind: &str, country: &str| {
-        let mut row = vec![cell(id), cell(parent), cell(kind), cell(&names.mark)];
-        row.resize(PARTNER_COLUMNS.len() - 1, cell(""));
-        row.push(cell(country));
-        row
+        let cells = PARTNER_COLUMNS.iter().map(|column| match *column {
+            "type" => cell(kind),
+            "name" => cell(&names.mark),
+            "country_id/id" => cell(country),
+            _ => cell(""),
+        });
+        [cell(id), cell(parent)].into_iter().chain(cells).collect()
     };
     let customer = names.id("customer");
     vec![
@@ -215,13 +230,14 @@ fn plans(
         let id = all.get(index).or(all.last());
         id.map(|id| (*id).to_owned())
     };
-    let plan = |index: usize, name: String, invoice: String| OrderPlan {
+    let mine = || Partner::Ours(String::new());
+    let plan = |index: usize, name: String, invoice: Partner| OrderPlan {
         correlation: CorrelationId::for_connection(erp),
         external_id: names.id(&name),
         partners: Partners {
-            customer: CONTACT.to_owned(),
+            customer: mine(),
             invoice,
-            shipping: CONTACT.to_owned(),
+            shipping: mine(),
             rows: Vec::new(),
         },
         lines: lines.to_vec(),
@@ -233,9 +249,9 @@ fn plans(
     };
     let count = pricelists.len().max(carriers.len()).max(1);
     let mut plans: Vec<OrderPlan> = (0..count)
-        .map(|index| plan(index, format!("order_{index}"), CONTACT.to_owned()))
+        .map(|index| plan(index, format!("order_{index}"), mine()))
         .collect();
-    plans.push(plan(0, "refused".to_owned(), names.nothing()));
+    plans.push(plan(0, "refused".to_owned(), Partner::Theirs(NOBODY)));
     plans
 }
 

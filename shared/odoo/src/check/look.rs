@@ -51,6 +51,8 @@ pub(super) struct UserRow {
     #[serde(default)]
     pub(super) tz: Text,
     pub(super) company_id: Link,
+    #[serde(default)]
+    pub(super) partner_id: Link,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -155,7 +157,7 @@ pub(super) async fn who(api: &Api<'_>) -> Result<i64, OdooError> {
 /// Looks at everything that is needed.
 pub(super) async fn look(api: &Api<'_>, needs: &Needs<'_>) -> Result<Seen, OdooError> {
     let uid = who(api).await?;
-    let fields = ["login", "tz", "company_id"];
+    let fields = ["login", "tz", "company_id", "partner_id"];
     let mut users: Vec<UserRow> = api.read("res.users", &[uid], &fields).await?;
     let user = users
         .pop()

@@ -108,11 +108,6 @@ impl Seeder<'_> {
             ],
         );
         self.name("base.main_partner", "res.partner", partner);
-        let robot = self.put(
-            "res.partner",
-            &[("name", json!("OdooBot")), ("active", json!(false))],
-        );
-        self.name("base.partner_root", "res.partner", robot);
         for module in self.config.modules.clone() {
             let values = [("name", json!(module)), ("state", json!("installed"))];
             self.put("ir.module.module", &values);
@@ -384,21 +379,25 @@ pub(super) fn seed(db: &mut Db, schema: &Schema, rights: &Rights, config: &OdooC
 
 /// Puts a user's record under its uid.
 pub(super) fn add_user(db: &mut Db, schema: &Schema, account: &Account) {
-    let config_free = [
+    let filled = |model: &str, values: &[(&str, Value)]| -> Record {
+        let fields = schema.model(model).into_iter().flat_map(|m| &m.fields);
+        let stored = fields.filter(|(_, field)| !field.computed);
+        let empty = stored.map(|(name, field)| {
+            let default = field.default.clone();
+            (name.clone(), default.unwrap_or(Value::Bool(false)))
+        });
+        let given = values.iter().map(|(k, v)| ((*k).to_owned(), v.clone()));
+        empty.chain(given).collect()
+    };
+    let own = filled("res.partner", &[("name", json!(account.name))]);
+    let partner = db.insert("res.partner", own);
+    let values = [
         ("name", json!(account.name)),
         ("login", json!(account.login)),
         ("company_id", json!(1)),
+        ("partner_id", json!(partner)),
     ];
-    let mut record = Record::new();
-    if let Some(known) = schema.model("res.users") {
-        record.extend(known.fields.iter().map(|(name, field)| {
-            (
-                name.clone(),
-                field.default.clone().unwrap_or(Value::Bool(false)),
-            )
-        }));
-    }
-    record.extend(config_free.map(|(name, value)| (name.to_owned(), value)));
+    let record = filled("res.users", &values);
     db.insert_at("res.users", account.uid, record);
     db.commit();
 }

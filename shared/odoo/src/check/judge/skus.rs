@@ -87,14 +87,15 @@ fn oddity(sku: &Sku, product: &ProductRow, seen: &Seen, needs: &Needs<'_>) -> Op
             "empty the product's company in Odoo, or let the integration user belong to that company",
         ));
     }
-    if !product.sale_ok {
-        return Some(Finding::warning(
+    let settings = needs.settings;
+    // Odoo's own product of shipping is not for sale.
+    if !product.sale_ok && *sku != settings.shipping_sku {
+        return Some(Finding::fault(
             "SKUs",
-            format!("`{sku}` is not for sale in Odoo"),
-            "set Can be Sold on the product",
+            format!("`{sku}` is not for sale in Odoo: orders with it become cases"),
+            "tick Sales on the product in Odoo",
         ));
     }
-    let settings = needs.settings;
     let service = [
         Some(&settings.shipping_sku),
         settings.tip_sku.as_ref(),
