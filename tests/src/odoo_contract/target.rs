@@ -92,6 +92,7 @@ impl Target {
             login: "admin".to_owned(),
             name: "Administrator".to_owned(),
             uid: Some(2),
+            password: String::new(),
             keys: vec![SIM_ADMIN_KEY.to_owned()],
             groups,
         });

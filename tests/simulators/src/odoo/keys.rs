@@ -91,6 +91,15 @@ pub(super) fn clear(db: &mut Db, uid: i64) {
     }
 }
 
+/// Puts a key's end long ago.
+pub(super) fn expire(db: &mut Db, value: &str) {
+    for id in db.all(MODEL) {
+        if db.text(MODEL, id, VALUE) == value {
+            db.set(MODEL, id, "expiration_date", json!("2000-01-01 00:00:00"));
+        }
+    }
+}
+
 /// Users see their own keys, administrators all.
 pub(super) fn visible(env: &Env<'_>, id: i64) -> bool {
     env.in_group("base.group_system") || env.db.id_in(MODEL, id, "user_id") == env.user.uid

@@ -130,9 +130,10 @@ impl Server {
 
     /// Odoo forgets an expired key at its next clean-up and refuses it as an unknown one before.
     pub(super) fn expire_key(&self, key: &str) {
-        for known in lock(&self.logins).iter_mut() {
-            known.keys.retain(|own| own != key);
-        }
+        self.with_db(|db| {
+            keys::expire(db, key);
+            db.commit();
+        });
     }
 
     pub(super) fn inject(&self, injection: Injection) {
