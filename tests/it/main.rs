@@ -17,6 +17,8 @@ mod project;
 #[cfg(test)]
 mod real_odoo;
 #[cfg(test)]
+mod storm;
+#[cfg(test)]
 mod template;
 #[cfg(test)]
 mod template_facts;

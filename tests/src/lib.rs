@@ -11,6 +11,7 @@
 //! | [`invariants`] | what must be true at the end, checked against what the outside holds |
 //! | [`workload`] | orders in numbers for trials against an Odoo, and the means to judge them |
 //! | [`bench`] | how fast orders get into an Odoo, against writing them one by one |
+//! | [`storm`] | orders into an Odoo through faults and kills, each of them there once in the end |
 //! | [`report`] | what a person sees |
 
 pub mod bench;
@@ -25,6 +26,7 @@ pub mod report;
 pub mod shipped;
 pub mod simulators;
 pub mod stack;
+pub mod storm;
 pub mod workload;
 
 /// Anything that stops a run: a message for a person.

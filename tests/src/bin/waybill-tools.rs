@@ -24,6 +24,15 @@ enum Tool {
     E2e(Options),
     /// Measure how fast orders get into a real Odoo.
     BenchOdoo(waybill_tests::bench::Options),
+    /// Write orders into an Odoo through faults and kills.
+    OdooStorm(waybill_tests::storm::Options),
+    /// One writer of a storm; its setting comes on standard input.
+    #[command(hide = true)]
+    OdooStormWorker {
+        /// Which one.
+        #[arg(long)]
+        writer: u32,
+    },
     /// Make a real Odoo ready for a day.
     PrepareOdoo {
         #[command(flatten)]
@@ -46,6 +55,8 @@ async fn main() -> ExitCode {
         Tool::Demo(options) => run(&options, false, stack(), simulators()).await,
         Tool::E2e(options) => run(&options, true, stack(), simulators()).await,
         Tool::BenchOdoo(options) => waybill_tests::bench::run(&options).await,
+        Tool::OdooStorm(options) => storm(&options).await,
+        Tool::OdooStormWorker { writer } => storm_worker(writer).await,
         Tool::PrepareOdoo { real, out } => prepare_odoo(&real, &out).await,
         Tool::OdooContract(options) => odoo_contract::run(&options).await,
         Tool::OdooCheck(options) => waybill_tests::odoo_check::run(&options).await,
@@ -59,6 +70,19 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+async fn storm(options: &waybill_tests::storm::Options) -> Result<bool, Stop> {
+    let program = std::env::current_exe().map_err(|e| Stop::new("finding this program", e))?;
+    waybill_tests::storm::run(options, &program).await
+}
+
+async fn storm_worker(writer: u32) -> Result<bool, Stop> {
+    let doing = "reading the setting of a writer";
+    let setting = std::io::read_to_string(std::io::stdin()).map_err(|e| Stop::new(doing, e))?;
+    let setting = serde_json::from_str(&setting).map_err(|e| Stop::new(doing, e))?;
+    waybill_tests::storm::worker::run(writer, &setting).await?;
+    Ok(true)
 }
 
 async fn prepare_odoo(real: &RealOdoo, out: &Path) -> Result<bool, Stop> {

@@ -66,7 +66,14 @@ pub async fn look(access: &Access, run: &str, wanted: &[Plan]) -> Result<Found, 
     let partners = rpc
         .search_read("res.partner", domain, &["email", "parent_id"])
         .await?;
-    Ok(judge(run, wanted, &rows, &partners))
+    let ids: Vec<&Value> = partners.iter().filter_map(|p| p.get("id")).collect();
+    let domain = json!([["parent_id", "in", ids]]);
+    let addresses = rpc
+        .search_read("res.partner", domain, &["parent_id", "type", "street"])
+        .await?;
+    let mut found = judge(run, wanted, &rows, &partners);
+    found.faults.extend(doubled(&addresses));
+    Ok(found)
 }
 
 fn judge(run: &str, wanted: &[Plan], rows: &[Value], partners: &[Value]) -> Found {
@@ -152,6 +159,21 @@ fn judge(run: &str, wanted: &[Plan], rows: &[Value], partners: &[Value]) -> Foun
         }
     }
     found
+}
+
+/// Addresses that a customer has twice.
+fn doubled(addresses: &[Value]) -> Vec<String> {
+    let mut times: BTreeMap<String, usize> = BTreeMap::new();
+    for address in addresses {
+        let part = |field: &str| address.get(field).map(ToString::to_string);
+        let parts = ["parent_id", "type", "street"].map(|f| part(f).unwrap_or_default());
+        *times.entry(parts.join(" ")).or_default() += 1;
+    }
+    times
+        .into_iter()
+        .filter(|(_, times)| *times > 1)
+        .map(|(address, times)| format!("address {address} is there {times} times"))
+        .collect()
 }
 
 #[cfg(test)]

@@ -103,7 +103,13 @@ impl Key {
     /// Of this access.
     #[must_use]
     pub fn of(access: &Access) -> Self {
-        Self(Secret::new(&*access.key))
+        Self::new(&access.key)
+    }
+
+    /// This one.
+    #[must_use]
+    pub fn new(key: &str) -> Self {
+        Self(Secret::new(key))
     }
 }
 

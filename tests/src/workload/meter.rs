@@ -134,7 +134,14 @@ pub fn plain_client() -> Result<reqwest::Client, reqwest::Error> {
         .build()
 }
 
+/// A call that has begun is brought to its end, and counted, even when its caller is gone: so does Odoo.
 async fn answer(State(forward): State<Forward>, request: Request) -> Response {
+    let whole = tokio::spawn(forwarded(forward, request));
+    let gone = |_| StatusCode::BAD_GATEWAY.into_response();
+    whole.await.unwrap_or_else(gone)
+}
+
+async fn forwarded(forward: Forward, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let path = head.uri.path_and_query().map_or("/", |p| p.as_str());
     let Ok(body) = to_bytes(body, BODY_LIMIT_BYTES).await else {
