@@ -2,6 +2,7 @@
 
 use super::Pace;
 use super::control::Control;
+use super::queue::BATCH;
 use super::worker::Setting;
 use crate::Stop;
 use crate::workload::meter::Meter;
@@ -102,15 +103,15 @@ impl Crew {
                 told = finished / 100;
                 super::say(&format!("{finished} of {all} orders done, {killed} kills"));
             }
-            // The last kills must find work to interrupt.
-            let due = all * usize::try_from(killed).unwrap_or_default() * 9
-                / (10 * usize::try_from(kills).unwrap_or_default().max(1));
-            if killed == kills || finished < due {
+            let left = usize::try_from(kills - killed).unwrap_or_default();
+            if left == 0 || finished < due(all, killed, kills) {
                 continue;
             }
+            // The last kills must find work to interrupt.
+            let hurried = left * BATCH > control.open();
             let aimed = match aim {
                 Some(aimed) => aimed,
-                None => match take_aim(control, meter, &mut rng, pace) {
+                None => match take_aim(control, meter, &mut rng, pace, hurried) {
                     Some(aimed) => aimed,
                     None => continue,
                 },
@@ -197,14 +198,31 @@ impl Drop for Crew {
     }
 }
 
-fn take_aim(control: &Control, meter: &Meter, rng: &mut ChaCha8Rng, pace: Pace) -> Option<Aim> {
+/// How many orders must be done before the next kill: all kills lie in the first two thirds of the work.
+fn due(all: usize, killed: u32, kills: u32) -> usize {
+    let of = |count: u32| usize::try_from(count).unwrap_or_default();
+    all * of(killed) * 2 / (3 * of(kills).max(1))
+}
+
+fn take_aim(
+    control: &Control,
+    meter: &Meter,
+    rng: &mut ChaCha8Rng,
+    pace: Pace,
+    hurried: bool,
+) -> Option<Aim> {
     let busy = control.busy();
     let writer = *busy.get(rng.random_range(0..busy.len().max(1)))?;
     let wait_ms = u64::try_from(pace.aim.as_millis()).unwrap_or_default();
+    let (calls, wait_ms) = if hurried {
+        (0, wait_ms / 4)
+    } else {
+        (rng.random_range(0..=MOST_CALLS), wait_ms)
+    };
     Some(Aim {
         writer,
         batch: control.busy_since(writer)?,
-        calls: meter.len() + rng.random_range(0..=MOST_CALLS),
+        calls: meter.len() + calls,
         wait: Duration::from_millis(rng.random_range(0..=wait_ms)),
         ready: None,
     })
