@@ -1,6 +1,8 @@
 //! System tests, in one binary.
 
 #[cfg(test)]
+mod bad_orders;
+#[cfg(test)]
 mod bench;
 #[cfg(test)]
 mod contract;

@@ -13,7 +13,13 @@ struct Cli {
 /// True when every order is there once, confirmed, with one delivery and the right total, and all kills could be made.
 async fn holds(simulated: u32) -> bool {
     let simulated = format!("--simulated={simulated}");
-    let line = ["storm", "--orders=100", "--kills=3", "--minutes=3", &simulated];
+    let line = [
+        "storm",
+        "--orders=100",
+        "--kills=3",
+        "--minutes=3",
+        &simulated,
+    ];
     let options = Cli::try_parse_from(line).unwrap().options;
     let program = Path::new(env!("CARGO_BIN_EXE_waybill-tools"));
     run(&options, program).await.unwrap()

@@ -12,8 +12,11 @@
 //! | [`workload`] | orders in numbers for trials against an Odoo, and the means to judge them |
 //! | [`bench`] | how fast orders get into an Odoo, against writing them one by one |
 //! | [`storm`] | orders into an Odoo through faults and kills, each of them there once in the end |
+//! | [`bad_orders`] | bad orders among good ones, and what each is told |
+//! | [`simulated`] | a simulated Odoo for trials that are given no real one |
 //! | [`report`] | what a person sees |
 
+pub mod bad_orders;
 pub mod bench;
 pub mod day;
 pub mod demo;
@@ -24,6 +27,7 @@ pub mod odoo_contract;
 pub mod probes;
 pub mod report;
 pub mod shipped;
+pub mod simulated;
 pub mod simulators;
 pub mod stack;
 pub mod storm;

@@ -256,7 +256,7 @@ impl OdooReader {
     }
 }
 
-fn text(row: &Value, field: &str) -> String {
+pub(crate) fn text(row: &Value, field: &str) -> String {
     row.get(field)
         .and_then(Value::as_str)
         .unwrap_or_default()

@@ -17,6 +17,7 @@ pub mod worker;
 
 use crate::Stop;
 use crate::odoo::{Access, Prepared, RealOdoo, prepare};
+use crate::simulated;
 use crate::workload::held::{self, Found};
 use crate::workload::link::Link;
 use crate::workload::meter::Meter;
@@ -34,13 +35,9 @@ use waybill_model::command::Command;
 use waybill_model::envelope::{CommandEnvelope, Envelope};
 use waybill_model::id::ConnectionId;
 use waybill_simulators::faults::ApiFaults;
-use waybill_simulators::odoo::OdooSim;
 use waybill_simulators::secrets::Secrets;
 use waybill_simulators::sim::Sim;
-use waybill_simulators::{Options as WorldOptions, World, erp, serve};
-
-/// Login and key of the simulated Odoo.
-const SIMULATED_SECRETS: &str = r#"{"connection/odoo-main": {"api": {"key": "storm-key"}}}"#;
+use waybill_simulators::{Options as WorldOptions, World, serve};
 
 /// Write orders into an Odoo through faults and kills, and check that each is there exactly once.
 #[derive(Debug, Clone, clap::Args)]
@@ -228,7 +225,10 @@ impl Sea {
     async fn fill(options: &Options) -> Result<Self, Stop> {
         let (access, pace) = match options.real.access()? {
             Some(access) => (access, REAL),
-            None => (simulated(options.simulated).await?, SIMULATED),
+            None => {
+                let access = simulated::odoo(options.simulated, |_| {}).await?;
+                (access, SIMULATED)
+            }
         };
         let ready = prepare(&access).await?;
         let meter = Meter::start(&access.url, true)?;
@@ -280,37 +280,6 @@ impl Sea {
             calls: tally::Calls::of(&self.meter.take()),
         }
     }
-}
-
-/// A simulated Odoo that listens, and how to get in.
-async fn simulated(version: u32) -> Result<Access, Stop> {
-    let doing = "starting the simulated Odoo";
-    let options = WorldOptions {
-        odoo_version: version,
-        ..WorldOptions::default()
-    };
-    let secrets = Secrets::parse(SIMULATED_SECRETS).map_err(|e| Stop::new(doing, e))?;
-    let config = erp::config(&options, &secrets);
-    let stop = |e: std::io::Error| Stop::new(doing, e);
-    let user = config.users.first();
-    let text = |t: Option<&String>| t.cloned().unwrap_or_default();
-    let login = text(user.map(|u| &u.login));
-    let key = text(user.and_then(|u| u.keys.first()));
-    let database = config.database.clone();
-    let router = OdooSim::new(config).router();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .map_err(stop)?;
-    let address = listener.local_addr().map_err(stop)?;
-    drop(tokio::spawn(
-        async move { axum::serve(listener, router).await },
-    ));
-    Ok(Access {
-        url: format!("http://{address}"),
-        database,
-        login,
-        key,
-    })
 }
 
 fn say(text: &str) {

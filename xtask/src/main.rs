@@ -69,6 +69,8 @@ enum Command {
     OdooContract(delegate::Args),
     /// Tools for a real Odoo
     Odoo(odoo::Tool),
+    /// Write a batch of 50 orders into an Odoo, real or simulated, seven of them bad in seven ways, and show what each is told
+    OdooBadOrders(delegate::Args),
     /// Write orders into an Odoo, real or simulated, through faults and kills, and check that each is there once
     OdooStorm(delegate::Args),
     /// Run signature and mapping vectors of a folder through the real verifiers
@@ -112,6 +114,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         } => delegate::run(&project, "bench-odoo", &args),
         Command::OdooContract(args) => delegate::run(&project, "odoo-contract", &args),
         Command::Odoo(tool) => odoo::run(&project, &tool),
+        Command::OdooBadOrders(args) => delegate::run(&project, "odoo-bad-orders", &args),
         Command::OdooStorm(args) => delegate::run(&project, "odoo-storm", &args),
         Command::Vectors(args) => delegate::run(&project, "vectors", &args),
         Command::Parse(args) => delegate::run(&project, "parse", &args),

@@ -294,21 +294,15 @@ impl Fault {
         let text = self.text();
         match self.kind {
             FaultKind::Credentials => OdooError::BadCredentials.failure(erp),
-            FaultKind::Right => rejected(
-                "erp_missing_right",
-                format!("`{erp}`: {text}"),
-                "in Odoo (Settings, Users) give the integration user Sales: all documents, Contact creation, Inventory user (17 and 18: administrator) and Invoicing, then retry",
-            ),
+            FaultKind::Right => crate::refusal::missing_right(erp, &self.message),
             FaultKind::Missing => transient(
                 "erp_record_gone",
                 format!("`{erp}`: a record vanished while it was used"),
                 None,
             ),
-            FaultKind::Business | FaultKind::Constraint => rejected(
-                "erp_refused",
-                format!("`{erp}`: {text}"),
-                "mend what Odoo names, then retry",
-            ),
+            FaultKind::Business | FaultKind::Constraint => {
+                crate::refusal::refused(erp, &self.message)
+            }
             FaultKind::Concurrency => transient(
                 "erp_concurrency",
                 format!("`{erp}`: another transaction was quicker"),

@@ -5,6 +5,7 @@
 //! | `wire` | one call in both protocols; values as Odoo writes them |
 //! | `client` | makes one call, bounded in time and size |
 //! | `error` | classes every fault by its name |
+//! | `refusal` | what Odoo's sentences mean, and what to change where |
 //! | `catalog` | products and states, looked up once and kept for a while |
 //! | `customers` | finds customers whom Odoo knows |
 //! | `map` | canonical model → rows; no I/O |
@@ -27,6 +28,7 @@ mod customers;
 mod error;
 mod map;
 mod read;
+mod refusal;
 #[cfg(test)]
 mod transcripts;
 mod wire;

@@ -24,6 +24,8 @@ enum Tool {
     E2e(Options),
     /// Measure how fast orders get into a real Odoo.
     BenchOdoo(waybill_tests::bench::Options),
+    /// Write a batch with bad orders in it, and show what each is told.
+    OdooBadOrders(waybill_tests::bad_orders::Options),
     /// Write orders into an Odoo through faults and kills.
     OdooStorm(waybill_tests::storm::Options),
     /// One writer of a storm; its setting comes on standard input.
@@ -55,6 +57,7 @@ async fn main() -> ExitCode {
         Tool::Demo(options) => run(&options, false, stack(), simulators()).await,
         Tool::E2e(options) => run(&options, true, stack(), simulators()).await,
         Tool::BenchOdoo(options) => waybill_tests::bench::run(&options).await,
+        Tool::OdooBadOrders(options) => waybill_tests::bad_orders::run(&options).await,
         Tool::OdooStorm(options) => storm(&options).await,
         Tool::OdooStormWorker { writer } => storm_worker(writer).await,
         Tool::PrepareOdoo { real, out } => prepare_odoo(&real, &out).await,

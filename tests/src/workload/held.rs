@@ -3,7 +3,7 @@
 use super::orders::Plan;
 use crate::Stop;
 use crate::odoo::rpc::Rpc;
-use crate::odoo::{Access, cents, format_cents};
+use crate::odoo::{Access, cents, format_cents, text};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -54,6 +54,19 @@ impl Found {
 /// # Errors
 /// Odoo's.
 pub async fn look(access: &Access, run: &str, wanted: &[Plan]) -> Result<Found, Stop> {
+    look_beside(access, run, wanted, &[]).await
+}
+
+/// The same beside orders of the run, by number, that were refused: they may be there, and not confirmed.
+///
+/// # Errors
+/// Odoo's.
+pub async fn look_beside(
+    access: &Access,
+    run: &str,
+    wanted: &[Plan],
+    refused: &[String],
+) -> Result<Found, Stop> {
     let rpc = Rpc::open(access).await?;
     let fields = ["client_order_ref", "state", "amount_total", "picking_ids"];
     let domain = json!([["client_order_ref", "like", format!("{run}-")]]);
@@ -71,7 +84,14 @@ pub async fn look(access: &Access, run: &str, wanted: &[Plan]) -> Result<Found, 
     let addresses = rpc
         .search_read("res.partner", domain, &["parent_id", "type", "street"])
         .await?;
+    let is_refused = |row: &Value| refused.contains(&text(row, "client_order_ref"));
+    let (refused, rows): (Vec<Value>, Vec<Value>) = rows.into_iter().partition(is_refused);
     let mut found = judge(run, wanted, &rows, &partners);
+    for row in refused.iter().filter(|r| text(r, "state") == "sale") {
+        let number = text(row, "client_order_ref");
+        let fault = format!("order `{number}` was refused, and is confirmed");
+        found.faults.push(fault);
+    }
     found.faults.extend(doubled(&addresses));
     Ok(found)
 }
@@ -80,10 +100,6 @@ fn judge(run: &str, wanted: &[Plan], rows: &[Value], partners: &[Value]) -> Foun
     let mut found = Found {
         orders: rows.len(),
         ..Found::default()
-    };
-    let text = |row: &Value, field: &str| {
-        let text = row.get(field).and_then(Value::as_str);
-        text.unwrap_or_default().to_owned()
     };
     let mut held: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
     for row in rows {

@@ -48,7 +48,7 @@ pub(crate) async fn confirm(api: &Api<'_>, ids: &[i64]) -> BTreeMap<i64, Result<
         match still_open.as_slice() {
             [] => {}
             [only] => {
-                outcomes.insert(*only, Err(refused(&error, api)));
+                outcomes.insert(*only, Err(error.failure(api.erp)));
             }
             // Some were confirmed meanwhile, by a call whose answer was lost: try the rest.
             open if open.len() < group.len() => groups.push(open.to_vec()),
@@ -91,23 +91,6 @@ fn fail(
     api: &Api<'_>,
 ) {
     outcomes.extend(ids.iter().map(|id| (*id, Err(error.failure(api.erp)))));
-}
-
-fn refused(error: &OdooError, api: &Api<'_>) -> Failure {
-    let OdooError::Fault(fault) = error else {
-        return error.failure(api.erp);
-    };
-    if fault
-        .raw()
-        .starts_with("No rule has been found to replenish")
-    {
-        return rejected(
-            "no_replenishment_rule",
-            format!("`{}`: {}", api.erp, fault.text()),
-            "in Odoo, correct the routes of the named product or the address of the customer's country, then retry",
-        );
-    }
-    fault.failure(api.erp)
 }
 
 /// The rejection for an order that somebody cancelled in Odoo.

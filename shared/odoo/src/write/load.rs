@@ -5,7 +5,7 @@
 //! *suspects*: each is loaded by itself for a definitive answer, and the others again together.
 
 use crate::client::{Api, LoadMode};
-use crate::error::{OdooError, is_concurrency, readable, rejected};
+use crate::error::{OdooError, is_concurrency};
 use crate::wire::Loaded;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,16 +37,8 @@ impl Refusal {
                 let detail = format!("`{erp}`: another transaction was quicker");
                 crate::error::transient("erp_concurrency", detail, None)
             }
-            Self::Blamed(text) if is_right(text) => rejected(
-                "erp_missing_right",
-                format!("`{erp}`: {}", readable(text)),
-                "in Odoo (Settings, Users) give the integration user Sales: all documents, Contact creation, Inventory user (17 and 18: administrator) and Invoicing, then retry",
-            ),
-            Self::Blamed(text) => rejected(
-                "erp_refused",
-                format!("`{erp}`: {}", readable(text)),
-                "mend what Odoo names, then retry",
-            ),
+            Self::Blamed(text) if is_right(text) => crate::refusal::missing_right(erp, text),
+            Self::Blamed(text) => crate::refusal::refused(erp, text),
         }
     }
 }
