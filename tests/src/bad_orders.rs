@@ -19,6 +19,8 @@ use waybill_odoo::Odoo;
 
 /// Orders of the batch.
 const ORDERS: u64 = 50;
+/// Attempts at the batch, where Odoo is too slow for one.
+const ATTEMPTS: usize = 5;
 /// A product that a simulated Odoo cannot replenish.
 const UNPROCURABLE: &str = "SKU-0200";
 /// A carrier that the settings name and no Odoo has.
@@ -142,18 +144,23 @@ type Results = Vec<Result<Vec<Reference>, Failure>>;
 pub async fn run(options: &Options) -> Result<bool, Stop> {
     let trial = Trial::begin(options).await?;
     let items = trial.items()?;
-    trial.make_unprocurable(&items).await?;
+    let earlier = trial.make_unprocurable(&items).await?;
     drop(trial.meter.take());
-    let commands: Vec<ErpCommand> = items.iter().map(|i| i.command.clone()).collect();
-    let results = trial.odoo.write(&erp()?, &commands).await;
+    let (results, attempts) = trial.write(&items).await?;
     let calls = trial.meter.take();
     let mut faults = told(&items, &results);
     let (good, bad): (Vec<&Item>, Vec<&Item>) = items.iter().partition(|i| i.kind.is_none());
-    let plans: Vec<Plan> = good.iter().map(|i| i.plan.clone()).collect();
+    let plans: Vec<Plan> = good.iter().map(|i| i.plan.clone()).chain(earlier).collect();
     let refused: Vec<String> = bad.iter().map(|i| i.plan.number.clone()).collect();
     let found = held::look_beside(&trial.access, &trial.run.name, &plans, &refused).await?;
     faults.extend(found.faults.iter().cloned());
-    say(&trial.text(&items, &results, &calls, found.right, &faults));
+    // One of the orders in Odoo is not of the batch.
+    let right = found.right.saturating_sub(plans.len() - good.len());
+    let mut text = trial.text(&items, &results, &calls, right, &faults);
+    if attempts > 1 {
+        text.push_str(&format!("\n{attempts} attempts: Odoo was too slow for one"));
+    }
+    say(&text);
     Ok(faults.is_empty())
 }
 
@@ -266,13 +273,43 @@ impl Trial {
         serde_json::from_value(order).map_err(|e| Stop::new(doing(), e))
     }
 
-    /// In a real Odoo, lets the goods of one customer go to a location that no rule leads to: an earlier good order has made
-    /// the customer. It also makes Waybill's writer know the products.
-    async fn make_unprocurable(&self, items: &[Item]) -> Result<(), Stop> {
+    /// Writes the batch, and again what is not known to be done or refused, as the queue would; also how often.
+    async fn write(&self, items: &[Item]) -> Result<(Results, usize), Stop> {
+        let erp = erp()?;
+        let commands: Vec<ErpCommand> = items.iter().map(|i| i.command.clone()).collect();
+        let mut results = self.odoo.write(&erp, &commands).await;
+        let mut attempts = 1;
+        while attempts < ATTEMPTS {
+            let is_open =
+                |r: &Result<_, Failure>| r.as_ref().is_err_and(|f| f.class() != "rejected");
+            let places: Vec<usize> = (0..results.len())
+                .filter(|p| results.get(*p).is_some_and(is_open))
+                .collect();
+            if places.is_empty() {
+                break;
+            }
+            let again: Vec<ErpCommand> = places
+                .iter()
+                .filter_map(|p| commands.get(*p).cloned())
+                .collect();
+            let later = self.odoo.write(&erp, &again).await;
+            for (place, result) in places.into_iter().zip(later) {
+                if let Some(old) = results.get_mut(place) {
+                    *old = result;
+                }
+            }
+            attempts += 1;
+        }
+        Ok((results, attempts))
+    }
+
+    /// In a real Odoo, lets the goods of one customer go to a location that no rule leads to: an earlier good order, which is
+    /// returned, has made the customer. It also makes Waybill's writer know the products.
+    async fn make_unprocurable(&self, items: &[Item]) -> Result<Option<Plan>, Stop> {
         let doing = "making a customer that nothing can be brought to";
         let of = |i: &&Item| i.kind.is_some_and(|k| k.code == "no_replenishment_rule");
         let Some(item) = items.iter().find(of) else {
-            return Ok(());
+            return Ok(None);
         };
         let mut earlier = self.run.plan(ORDERS, item.plan.customer);
         earlier
@@ -286,7 +323,7 @@ impl Trial {
             return Err(Stop::new(doing, failure.detail()));
         }
         if !self.is_real {
-            return Ok(());
+            return Ok(Some(earlier));
         }
         let rpc = Rpc::open(&self.access).await?;
         let address = email(&self.run.name, item.plan.customer);
@@ -304,7 +341,7 @@ impl Trial {
         let write = json!([[id(&customers)], {"property_stock_customer": id(&locations)}]);
         let written = rpc.call("res.partner", "write", write, json!({})).await;
         written.map_err(|e| Stop::new(doing, e))?;
-        Ok(())
+        Ok(Some(earlier))
     }
 
     fn text(

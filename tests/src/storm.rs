@@ -194,7 +194,7 @@ fn customer(number: u64, orders: u32) -> u64 {
     let half = u64::from(orders / 2);
     if number % 5 == 4 {
         number - 1
-    } else if number >= half && number % 7 == 0 {
+    } else if number >= half && number.is_multiple_of(7) {
         number - half
     } else {
         number

@@ -122,6 +122,13 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
+    /// Whether a text of Odoo's names a product of the order, as Odoo shows one: `[SKU] Name`.
+    fn sells_what_is_named(&self, text: &str) -> bool {
+        let skus = self.plan.lines.iter().filter_map(|l| l.sku.as_ref());
+        skus.into_iter()
+            .any(|sku| text.contains(&format!("[{sku}]")))
+    }
+
     /// What the order sells in Odoo; a confirmed one is not judged any more.
     fn verdict(&self, rows: &Rows, catalog: &Catalog) -> Verdict<'_> {
         match self.id.and_then(|id| rows.get(&id)) {

@@ -158,6 +158,42 @@ async fn the_order_that_cannot_be_confirmed_is_found_by_halving() {
 }
 
 #[tokio::test]
+async fn the_order_whose_product_odoo_names_is_tried_by_itself() {
+    let bad_confirm = ["#3".to_owned()].into();
+    let fake = Fake::start(World {
+        bad_confirm,
+        ..world()
+    })
+    .await;
+    let sku = |n: u32| if n == 3 { "SKU-1" } else { "SKU-2" };
+    let orders = (0..50).map(|n| order_of(n, sku(n), "10"));
+    let outcomes = odoo(&fake).write(&erp(), &batch(orders)).await;
+    let mut expected = ["done"; 50];
+    expected[3] = "no_replenishment_rule";
+    assert_eq!(codes(&outcomes), expected);
+    let calls = fake.world().calls.clone();
+    let confirms = calls.iter().filter(|c| c.ends_with("action_confirm"));
+    assert_eq!(confirms.count(), 3, "all, the others, the one");
+}
+
+#[tokio::test]
+async fn where_states_cannot_be_read_after_a_refusal_nobody_is_refused() {
+    let fake = Fake::start(World {
+        bad_confirm: ["#3".to_owned()].into(),
+        lose: BTreeMap::from([("sale.order/read".to_owned(), 1)]),
+        ..world()
+    })
+    .await;
+    let odoo = odoo(&fake);
+    let batch = batch((0..8).map(order));
+    let first = odoo.write(&erp(), &batch).await;
+    assert_eq!(codes(&first), ["erp_answer_lost"; 8]);
+    let mut expected = ["done"; 8];
+    expected[3] = "no_replenishment_rule";
+    assert_eq!(codes(&odoo.write(&erp(), &batch).await), expected);
+}
+
+#[tokio::test]
 async fn a_lost_race_is_run_again_at_once() {
     let fake = Fake::start(World {
         races: 2,

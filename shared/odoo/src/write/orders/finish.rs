@@ -178,7 +178,12 @@ pub(super) async fn finish(
     }
     to_confirm.sort_unstable();
     to_confirm.dedup();
-    let confirmed = confirm(api, &to_confirm).await;
+    let sells = |id: i64, text: &str| {
+        let of = |(_, known, _): &&(usize, i64, &Job<'_>)| *known == id;
+        let job = written.iter().find(of).map(|(_, _, job)| job);
+        job.is_some_and(|job| job.sells_what_is_named(text))
+    };
+    let confirmed = confirm(api, &to_confirm, sells).await;
     for (index, id, job) in written {
         let outcome = match confirmed.get(&id) {
             Some(Err(failure)) => Err(failure.clone()),
