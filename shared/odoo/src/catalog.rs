@@ -27,6 +27,8 @@ pub(crate) enum Product {
     Unsold(i64),
     /// Two or more active products have this internal reference.
     Several,
+    /// Only archived products have it. Never remembered: it may be back at any time.
+    Archived,
 }
 
 impl Product {
@@ -34,7 +36,7 @@ impl Product {
     pub(crate) fn id(self) -> Option<i64> {
         match self {
             Self::One(id) | Self::Unsold(id) => Some(id),
-            Self::Several => None,
+            Self::Several | Self::Archived => None,
         }
     }
 }
@@ -75,6 +77,7 @@ struct ProductRow {
     id: i64,
     default_code: Text,
     sale_ok: bool,
+    active: bool,
 }
 
 #[derive(Deserialize)]
@@ -113,7 +116,8 @@ impl Memory {
         if !unknown.skus.is_empty() {
             let found = find_products(api, &unknown.skus).await?;
             self.remember(api.erp, |known| {
-                let fresh = found.iter().map(|(s, p)| (s.clone(), (*p, now)));
+                let lasting = found.iter().filter(|(_, p)| **p != Product::Archived);
+                let fresh = lasting.map(|(s, p)| (s.clone(), (*p, now)));
                 known.products.extend(fresh);
             });
             catalog.products.extend(found);
@@ -206,6 +210,24 @@ impl Memory {
     }
 }
 
+impl ProductRow {
+    fn product(&self) -> Product {
+        match (self.active, self.sale_ok) {
+            (false, _) => Product::Archived,
+            (true, true) => Product::One(self.id),
+            (true, false) => Product::Unsold(self.id),
+        }
+    }
+}
+
+/// What two products with one internal reference come to.
+fn both(a: Product, b: Product) -> Product {
+    match (a, b) {
+        (Product::Archived, other) | (other, Product::Archived) => other,
+        _ => Product::Several,
+    }
+}
+
 async fn find_products(
     api: &Api<'_>,
     skus: &BTreeSet<Sku>,
@@ -214,21 +236,22 @@ async fn find_products(
     let rows: Vec<ProductRow> = api
         .search_read(
             "product.product",
-            json!([["default_code", "in", codes]]),
-            &["default_code", "sale_ok"],
+            // Odoo hides archived products from whoever does not ask for them.
+            json!([
+                ["default_code", "in", codes],
+                ["active", "in", [true, false]]
+            ]),
+            &["default_code", "sale_ok", "active"],
         )
         .await?;
     let mut found = BTreeMap::new();
     for row in rows {
         if let Ok(sku) = Sku::new(row.default_code.as_str()) {
+            let product = row.product();
             found
                 .entry(sku)
-                .and_modify(|p| *p = Product::Several)
-                .or_insert(if row.sale_ok {
-                    Product::One(row.id)
-                } else {
-                    Product::Unsold(row.id)
-                });
+                .and_modify(|known| *known = both(*known, product))
+                .or_insert(product);
         }
     }
     Ok(found)

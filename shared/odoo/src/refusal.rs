@@ -21,14 +21,14 @@ const fn known(part: &'static str, code: &'static str, remedy: &'static str) -> 
 }
 
 const RIGHTS: &str = "in Odoo (Settings, Users) give the integration user Sales: all documents, Contact creation, Inventory user (17 and 18: administrator) and Invoicing, then retry";
-const COMPANIES: &str = "in Odoo (Settings, Users) add the company of these records to the integration user's allowed companies, or name records of its own company in the connections file, then retry";
+const HIDDEN: &str = "a record rule of Odoo hides this from the integration user: in Odoo (Settings, Users) add the record's company to its allowed companies, or name records of its own company in the connections file, then retry";
 const ONE_COMPANY: &str = "name taxes, price list, carrier and warehouse of one company in the connection's `erp` table, or clear the Company field of the named record in Odoo, then retry";
 const VENDOR: &str = "in Odoo, add a vendor in the Purchase tab of the named product, or take the routes Buy and Replenish on Order off its Inventory tab, then retry";
 const WAREHOUSE: &str = "in Odoo (Inventory, Configuration, Warehouses) make a warehouse for the company of the orders, or name one as `erp.warehouse` in the connections file, then retry";
 const REQUIRED: &str = "in Odoo, a module or a customisation (Studio) made this field required: give it a default value or make it optional, then retry";
 
 /// The first that fits counts.
-const ALL: [Known; 23] = [
+const ALL: [Known; 24] = [
     known(
         "No rule has been found to replenish",
         "no_replenishment_rule",
@@ -122,16 +122,21 @@ const ALL: [Known; 23] = [
         REQUIRED,
     ),
     known(
-        "Note: this might be a multi-company issue",
-        "erp_missing_right",
-        COMPANIES,
+        "you have stumbled upon some top-secret records",
+        "erp_record_hidden",
+        HIDDEN,
+    ),
+    known("due to security restrictions", "erp_record_hidden", HIDDEN),
+    known(
+        "expected model",
+        "wrong_external_id",
+        "the external id belongs to a record of another kind: correct it in the connection's `erp` table of the connections file, then retry",
     ),
     known(
-        "you have stumbled upon some top-secret records",
-        "erp_missing_right",
-        RIGHTS,
+        "create recursive Partner hierarchies",
+        "customer_is_its_own_parent",
+        "in Odoo, take the customer's Company off one of its own addresses, then retry",
     ),
-    known("due to security restrictions", "erp_missing_right", RIGHTS),
 ];
 
 /// The rejection that one of Odoo's sentences means; none for one that is not known.
@@ -199,9 +204,14 @@ mod tests {
                 "required_field_missing",
             ),
             (
-                "Uh-oh! Looks like you have stumbled upon some top-secret records.\n\nSorry, Integration (id=6) doesn't have 'read' access to:\n- Warehouse (stock.warehouse)\n\nBlame the following rules:\n- Warehouse multi-company\n\nNote: this might be a multi-company issue. Switching company may help - in Odoo, not in real life!",
-                "erp_missing_right",
+                "Failed to write field sale.order.line.tax_ids\nUh-oh! Looks like you have stumbled upon some top-secret records.\n\nSorry, Integration (id=5) doesn't have 'read' access to:\n- Tax (account.tax)\n\nIf you really, really need access, perhaps you can win over your friendly administrator with a batch of freshly baked cookies.\n\nThis seems to be a multi-company issue, but you do not have access to the proper company to access the record anyhow.",
+                "erp_record_hidden",
             ),
+            (
+                "Invalid external ID shop.tax_10: expected model 'product.pricelist', found 'account.tax'",
+                "wrong_external_id",
+            ),
+            ("'Contacts require a name'", "customer_without_name"),
             ("Sundays are for rest", "erp_refused"),
         ] {
             assert_eq!(code(text), expected, "{text}");

@@ -289,7 +289,7 @@ async fn a_product_renumbered_since_is_never_sold_under_its_old_number(version: 
     for _ in 0..2 {
         let outcomes = write(&rig, &batch).await;
         assert!(outcomes[0].is_ok(), "{outcomes:?}");
-        assert_rejected(&outcomes[1], "unknown_sku");
+        assert_rejected(&outcomes[1], "archived_product");
         assert_rejected(&outcomes[2], "product_not_for_sale");
     }
     let held = held(&rig, &orders[0]);

@@ -348,6 +348,13 @@ fn stamp(lines: &mut [Line], known: usize, key: &str) {
 pub(crate) fn product_of(catalog: &Catalog, sku: &Sku, place: &str) -> Result<i64, Failure> {
     match catalog.products.get(sku) {
         Some(Product::One(id) | Product::Unsold(id)) => Ok(*id),
+        Some(Product::Archived) => Err(rejected(
+            "archived_product",
+            format!("{place} has SKU `{sku}`, whose product is archived in Odoo"),
+            format!(
+                "unarchive the product with the internal reference `{sku}` in Odoo (Products, filter Archived), or give the reference to the product that is sold instead, then retry"
+            ),
+        )),
         Some(Product::Several) => Err(rejected(
             "ambiguous_sku",
             format!("{place} has SKU `{sku}`, and several products in Odoo have it"),

@@ -130,7 +130,9 @@ fn settle_definitive(
 /// Texts of the reading of cells, which happens record by record, and of rights, which are the
 /// same for every record.
 fn is_definitive(message: &str) -> bool {
-    message.starts_with("No matching record found for") || is_right(message)
+    message.starts_with("No matching record found for")
+        || message.starts_with("Invalid external ID")
+        || is_right(message)
 }
 
 pub(crate) fn is_right(message: &str) -> bool {

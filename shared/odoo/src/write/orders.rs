@@ -330,7 +330,7 @@ fn translate(refusal: &Refusal, api: &Api<'_>, order: &Order) -> Failure {
             return rejected(
                 code,
                 format!(
-                    "order `{}` needs `{id}`, and Odoo has no record with that external id",
+                    "order `{}` needs `{id}`, and Odoo has no such record with that external id for the integration user",
                     order.number
                 ),
                 format!(
@@ -350,10 +350,17 @@ fn translate(refusal: &Refusal, api: &Api<'_>, order: &Order) -> Failure {
             "correct the number in the channel and replay the order, or make the customer in Odoo under the same name by hand",
         );
     }
-    if text.contains("'base.") {
+    let country = text
+        .split_once("'base.")
+        .and_then(|(_, rest)| rest.split_once('\''))
+        .map(|(country, _)| country.to_uppercase());
+    if let Some(country) = country {
         return rejected(
             "unknown_country",
-            format!("order `{}`: Odoo does not know its country", order.number),
+            format!(
+                "order `{}` has an address in `{country}`, a country that Odoo does not know",
+                order.number
+            ),
             "correct the address in the channel, then replay the order",
         );
     }

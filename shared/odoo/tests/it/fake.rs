@@ -99,7 +99,7 @@ impl World {
                 .map(|sku| {
                     let next = i64::try_from(self.products.len()).unwrap() + 1;
                     let known = self.products.entry(sku.as_str().unwrap().to_owned());
-                    json!({"id": known.or_insert(next), "default_code": sku, "sale_ok": true})
+                    json!({"id": known.or_insert(next), "default_code": sku, "sale_ok": true, "active": *sku != "SKU-OLD"})
                 })
                 .collect()),
             "res.partner/load" => {

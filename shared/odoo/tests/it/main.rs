@@ -253,9 +253,13 @@ async fn wrong_totals_and_unknown_products_never_reach_confirmation() {
         order(1),
         order_of(2, "SKU-NOPE", "10"),
         order_of(3, "SKU-1", "11"),
+        order_of(4, "SKU-OLD", "10"),
     ];
     let outcomes = odoo(&fake).write(&erp(), &batch(orders)).await;
-    assert_eq!(codes(&outcomes), ["done", "unknown_sku", "total_mismatch"]);
+    assert_eq!(
+        codes(&outcomes),
+        ["done", "unknown_sku", "total_mismatch", "archived_product"]
+    );
     assert_eq!(confirmed(&fake), 1);
     let detail = outcomes[2].as_ref().unwrap_err().detail();
     assert!(
