@@ -1,7 +1,8 @@
 //! One writer's process: the handler of `odoo-writer` with its real adapter, fed by the queue of the storm.
 //!
-//! A new sale order needs no claim, so nothing that the function keeps in DynamoDB is written here: its stores are in
-//! memory and die with the process. What must survive a kill is in Odoo, on the queue, and in the outcomes that were told.
+//! A new sale order needs no claim, so nothing that keeps orders right is in the function's stores: here they are in memory
+//! and die with the process. What must survive a kill is in Odoo, on the queue, and in the outcomes that were told. The
+//! pace, which writers share in DynamoDB to spare Odoo, is each process's own here: nothing keeps two from writing at once.
 
 use super::control::{Ask, Changes, Finish, Work};
 use crate::Stop;
