@@ -7,13 +7,15 @@
 //! |---|---|
 //! | `wire` | one call in both protocols |
 //! | `target` | the databases |
-//! | `cx` | what a case works with: orders of its own, its notes |
+//! | `cx` | what a case works with: calls, and its notes |
+//! | `draft` | orders of its own, as Waybill writes them |
 //! | `view` | an order with all that hangs on it, as a note |
 //! | `cases` | the cases, a file for each group |
 //! | `table` | case × database, and what differs |
 
 mod cases;
 mod cx;
+mod draft;
 mod table;
 mod target;
 mod view;

@@ -6,6 +6,7 @@ mod confirm;
 mod delivery;
 mod faults;
 mod invoices;
+mod lines;
 mod load;
 mod load_errors;
 mod lookup;
@@ -57,9 +58,10 @@ use cases;
 
 /// Every case.
 pub(super) fn all() -> impl Iterator<Item = &'static Case> {
-    let groups: [&'static [Case]; 14] = [
+    let groups: [&'static [Case]; 15] = [
         partners::CASES,
         load::CASES,
+        lines::CASES,
         load_errors::CASES,
         orders::CASES,
         lookup::CASES,

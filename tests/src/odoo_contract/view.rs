@@ -1,6 +1,7 @@
 //! An order with all that hangs on it, as a note: the same in every database that behaves alike.
 
-use super::cx::{Checked, Cx, PLACED, amount, id, id_list, link, text};
+use super::cx::{Checked, Cx, amount, id, id_list, link, text};
+use super::draft::PLACED;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 

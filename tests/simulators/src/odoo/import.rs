@@ -244,6 +244,17 @@ fn load_records(env: &mut Env<'_>, model: &str, batch: &[Pending]) -> Result<Vec
     for pending in batch {
         ids.push(existing(env, model, pending, update)?);
     }
+    if let Some(xid) = batch.iter().zip(&ids).find_map(|(pending, id)| {
+        pending
+            .xid
+            .as_ref()
+            .filter(|x| id.is_none() && x.contains(' '))
+    }) {
+        let text = format!(
+            "new row for relation \"ir_model_data\" violates check constraint \"ir_model_data_name_nospaces\"\nDETAIL:  Failing row contains ({xid}).\n"
+        );
+        return Err(Fault::new(Class::Operational, text));
+    }
     let mut seen = std::collections::BTreeSet::new();
     let doubled = batch.iter().zip(&ids).any(|(pending, id)| {
         id.is_none()
@@ -274,6 +285,7 @@ fn load_records(env: &mut Env<'_>, model: &str, batch: &[Pending]) -> Result<Vec
         env.check(model, Right::Create)?;
     }
     let mut loaded = Vec::with_capacity(batch.len());
+    let mut made = Vec::new();
     for (pending, id) in batch.iter().zip(ids) {
         let id = match id {
             Some(id) => id,
@@ -283,6 +295,7 @@ fn load_records(env: &mut Env<'_>, model: &str, batch: &[Pending]) -> Result<Vec
                 } else {
                     models::create(env, model, pending.vals.clone())?
                 };
+                made.push(id);
                 if let Some(xid) = &pending.xid {
                     env.db.put_xid(xid, Some((model, id, noupdate)));
                 }
@@ -290,6 +303,9 @@ fn load_records(env: &mut Env<'_>, model: &str, batch: &[Pending]) -> Result<Vec
             }
         };
         loaded.push(id);
+    }
+    for id in made.into_iter().filter(|_| model == "res.partner") {
+        models::share_address(env, id);
     }
     super::concurrency::check_conflict(env)?;
     Ok(loaded)

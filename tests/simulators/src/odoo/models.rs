@@ -90,6 +90,36 @@ fn create_partner(env: &mut Env<'_>, vals: Vals) -> Result<i64, Fault> {
     orm::insert(env, "res.partner", vals)
 }
 
+const ADDRESS: [&str; 6] = ["street", "street2", "zip", "city", "state_id", "country_id"];
+
+/// A contact below another has that one's address, and the first below one without an address gives it its own.
+///
+/// Odoo does so when all records of a call are made: two at once below one without an address give it none.
+pub(super) fn share_address(env: &mut Env<'_>, id: i64) {
+    let parent = env.db.id_in("res.partner", id, "parent_id");
+    if parent == 0 {
+        return;
+    }
+    let has = |env: &Env<'_>, id: i64| {
+        let mut all = ADDRESS.iter();
+        all.any(|field| truthy(env.db.get("res.partner", id, field)))
+    };
+    let (from, to) = if has(env, parent) {
+        if env.db.text("res.partner", id, "type") != "contact" {
+            return;
+        }
+        (parent, id)
+    } else if env.db.ids("res.partner", parent, "child_ids").len() == 1 && has(env, id) {
+        (id, parent)
+    } else {
+        return;
+    };
+    for field in ADDRESS {
+        let value = env.db.get("res.partner", from, field).clone();
+        env.db.set("res.partner", to, field, value);
+    }
+}
+
 fn create_order(env: &mut Env<'_>, mut vals: Vals) -> Result<i64, Fault> {
     let partner = vals.get("partner_id").and_then(Value::as_i64).unwrap_or(0);
     if vals.get("date_order").is_some_and(|date| !truthy(date)) {

@@ -242,7 +242,11 @@ pub(super) fn search_read(
 pub(super) fn create(env: &mut Env<'_>, model: &str, vals: Vals) -> Result<i64, Fault> {
     env.check(model, Right::Create)?;
     check_names(env, model, &vals)?;
-    models::create(env, model, vals)
+    let id = models::create(env, model, vals)?;
+    if model == "res.partner" {
+        models::share_address(env, id);
+    }
+    Ok(id)
 }
 
 pub(super) fn write(env: &mut Env<'_>, model: &str, ids: &[i64], vals: Vals) -> Result<(), Fault> {

@@ -1,7 +1,8 @@
 //! Calls that overlap, and answers that are lost.
 
 use super::cases;
-use crate::odoo_contract::cx::{Checked, Cx, Draft, Halt, ensure, ids, messages, text};
+use crate::odoo_contract::cx::{Checked, Cx, Halt, ensure, ids, messages, text};
+use crate::odoo_contract::draft::Draft;
 use crate::odoo_contract::wire::{Ask, Said};
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -1,7 +1,8 @@
 //! Confirming quotations.
 
 use super::cases;
-use crate::odoo_contract::cx::{Checked, Cx, PLACED, ensure, line, text};
+use crate::odoo_contract::cx::{Checked, Cx, ensure, text};
+use crate::odoo_contract::draft::{PLACED, line};
 use crate::odoo_contract::wire::{Ask, Said};
 use serde_json::json;
 
@@ -184,7 +185,7 @@ async fn a_missing_record(cx: &Cx<'_>) -> Checked {
     Ok(())
 }
 
-async fn with_lines(cx: &Cx<'_>, lines: Vec<crate::odoo_contract::cx::Line>) -> Checked {
+async fn with_lines(cx: &Cx<'_>, lines: Vec<crate::odoo_contract::draft::Line>) -> Checked {
     let partner = cx.partner().await?;
     let mut draft = cx.draft(&partner);
     draft.lines = lines;

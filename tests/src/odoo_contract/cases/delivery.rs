@@ -1,7 +1,8 @@
 //! Transfers: quantities, validation, backorders.
 
 use super::cases;
-use crate::odoo_contract::cx::{Checked, Cx, ensure, id, line, text};
+use crate::odoo_contract::cx::{Checked, Cx, ensure, id, text};
+use crate::odoo_contract::draft::line;
 use crate::odoo_contract::wire::{Ask, Said};
 use serde_json::{Value, json};
 

@@ -310,7 +310,7 @@ async fn a_cancelled_draft(cx: &Cx<'_>) -> Checked {
 async fn after_a_lowered_quantity(cx: &Cx<'_>) -> Checked {
     let order = cx.one_confirmed().await?;
     invoiced(cx, order).await?;
-    let first = super::load::first_line(cx, order).await?.to_string();
+    let first = super::lines::first_line(cx, order).await?.to_string();
     let fields = [".id", "product_uom_qty", "price_unit", "discount"];
     let said = cx
         .ask(cx.update(

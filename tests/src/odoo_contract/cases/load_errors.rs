@@ -1,7 +1,8 @@
 //! What `load` says of rows that it does not take.
 
 use super::cases;
-use crate::odoo_contract::cx::{Checked, Cx, Draft, ensure, ids, messages, text};
+use crate::odoo_contract::cx::{Checked, Cx, ensure, ids, messages, text};
+use crate::odoo_contract::draft::Draft;
 use crate::odoo_contract::wire::Said;
 use serde_json::{Value, json};
 
@@ -14,6 +15,8 @@ cases! { "load_errors":
     more_than_ten_failures_at_creation => "after ten failures at creation a warning without a record ends the search",
     more_than_ten_unreadable_rows => "unreadable cells are told for each record, however many",
     a_missing_customer => "an order without a customer is blamed alone",
+    an_unknown_customer => "an unknown customer is blamed on its own record",
+    a_space_in_an_external_id => "an external id with a space is refused",
     no_number => "a cell that is no number blames its record",
     unknown_column => "a column that Odoo does not have fails the call as a fault, not as a message",
     external_id_of_another_model => "an external id that names another kind of record is refused",
@@ -98,7 +101,7 @@ async fn unknown_database_id(cx: &Cx<'_>) -> Checked {
     let partner = cx.partner().await?;
     let mut draft = cx.draft(&partner);
     // Not in the catalogue: written as 0. A real id that is gone reads the same.
-    draft.lines = vec![crate::odoo_contract::cx::line("SKU-GONE", "1", "1")];
+    draft.lines = vec![crate::odoo_contract::draft::line("SKU-GONE", "1", "1")];
     let data: Vec<Value> = cx
         .order_rows(&draft)
         .into_iter()
@@ -225,6 +228,41 @@ async fn a_missing_customer(cx: &Cx<'_>) -> Checked {
     let blamed: Vec<u64> = records(&messages).into_iter().flatten().collect();
     ensure!(blamed.contains(&1), "records {blamed:?} are blamed");
     nothing_of(cx, &drafts).await
+}
+
+async fn an_unknown_customer(cx: &Cx<'_>) -> Checked {
+    let partner = cx.partner().await?;
+    let mut drafts = cx.drafts(&partner, 3);
+    if let Some(bad) = drafts.get_mut(1) {
+        "waybill_contract.nobody".clone_into(&mut bad.partner);
+    }
+    let said = cx.ask(cx.load_orders(&drafts)).await;
+    cx.note_load("answer", &said);
+    let messages = refused(&said)?;
+    let blamed: Vec<u64> = records(&messages).into_iter().flatten().collect();
+    ensure!(
+        blamed.iter().all(|r| *r == 1),
+        "records {blamed:?} are blamed"
+    );
+    nothing_of(cx, &drafts).await
+}
+
+async fn a_space_in_an_external_id(cx: &Cx<'_>) -> Checked {
+    let data = json!([[format!("{} x", cx.external_id("cu")), "Ada Example"]]);
+    let said = cx
+        .ask(cx.insert("res.partner", &["id", "name"], data))
+        .await;
+    let messages = refused(&said)?;
+    // The text is PostgreSQL's, with the row in it.
+    let told = messages
+        .iter()
+        .map(|m| text(m, "message"))
+        .collect::<String>();
+    cx.note(
+        "told by its constraint",
+        told.contains("ir_model_data_name_nospaces"),
+    );
+    Ok(())
 }
 
 async fn no_number(cx: &Cx<'_>) -> Checked {

@@ -16,6 +16,8 @@ cases! { "lookup":
     read_keeps_the_fields => "links are `[id, name]`, nothing is `false`, amounts are numbers",
     an_empty_search => "a search that finds nothing is an empty list",
     products_by_sku => "products are found by internal reference in one call",
+    orders_with_lines_and_products => "`web_read` gives orders, lines and what each product is called now in one call",
+    web_read_of_a_missing_record => "`web_read` fails where one record is gone",
     order_name_and_lists => "an order has a name, its invoices are a list of ids",
 }
 
@@ -282,5 +284,63 @@ async fn order_name_and_lists(cx: &Cx<'_>) -> Checked {
     for field in ["invoice_ids", "picking_ids", "commitment_date"] {
         cx.note(field, row.get(field).cloned());
     }
+    Ok(())
+}
+
+fn with_products(ids: &[i64]) -> Ask {
+    let product = json!({"fields": {"default_code": {}, "active": {}, "sale_ok": {}}});
+    let lines = json!({"fields": {
+        "display_type": {}, "product_uom_qty": {}, "price_unit": {}, "discount": {}, "write_uid": {}, "product_id": product,
+    }});
+    Ask::on("sale.order", "web_read", ids).arg(
+        "specification",
+        json!({
+            "name": {}, "state": {}, "amount_total": {}, "date_order": {}, "create_uid": {},
+            "currency_id": {"fields": {"name": {}}}, "order_line": lines,
+        }),
+    )
+}
+
+/// Without ids, names and dates, which differ.
+fn stripped(value: &Value) -> Value {
+    match value {
+        Value::Array(all) => all.iter().map(stripped).collect(),
+        Value::Object(map) => {
+            let kept = map
+                .iter()
+                .filter(|(k, _)| !["id", "name", "create_uid", "write_uid"].contains(&k.as_str()));
+            let kept = kept.map(|(k, v)| (k.clone(), stripped(v)));
+            Value::Object(kept.collect())
+        }
+        other => other.clone(),
+    }
+}
+
+async fn orders_with_lines_and_products(cx: &Cx<'_>) -> Checked {
+    let partner = cx.partner().await?;
+    let ids = cx.quotations(&cx.drafts(&partner, 2)).await?;
+    let found = cx.get("reading", with_products(&ids)).await?;
+    cx.note("orders", stripped(&found));
+    let code = found.pointer("/0/order_line/0/product_id/default_code");
+    ensure!(code == Some(&json!("SKU-0001")), "{found}");
+    let by = found.pointer("/0/order_line/0/write_uid");
+    ensure!(
+        by == Some(&json!(cx.target.wire.user)),
+        "the line is written by {by:?}"
+    );
+    let currency = found.pointer("/0/currency_id/name");
+    ensure!(currency == Some(&json!("EUR")), "{found}");
+    Ok(())
+}
+
+async fn web_read_of_a_missing_record(cx: &Cx<'_>) -> Checked {
+    let partner = cx.partner().await?;
+    let mut ids = cx.quotations(&cx.drafts(&partner, 1)).await?;
+    ids.push(987_654_321);
+    let said = cx.ask(with_products(&ids)).await;
+    cx.note_said("answer", &said);
+    let is_missing =
+        matches!(&said, Said::Fault { name, .. } if name == "odoo.exceptions.MissingError");
+    ensure!(is_missing, "a MissingError is expected, not {said:?}");
     Ok(())
 }

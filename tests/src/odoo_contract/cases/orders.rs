@@ -1,7 +1,8 @@
 //! Totals, taxes and currencies of orders.
 
 use super::cases;
-use crate::odoo_contract::cx::{Checked, Cx, Line, amount, ensure, line};
+use crate::odoo_contract::cx::{Checked, Cx, amount, ensure};
+use crate::odoo_contract::draft::{Line, line};
 use crate::odoo_contract::target::TAX_INCLUDED;
 use crate::odoo_contract::wire::Ask;
 use serde_json::{Value, json};

@@ -11,6 +11,11 @@ cases! { "partners":
     updates_are_written => "an update writes the given columns only",
     the_same_customer_twice_in_a_call => "a customer of two orders in one call is one record",
     countries_and_regions => "countries are found by code, regions by code and country",
+    found_by_what_is_known_of_them => "customers are found by e-mail address, reference, phone and VAT number, however these are written",
+    a_contact_of_a_company_that_is_there => "a contact is made below a company that is named by its database id",
+    an_address_goes_to_a_customer_without_one => "a customer without an address is given that of the first address below it",
+    two_names_of_one_link => "one column names a link in one way: two are refused",
+    a_blocked_customer => "up to 18 a customer can be blocked, which stops no call: Waybill reads it",
     a_region_of_another_country => "what Odoo says to a region that is not of the country",
 }
 
@@ -218,4 +223,170 @@ async fn a_region_of_another_country(cx: &Cx<'_>) -> Checked {
         Some(ids) => note(cx, "partners", &ids).await,
         None => Ok(()),
     }
+}
+
+async fn found_by_what_is_known_of_them(cx: &Cx<'_>) -> Checked {
+    let reference = cx.word("R");
+    let email = format!("Ada.{}@Example.org", cx.token);
+    let columns = ["id", "type", "is_company", "name", "ref", "email", "phone"];
+    let data = json!([
+        [
+            cx.external_id("cu"),
+            "contact",
+            "True",
+            "Ada Ltd",
+            reference,
+            email,
+            "+49 (30) 12-34"
+        ],
+        [
+            cx.external_id("ad"),
+            "delivery",
+            "",
+            "Ada Ltd, gate 2",
+            reference,
+            email,
+            "+49 (30) 12-34"
+        ],
+    ]);
+    let ids = cx
+        .loaded("loading", cx.insert("res.partner", &columns, data))
+        .await?;
+    let kind = json!(["type", "not in", ["delivery", "invoice", "other"]]);
+    let ours = json!(["ref", "=", reference]);
+    for (name, leaf) in [
+        (
+            "e-mail",
+            json!(["email_normalized", "in", [email.to_lowercase()]]),
+        ),
+        ("reference", json!(["ref", "in", [reference]])),
+        ("phone", json!(["phone", "=ilike", "%4%9%3%0%1%2%3%4%"])),
+    ] {
+        let found = cx
+            .rows(
+                "res.partner",
+                json!([kind, leaf, ours]),
+                &["parent_id", "email_normalized", "phone", "vat", "ref"],
+            )
+            .await?;
+        let found: Vec<i64> = found.iter().map(crate::odoo_contract::cx::id).collect();
+        ensure!(
+            Some(&found) == ids.get(..1).map(<[i64]>::to_vec).as_ref(),
+            "by {name}: {found:?}, not the first of {ids:?}"
+        );
+    }
+    let mobile = cx
+        .ask(
+            Ask::of("res.partner", "search_read")
+                .arg("domain", json!([ours]))
+                .kw("fields", json!(["mobile"])),
+        )
+        .await;
+    cx.note_said("mobile", &mobile);
+    Ok(())
+}
+
+async fn a_contact_of_a_company_that_is_there(cx: &Cx<'_>) -> Checked {
+    let company = json!([[
+        cx.external_id("cu"),
+        "contact",
+        "True",
+        "Example Ltd",
+        "1 Main St",
+        "base.us"
+    ]]);
+    let fields = [
+        "id",
+        "type",
+        "is_company",
+        "name",
+        "street",
+        "country_id/id",
+    ];
+    let ids = cx
+        .loaded(
+            "loading a company",
+            cx.insert("res.partner", &fields, company),
+        )
+        .await?;
+    let above = ids.first().copied().unwrap_or_default().to_string();
+    let contact = json!([[cx.external_id("cu"), above, "contact", "Ada Example"]]);
+    let fields = ["id", "parent_id/.id", "type", "name"];
+    let contact = cx
+        .loaded(
+            "loading a contact",
+            cx.insert("res.partner", &fields, contact),
+        )
+        .await?;
+    note(cx, "partners", &[ids, contact].concat()).await
+}
+
+async fn an_address_goes_to_a_customer_without_one(cx: &Cx<'_>) -> Checked {
+    let word = |kind| cx.external_id(kind);
+    let (customer, home, work) = (word("cu"), word("ad"), word("ad"));
+    let (other, alone) = (word("cu"), word("ad"));
+    let fields = [
+        "id",
+        "parent_id/id",
+        "type",
+        "name",
+        "street",
+        "country_id/id",
+    ];
+    let data = json!([
+        [customer, "", "contact", "Ada Example", "", ""],
+        [
+            home,
+            customer,
+            "delivery",
+            "At home",
+            "1 Main St",
+            "base.us"
+        ],
+        [work, customer, "invoice", "At work", "2 High St", "base.de"],
+        [other, "", "contact", "Bob Example", "", ""],
+        [alone, other, "delivery", "At Bob's", "3 Low St", "base.us"],
+    ]);
+    let ids = cx
+        .loaded("loading", cx.insert("res.partner", &fields, data))
+        .await?;
+    note(cx, "partners", &ids).await
+}
+
+async fn two_names_of_one_link(cx: &Cx<'_>) -> Checked {
+    let above = cx.partner().await?;
+    let data = json!([[cx.external_id("cu"), above, "", "Ada Example"]]);
+    let fields = ["id", "parent_id/id", "parent_id/.id", "name"];
+    let said = cx.ask(cx.insert("res.partner", &fields, data)).await;
+    cx.note_load("answer", &said);
+    ensure!(ids(&said).is_none(), "two names of one link are taken");
+    Ok(())
+}
+
+async fn a_blocked_customer(cx: &Cx<'_>) -> Checked {
+    if !cx.is_17() {
+        return Err(crate::odoo_contract::cx::Halt::Skipped(
+            "19 has no blocking message".to_owned(),
+        ));
+    }
+    let partner = cx.partner().await?;
+    let block = cx.update(
+        "res.partner",
+        &["id", "sale_warn", "sale_warn_msg"],
+        json!([[partner, "Blocking Message", "Pays late"]]),
+    );
+    cx.loaded("blocking", block).await?;
+    let ids = cx.confirmed(&cx.drafts(&partner, 1)).await?;
+    let specification =
+        json!({"state": {}, "partner_id": {"fields": {"sale_warn": {}, "sale_warn_msg": {}}}});
+    let found = cx
+        .get(
+            "reading",
+            Ask::on("sale.order", "web_read", &ids).arg("specification", specification),
+        )
+        .await?;
+    let block = found.pointer("/0/partner_id/sale_warn").cloned();
+    ensure!(block == Some(json!("block")), "{found}");
+    cx.note("state", found.pointer("/0/state").cloned());
+    Ok(())
 }

@@ -1,7 +1,8 @@
 //! Counts and availability.
 
 use super::cases;
-use crate::odoo_contract::cx::{Checked, Cx, amount, ensure, ids, line, messages, text};
+use crate::odoo_contract::cx::{Checked, Cx, amount, ensure, ids, messages, text};
+use crate::odoo_contract::draft::line;
 use crate::odoo_contract::wire::{Ask, Said};
 use serde_json::json;
 
