@@ -1,6 +1,7 @@
 //! The cases, a file for each group.
 
 mod cancel;
+mod check;
 mod concurrency;
 mod confirm;
 mod delivery;
@@ -58,7 +59,7 @@ use cases;
 
 /// Every case.
 pub(super) fn all() -> impl Iterator<Item = &'static Case> {
-    let groups: [&'static [Case]; 15] = [
+    let groups: [&'static [Case]; 16] = [
         partners::CASES,
         load::CASES,
         lines::CASES,
@@ -74,6 +75,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Case> {
         stock::CASES,
         rights::CASES,
         faults::CASES,
+        check::CASES,
     ];
     groups.into_iter().flatten()
 }

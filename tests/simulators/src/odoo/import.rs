@@ -304,9 +304,7 @@ fn load_records(env: &mut Env<'_>, model: &str, batch: &[Pending]) -> Result<Vec
         };
         loaded.push(id);
     }
-    for id in made.into_iter().filter(|_| model == "res.partner") {
-        models::share_address(env, id);
-    }
+    models::created(env, model, &made)?;
     super::concurrency::check_conflict(env)?;
     Ok(loaded)
 }

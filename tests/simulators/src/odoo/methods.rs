@@ -377,7 +377,12 @@ pub(super) fn run(env: &mut Env<'_>, call: &Call) -> Result<Value, Fault> {
         "has_group" => Ok(json!(
             env.in_group(call.value("group_ext_id").as_str().unwrap_or_default())
         )),
-        "fields_get" => fields_get(env, model, &texts(call.args.get("allfields"))),
+        "fields_get" => fields_get(
+            env,
+            model,
+            &texts(call.args.get("allfields")),
+            &texts(call.args.get("attributes")),
+        ),
         "name_search" => name_search(env, model, call),
         "read_group" | "formatted_read_group" => quants::groups(env, model, &call.args),
         "action_confirm" => sale::action_confirm(env, ids),
@@ -510,7 +515,12 @@ fn check_object_reference(env: &Env<'_>, call: &Call) -> Result<Value, Fault> {
     Ok(json!([row.model, id]))
 }
 
-fn fields_get(env: &Env<'_>, model: &str, wanted: &[String]) -> Result<Value, Fault> {
+fn fields_get(
+    env: &Env<'_>,
+    model: &str,
+    wanted: &[String],
+    attributes: &[String],
+) -> Result<Value, Fault> {
     env.check(model, Right::Read)?;
     let Some(known) = env.world.schema.model(model) else {
         return Ok(json!({}));
@@ -524,6 +534,9 @@ fn fields_get(env: &Env<'_>, model: &str, wanted: &[String]) -> Result<Value, Fa
             // 19 shows no limit of prices, though it rounds them in its forms.
             let unlimited = name == "price_unit" && env.version() == Version::V19;
             map.insert("digits".into(), if unlimited { json!(false) } else { json!([16, 2]) });
+        }
+        if let (false, Some(map)) = (attributes.is_empty(), one.as_object_mut()) {
+            map.retain(|key, _| attributes.contains(key));
         }
         (name.clone(), one)
     });

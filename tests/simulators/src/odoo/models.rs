@@ -95,7 +95,7 @@ const ADDRESS: [&str; 6] = ["street", "street2", "zip", "city", "state_id", "cou
 /// A contact below another has that one's address, and the first below one without an address gives it its own.
 ///
 /// Odoo does so when all records of a call are made: two at once below one without an address give it none.
-pub(super) fn share_address(env: &mut Env<'_>, id: i64) {
+fn share_address(env: &mut Env<'_>, id: i64) {
     let parent = env.db.id_in("res.partner", id, "parent_id");
     if parent == 0 {
         return;
@@ -171,12 +171,25 @@ fn create_order(env: &mut Env<'_>, mut vals: Vals) -> Result<i64, Fault> {
         .unwrap_or(env.now);
     vals.entry("validity_date".into())
         .or_insert_with(|| Value::from(until.strftime("%Y-%m-%d").to_string()));
-    let confirmed = vals.get("state").and_then(Value::as_str) == Some("sale");
-    let id = orm::insert(env, "sale.order", vals)?;
-    if confirmed {
-        sale::launch(env, &[id])?;
+    orm::insert(env, "sale.order", vals)
+}
+
+/// What follows when all records of a call are made: addresses shared below a contact, orders made as confirmed launched.
+pub(super) fn created(env: &mut Env<'_>, model: &str, ids: &[i64]) -> Result<(), Fault> {
+    match model {
+        "res.partner" => {
+            for id in ids {
+                share_address(env, *id);
+            }
+        }
+        "sale.order" => {
+            let is_confirmed = |id: &i64| env.db.text("sale.order", *id, "state") == "sale";
+            let confirmed: Vec<i64> = ids.iter().copied().filter(is_confirmed).collect();
+            sale::launch(env, &confirmed)?;
+        }
+        _ => {}
     }
-    Ok(id)
+    Ok(())
 }
 
 /// The contact's address of a kind, or the contact itself: Odoo's `address_get`.

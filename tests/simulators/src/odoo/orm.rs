@@ -243,9 +243,7 @@ pub(super) fn create(env: &mut Env<'_>, model: &str, vals: Vals) -> Result<i64, 
     env.check(model, Right::Create)?;
     check_names(env, model, &vals)?;
     let id = models::create(env, model, vals)?;
-    if model == "res.partner" {
-        models::share_address(env, id);
-    }
+    models::created(env, model, &[id])?;
     Ok(id)
 }
 

@@ -88,9 +88,8 @@ async fn one_of_the_batch_is_cancelled(cx: &Cx<'_>) -> Checked {
     Ok(())
 }
 
-async fn a_failure_deep_inside(cx: &Cx<'_>) -> Checked {
-    let partner = cx.partner().await?;
-    // A customer whose goods go to a place that no rule serves.
+/// A customer whose goods go to a place that no rule serves.
+pub(super) async fn stranger(cx: &Cx<'_>) -> Checked<String> {
     let nowhere = cx
         .rows(
             "stock.location",
@@ -109,6 +108,12 @@ async fn a_failure_deep_inside(cx: &Cx<'_>) -> Checked {
         json!([[stranger, nowhere.to_string()]]),
     );
     cx.loaded("giving the customer another place", set).await?;
+    Ok(stranger)
+}
+
+async fn a_failure_deep_inside(cx: &Cx<'_>) -> Checked {
+    let partner = cx.partner().await?;
+    let stranger = stranger(cx).await?;
     let mut drafts = cx.drafts(&partner, 3);
     if let Some(bad) = drafts.get_mut(2) {
         bad.partner = stranger;
