@@ -5,6 +5,7 @@
 //! | [`rig`] | the simulators in this process, the adapters pointed at them, a receiver of webhooks |
 //! | [`odoo`] | orders in batches: totals, isolation, confirm, lost answers; both protocols |
 //! | [`odoo_flow`] | what follows an order in Odoo: deliveries, returns, credit notes, amendments |
+//! | [`odoo_money`] | invoices and payments in Odoo, before, with and after each other |
 //! | [`canonical`], [`easypost`], [`shipbob`], [`shopify`], [`stripe`], [`zendesk`] | every command of the partner, its faults and refusals |
 //! | [`webhooks`] | what the simulators sign is verified and read into the facts |
 //!
@@ -15,6 +16,7 @@ mod easypost;
 mod odoo;
 mod odoo_customers;
 mod odoo_flow;
+mod odoo_money;
 mod rig;
 mod shipbob;
 mod shopify;

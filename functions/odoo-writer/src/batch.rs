@@ -218,6 +218,8 @@ fn erp_of(command: &Command) -> Option<&ConnectionId> {
         Command::CancelSaleOrder(c) => Some(&c.erp),
         Command::RegisterDelivery(c) => Some(&c.erp),
         Command::ReceiveReturn(c) => Some(&c.erp),
+        Command::CreateInvoice(c) => Some(&c.erp),
+        Command::RegisterPayment(c) => Some(&c.erp),
         Command::CreateCreditNote(c) => Some(&c.erp),
         Command::ReverseCreditNote(c) => Some(&c.erp),
         Command::SetStock(c) => Some(&c.erp),
@@ -236,8 +238,8 @@ fn odoo_model(kind: RefKind) -> Option<&'static str> {
         RefKind::SaleOrder => Some("sale.order"),
         RefKind::Picking => Some("stock.picking"),
         RefKind::AccountMove => Some("account.move"),
+        RefKind::Payment => Some("account.payment"),
         RefKind::OrderNumber
-        | RefKind::Payment
         | RefKind::Refund
         | RefKind::FulfillmentOrder
         | RefKind::Shipment

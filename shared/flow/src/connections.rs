@@ -11,6 +11,7 @@ pub use check::ConnectionsError;
 pub use overrides::Override;
 pub use settings::{
     CarrierMapping, ChannelSettings, CustomerKey, ErpProtocol, ErpSettings, HelpdeskSettings,
+    InvoicingPolicy,
     PaymentGate, Route, StageMinutes, TaxMapping, TotalsPolicy, WarehouseSettings,
 };
 
@@ -88,6 +89,15 @@ impl PartnerKind {
             Self::Zendesk => "zendesk",
             Self::Canonical => "canonical",
             Self::Odoo => "odoo",
+        }
+    }
+
+    /// Whether it tells payments: a channel that does is not booked for what it states.
+    #[must_use]
+    pub fn tells_payments(self) -> bool {
+        match self {
+            Self::Stripe | Self::Canonical => true,
+            Self::Shopify | Self::Shipbob | Self::Easypost | Self::Zendesk | Self::Odoo => false,
         }
     }
 

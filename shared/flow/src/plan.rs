@@ -5,6 +5,7 @@
 //! answers. At most one ERP effect of an order is under way at a time.
 
 mod erp;
+mod finance;
 mod fulfillment;
 pub mod keys;
 mod status;
@@ -52,7 +53,9 @@ pub fn wanted(view: &View<'_>) -> Vec<Wanted> {
     erp::deliveries(view, &mut wanted);
     erp::returns(view, &mut wanted);
     status::refunds(view, &mut wanted);
-    erp::credit_notes(view, &mut wanted);
+    finance::invoices(view, &mut wanted);
+    finance::payments(view, &mut wanted);
+    finance::credit_notes(view, &mut wanted);
     status::tracking(view, &mut wanted);
     status::channel(view, &mut wanted);
     wanted
@@ -151,6 +154,8 @@ fn remember_content(state: &mut OrderState, command: &Command) {
         }
         Command::CancelSaleOrder(_)
         | Command::ReceiveReturn(_)
+        | Command::CreateInvoice(_)
+        | Command::RegisterPayment(_)
         | Command::CreateCreditNote(_)
         | Command::ReverseCreditNote(_)
         | Command::SetStock(_)

@@ -83,6 +83,16 @@ impl<'a> View<'a> {
     /// Whether the payment gate is open (features V2).
     #[must_use]
     pub fn is_paid(&self) -> bool {
+        match self.settings.payment_gate {
+            PaymentGate::None => true,
+            PaymentGate::Paid => self.is_paid_at(PaymentStatus::Captured),
+            PaymentGate::Authorized => self.is_paid_at(PaymentStatus::Authorized),
+        }
+    }
+
+    /// Whether all that is owed is paid, or at least reserved if `needed` is so.
+    #[must_use]
+    pub fn is_paid_at(&self, needed: PaymentStatus) -> bool {
         let order = self.order;
         let due = order
             .totals
@@ -91,15 +101,10 @@ impl<'a> View<'a> {
             .unwrap_or(order.totals.total);
         let stated = match order.payment {
             OrderPayment::Paid | OrderPayment::PartiallyRefunded | OrderPayment::Refunded => true,
-            OrderPayment::Authorized => self.settings.payment_gate == PaymentGate::Authorized,
+            OrderPayment::Authorized => needed == PaymentStatus::Authorized,
             OrderPayment::Pending | OrderPayment::PartiallyPaid | OrderPayment::Voided => false,
         };
-        let gate_needs = match self.settings.payment_gate {
-            PaymentGate::None => return true,
-            PaymentGate::Paid => PaymentStatus::Captured,
-            PaymentGate::Authorized => PaymentStatus::Authorized,
-        };
-        let told = Amount::sum(self.payments(gate_needs).map(|p| p.amount.amount));
+        let told = Amount::sum(self.payments(needed).map(|p| p.amount.amount));
         stated || due.is_zero() || told.is_some_and(|sum| !sum.is_zero() && sum >= due)
     }
 

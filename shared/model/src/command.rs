@@ -9,6 +9,7 @@ use crate::payment::RefundLine;
 use crate::returns::Return;
 use crate::shipment::{Shipment, ShippedLine};
 use crate::stock::StockLevel;
+use crate::time::Instant;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,12 @@ pub enum Command {
     /// Receive returned goods into stock.
     #[serde(rename = "waybill.return.receive")]
     ReceiveReturn(ReceiveReturn),
+    /// Invoice what can be invoiced, and post it.
+    #[serde(rename = "waybill.invoice.create")]
+    CreateInvoice(CreateInvoice),
+    /// Book money that came or went back, on the order's invoices where there are any.
+    #[serde(rename = "waybill.payment.register")]
+    RegisterPayment(RegisterPayment),
     /// Invoice if needed, credit what was refunded, and post it.
     #[serde(rename = "waybill.credit_note.create")]
     CreateCreditNote(CreateCreditNote),
@@ -110,6 +117,8 @@ command_kinds! {
     CancelSaleOrder => "waybill.sale_order.cancel", Erp;
     RegisterDelivery => "waybill.delivery.register", Erp;
     ReceiveReturn => "waybill.return.receive", Erp;
+    CreateInvoice => "waybill.invoice.create", Erp;
+    RegisterPayment => "waybill.payment.register", Erp;
     CreateCreditNote => "waybill.credit_note.create", Erp;
     ReverseCreditNote => "waybill.credit_note.reverse", Erp;
     SetStock => "waybill.stock.set", ErpBulk;
@@ -182,6 +191,47 @@ pub struct ReceiveReturn {
     pub erp: ConnectionId,
     /// What came back; its lines' dispositions are final.
     pub returned: Return,
+}
+
+/// Content of [`Command::CreateInvoice`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct CreateInvoice {
+    /// The Odoo to write to.
+    pub erp: ConnectionId,
+}
+
+/// Content of [`Command::RegisterPayment`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct RegisterPayment {
+    /// The Odoo to write to.
+    pub erp: ConnectionId,
+    /// Which way the money went.
+    pub direction: PaymentDirection,
+    /// The gateway's id of the payment, the refund's own id, `gift_card`, or `channel` for money
+    /// that the channel took itself: unique per order and direction.
+    pub id: ExternalId,
+    /// Who moved the money.
+    pub gateway: ConnectionId,
+    /// The way of paying, where it is known.
+    pub method: Option<String>,
+    /// How much, positive.
+    pub amount: Money,
+    /// When: the day it is booked on.
+    pub at: Instant,
+}
+
+/// Which way money went.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentDirection {
+    /// From the customer.
+    Received,
+    /// To the customer.
+    PaidBack,
 }
 
 /// Content of [`Command::CreateCreditNote`].

@@ -4,6 +4,7 @@ use crate::id::{ConnectionId, ExternalId, LineId, Sku};
 use crate::money::{Amount, Money};
 use crate::order::Version;
 use crate::quantity::Quantity;
+use crate::time::Instant;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,12 @@ pub struct Payment {
     pub amount: Money,
     /// The gateway's version.
     pub version: Version,
+    /// When the money was taken, where the gateway says; the day it is booked on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paid_at: Option<Instant>,
+    /// The way of paying as the gateway names it, such as `card` or `klarna`, where it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
 }
 
 /// Where a payment stands. The order of the variants breaks ties between equal versions.
@@ -66,6 +73,9 @@ pub struct Refund {
     pub shipping: Amount,
     /// The source's version.
     pub version: Version,
+    /// When the money went back, where the source says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refunded_at: Option<Instant>,
 }
 
 /// Goods that a refund is for.

@@ -145,6 +145,14 @@ impl Api<'_> {
                     .context("mode", json!("update"))
                     .context("noupdate", json!(true));
             }
+            // 18 and later make no journal entry for a payment without this, where the accounting
+            // app is installed; without an entry it can be set off against no invoice.
+            LoadMode::Payment => {
+                call = call
+                    .context("mode", json!("update"))
+                    .context("noupdate", json!(true))
+                    .context("force_payment_move", json!(true));
+            }
             LoadMode::Update => {}
             LoadMode::Count => call = call.context("inventory_mode", json!(true)),
         }
@@ -287,6 +295,8 @@ pub(crate) enum LoadMode {
     InsertOnly,
     /// Writes the given columns.
     Update,
+    /// As [`LoadMode::InsertOnly`], for payments.
+    Payment,
     /// Writes counts of stock.
     Count,
 }

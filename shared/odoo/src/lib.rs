@@ -15,7 +15,7 @@
 //!
 //! The connection's secret holds the integration user's key as `api.key`. Its user needs Sales:
 //! all documents, Contact creation, Inventory user (17 and 18: administrator, to set stock), and
-//! Invoicing for credit notes.
+//! Invoicing for invoices, payments and credit notes.
 //!
 //! Settings of the connection that only this adapter reads (`settings` in the connections file):
 //! `quarantine_location` and `scrap_location`, external ids of the locations that returned goods

@@ -7,11 +7,14 @@ pub(crate) mod credit;
 pub(crate) mod delivery;
 pub(crate) mod fresh;
 pub(crate) mod invoices;
+pub(crate) mod issue;
 pub(crate) mod load;
 pub(crate) mod orders;
 pub(crate) mod partners;
+pub(crate) mod payments;
 pub(crate) mod resolve;
 pub(crate) mod returns;
+mod settle;
 pub(crate) mod stock;
 pub(crate) mod totals;
 pub(crate) mod transfer;
@@ -57,6 +60,8 @@ pub(crate) async fn write(writer: Writer<'_>, batch: &[ErpCommand]) -> Vec<Outco
     let mut cancels = Vec::new();
     let mut deliveries: Places<'_, _> = Vec::new();
     let mut returns = Vec::new();
+    let mut invoices = Vec::new();
+    let mut payments: Places<'_, _> = Vec::new();
     let mut credits = Vec::new();
     let mut reversals = Vec::new();
     let mut counts = Vec::new();
@@ -68,6 +73,8 @@ pub(crate) async fn write(writer: Writer<'_>, batch: &[ErpCommand]) -> Vec<Outco
             Command::CancelSaleOrder(_) => cancels.push((index, correlation)),
             Command::RegisterDelivery(c) => deliveries.push((index, correlation, &c.shipment)),
             Command::ReceiveReturn(c) => returns.push((index, correlation, &c.returned)),
+            Command::CreateInvoice(_) => invoices.push((index, correlation)),
+            Command::RegisterPayment(c) => payments.push((index, correlation, c)),
             Command::CreateCreditNote(c) => credits.push((index, correlation, c)),
             Command::ReverseCreditNote(c) => reversals.push((index, correlation, c)),
             Command::SetStock(c) => counts.push((index, c)),
@@ -103,6 +110,16 @@ pub(crate) async fn write(writer: Writer<'_>, batch: &[ErpCommand]) -> Vec<Outco
     for (index, correlation, returned) in returns {
         let done = returns::receive(writer, correlation, returned).await;
         outcomes.insert(index, done);
+    }
+    if !invoices.is_empty() {
+        let orders: Vec<_> = invoices.iter().map(|(_, c)| *c).collect();
+        let done = issue::issue(writer.api, &orders).await;
+        outcomes.extend(invoices.iter().map(|(i, _)| *i).zip(done));
+    }
+    for round in rounds(payments) {
+        let booked: Vec<_> = round.iter().map(|(_, c, p)| (*c, *p)).collect();
+        let done = payments::register(writer.api, &booked).await;
+        outcomes.extend(round.iter().map(|(i, _, _)| *i).zip(done));
     }
     for (index, correlation, command) in credits {
         let done = credit::create(writer, correlation, command).await;

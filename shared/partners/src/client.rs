@@ -142,6 +142,8 @@ pub fn target(command: &Command) -> Option<&ConnectionId> {
         | Command::CancelSaleOrder(_)
         | Command::RegisterDelivery(_)
         | Command::ReceiveReturn(_)
+        | Command::CreateInvoice(_)
+        | Command::RegisterPayment(_)
         | Command::CreateCreditNote(_)
         | Command::ReverseCreditNote(_)
         | Command::SetStock(_) => None,

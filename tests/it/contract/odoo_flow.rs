@@ -18,12 +18,12 @@ use waybill_simulators::odoo::Version;
 use waybill_simulators::sim::Sim;
 use waybill_testkit::build::{connection, units};
 
-fn data<T: serde::de::DeserializeOwned>(mut value: Value) -> T {
+pub(super) fn data<T: serde::de::DeserializeOwned>(mut value: Value) -> T {
     value["erp"] = "odoo-main".into();
     serde_json::from_value(value).unwrap()
 }
 
-fn ship(order: &Order, id: &str, goods: &[(&str, &str)]) -> ErpCommand {
+pub(super) fn ship(order: &Order, id: &str, goods: &[(&str, &str)]) -> ErpCommand {
     let lines: Vec<Value> = goods
         .iter()
         .map(|(sku, quantity)| json!({"line_id": null, "sku": sku, "quantity": quantity}))
@@ -46,7 +46,12 @@ fn receive(order: &Order, id: &str, sku: &str, quantity: &str) -> ErpCommand {
     erp_command(order, &effect, Command::ReceiveReturn(content))
 }
 
-fn credit(order: &Order, id: &str, amount: &str, goods: &[(&str, &str, &str)]) -> ErpCommand {
+pub(super) fn credit(
+    order: &Order,
+    id: &str,
+    amount: &str,
+    goods: &[(&str, &str, &str)],
+) -> ErpCommand {
     let lines: Vec<Value> = goods
         .iter()
         .map(|(sku, quantity, amount)| {
@@ -62,13 +67,13 @@ fn credit(order: &Order, id: &str, amount: &str, goods: &[(&str, &str, &str)]) -
     erp_command(order, &effect, Command::CreateCreditNote(content))
 }
 
-fn undo(order: &Order, id: &str) -> ErpCommand {
+pub(super) fn undo(order: &Order, id: &str) -> ErpCommand {
     let content: ReverseCreditNote = data(json!({ "refund_id": id }));
     let effect = format!("credit_note_reversal/{id}");
     erp_command(order, &effect, Command::ReverseCreditNote(content))
 }
 
-fn amend(order: &Order) -> ErpCommand {
+pub(super) fn amend(order: &Order) -> ErpCommand {
     let content = CreateSaleOrder {
         erp: connection("odoo-main"),
         order: order.clone(),
@@ -76,7 +81,7 @@ fn amend(order: &Order) -> ErpCommand {
     erp_command(order, "amend", Command::AmendSaleOrder(content))
 }
 
-async fn done(rig: &Rig, command: &ErpCommand) {
+pub(super) async fn done(rig: &Rig, command: &ErpCommand) {
     let outcome = write_one(rig, command).await;
     assert!(
         outcome.is_ok(),
@@ -85,14 +90,14 @@ async fn done(rig: &Rig, command: &ErpCommand) {
     );
 }
 
-const ALL: [(&str, &str); 2] = [("SKU-0001", "2"), ("SKU-0002", "1")];
+pub(super) const ALL: [(&str, &str); 2] = [("SKU-0001", "2"), ("SKU-0002", "1")];
 
 fn pickings(rig: &Rig, order: &Order) -> Vec<Value> {
     held(rig, order)["pickings"].as_array().unwrap().clone()
 }
 
 /// Totals of posted credit notes.
-fn credited(rig: &Rig) -> Vec<String> {
+pub(super) fn credited(rig: &Rig) -> Vec<String> {
     let state = rig.state(Sim::Odoo);
     let notes = state["credit_notes"].as_array().unwrap();
     let posted = notes.iter().filter(|n| n["state"] == "posted");

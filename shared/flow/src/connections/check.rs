@@ -1,5 +1,6 @@
 //! Reading and checking the connections file: all faults at once.
 
+use super::settings::DEFAULT_JOURNAL;
 use super::{Connection, Connections, ErpSettings};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -153,6 +154,7 @@ fn check_connection(
     }
     if let Some(erp) = &connection.erp {
         check_erp(id, erp, faults);
+        check_journals(id, erp, all, faults);
     }
 }
 
@@ -168,6 +170,40 @@ fn check_erp(id: &ConnectionId, erp: &ErpSettings, faults: &mut Vec<String>) {
             "connection `{id}`: `erp.writers` is {}: 1 to 20 at once are possible, 2 is best",
             erp.writers
         ));
+    }
+}
+
+/// A key that is no connection is a way of paying, of which gateways have many.
+fn check_journals(
+    id: &ConnectionId,
+    erp: &ErpSettings,
+    all: &BTreeMap<ConnectionId, Connection>,
+    faults: &mut Vec<String>,
+) {
+    let journals = &erp.payment_journals;
+    if !journals.is_empty() && !journals.contains_key(DEFAULT_JOURNAL) {
+        faults.push(format!(
+            "connection `{id}`: `erp.payment_journals` has no `{DEFAULT_JOURNAL}`: name the journal of payments that no other entry is for"
+        ));
+    }
+    for (key, journal) in journals {
+        if !journal
+            .split_once('.')
+            .is_some_and(|(module, name)| !module.is_empty() && !name.is_empty())
+        {
+            faults.push(format!(
+                "connection `{id}`: `erp.payment_journals.{key}` is `{journal}`: give the external id of an account.journal, such as `account.1_bank`"
+            ));
+        }
+        let named = ConnectionId::new(key).ok().and_then(|key| all.get(&key));
+        if let Some(named) = named
+            && !named.has_role(Role::Gateway)
+            && !named.has_role(Role::Channel)
+        {
+            faults.push(format!(
+                "connection `{id}`: `erp.payment_journals` names `{key}`, which takes no money: name a gateway or a channel"
+            ));
+        }
     }
 }
 
@@ -220,6 +256,29 @@ mod tests {
         assert!(faults.iter().any(|f| f.contains("`version` is missing")));
         assert!(faults.iter().any(|f| f.contains("`odo`")));
         assert!(faults.iter().any(|f| f.contains("not encrypted")));
+    }
+
+    #[test]
+    fn every_fault_of_the_payment_journals_is_named() {
+        let journals = |text: &str| {
+            GOOD.replace(
+                "shipping_sku = \"SHIPPING\"",
+                &format!("shipping_sku = \"SHIPPING\"\npayment_journals = {{ {text} }}"),
+            )
+        };
+        let good = journals("default = \"account.1_bank\", shop = \"a.b\", card = \"a.c\"");
+        assert!(Connections::parse(&good).is_ok());
+        let bad = journals("odoo = \"account.1_bank\", card = \"bank\"");
+        let faults = Connections::parse(&bad).unwrap_err().faults;
+        assert_eq!(faults.len(), 3, "{faults:#?}");
+        for part in ["no `default`", "takes no money", "`bank`"] {
+            assert!(faults.iter().any(|f| f.contains(part)), "{faults:#?}");
+        }
+        let unknown = GOOD.replace(
+            "shipping_sku = \"SHIPPING\"",
+            "shipping_sku = \"SHIPPING\"\ninvoicing = \"sometimes\"",
+        );
+        assert!(Connections::parse(&unknown).is_err());
     }
 
     #[test]

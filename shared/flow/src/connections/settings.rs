@@ -168,6 +168,14 @@ pub struct ErpSettings {
     /// the channel says, and a guest is an e-mail address, among those that Waybill wrote.
     #[serde(default)]
     pub match_customers: Vec<CustomerKey>,
+    /// Who makes invoices, and when.
+    #[serde(default)]
+    pub invoicing: InvoicingPolicy,
+    /// Way of paying (`card`, `gift_card`, …), connection that took the money, or `default` →
+    /// external id of the `account.journal` that its payments are booked in; the first of these
+    /// that is there. None are booked if empty.
+    #[serde(default)]
+    pub payment_journals: BTreeMap<String, String>,
     /// What to do when Odoo's total is not the channel's.
     #[serde(default)]
     pub totals: TotalsPolicy,
@@ -237,6 +245,35 @@ pub enum CustomerKey {
     Vat,
     /// The channel's customer id, in Odoo's `Reference`.
     Reference,
+}
+
+/// Key of [`ErpSettings::payment_journals`] for payments that no other key is for.
+pub(super) const DEFAULT_JOURNAL: &str = "default";
+
+impl ErpSettings {
+    /// External id of the journal for a way of paying or, failing that, for who took the money.
+    #[must_use]
+    pub fn payment_journal(&self, method: Option<&str>, taker: &ConnectionId) -> Option<&str> {
+        let keys = [method, Some(taker.as_str()), Some(DEFAULT_JOURNAL)];
+        let mut found = keys.into_iter().flatten();
+        found
+            .find_map(|key| self.payment_journals.get(key))
+            .map(String::as_str)
+    }
+}
+
+/// Who makes invoices, and when. What can be invoiced is up to the products' own invoicing policy:
+/// ordered or delivered quantities.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InvoicingPolicy {
+    /// People, or Odoo itself; only a refund makes the invoice that it needs.
+    #[default]
+    Manual,
+    /// Waybill, when all is paid; and what becomes invoiceable later, after each delivery.
+    Paid,
+    /// Waybill, after each delivery.
+    Delivered,
 }
 
 /// What to do when Odoo's total is not the channel's.

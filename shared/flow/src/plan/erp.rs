@@ -2,13 +2,10 @@
 
 use super::{Wanted, keys};
 use crate::amendment::fingerprint;
-use crate::view::{RefundView, View};
+use crate::view::View;
 use waybill_model::command::{
-    CancelSaleOrder, Command, CreateCreditNote, CreateSaleOrder, ReceiveReturn, RegisterDelivery,
-    ReverseCreditNote,
+    CancelSaleOrder, Command, CreateSaleOrder, ReceiveReturn, RegisterDelivery,
 };
-use waybill_model::money::Amount;
-use waybill_model::payment::RefundStatus;
 
 /// Write and confirm an accepted order; bring it to a newer snapshot until it is released.
 pub(super) fn sale_order(view: &View<'_>, wanted: &mut Vec<Wanted>) {
@@ -116,90 +113,4 @@ pub(super) fn returns(view: &View<'_>, wanted: &mut Vec<Wanted>) {
             }),
         ));
     }
-}
-
-/// Account for money that went back; undo that if it failed later. Where a sale order was cancelled
-/// before anything was invoiced, the ERP has nothing to credit and says so by doing nothing.
-pub(super) fn credit_notes(view: &View<'_>, wanted: &mut Vec<Wanted>) {
-    if !view.is_done(&keys::sale_order()) {
-        return;
-    }
-    for refund in view.refunds() {
-        let asked = view.effect(&keys::credit_note(refund.id)).is_some();
-        match refund.status() {
-            Some(RefundStatus::Succeeded)
-                if !is_unsettled_cancel(view) && !is_cancel_to_come(view) =>
-            {
-                wanted.extend(credit_note(view, &refund));
-            }
-            Some(RefundStatus::Failed) if asked => {
-                wanted.extend(credit_note(view, &refund));
-                if view.is_done(&keys::credit_note(refund.id)) {
-                    wanted.push(Wanted::new(
-                        keys::reverse(refund.id),
-                        Command::ReverseCreditNote(ReverseCreditNote {
-                            erp: view.settings.erp.clone(),
-                            refund_id: refund.id.clone(),
-                        }),
-                    ));
-                }
-            }
-            Some(
-                RefundStatus::Succeeded
-                | RefundStatus::Failed
-                | RefundStatus::Requested
-                | RefundStatus::Pending
-                | RefundStatus::Cancelled,
-            )
-            | None => {}
-        }
-    }
-}
-
-/// A cancelled order of which it is not yet known whether the ERP cancels it or it ships.
-fn is_unsettled_cancel(view: &View<'_>) -> bool {
-    let cancelled_in_erp = view
-        .effect(&keys::cancel_sale_order())
-        .is_some_and(|cancel| cancel.outcome.is_some());
-    view.order.cancelled.is_some()
-        && view.shipped().next().is_none()
-        && !cancelled_in_erp
-        && !view.lost_the_race()
-}
-
-/// All of it was paid back and nothing has left: its cancel is under way, overtaken by the refund
-/// of a channel that pays back by itself. What is cancelled in time needs no credit note, so it
-/// waits; if no cancel comes, the overdue stage asks a person.
-fn is_cancel_to_come(view: &View<'_>) -> bool {
-    let order = view.order;
-    // What was refunded is wanted no more: what was ordered counts.
-    let goods = order.lines.iter().any(|l| l.requires_shipping);
-    if order.cancelled.is_some() || !goods || view.shipped().next().is_some() {
-        return false;
-    }
-    let back = view
-        .refunds()
-        .filter(|r| r.status() == Some(RefundStatus::Succeeded))
-        .filter_map(|r| r.gateway.or(r.channel))
-        .map(|r| r.amount.amount);
-    let owed = order.totals.total.minus(order.gift_card_paid);
-    Amount::sum(back)
-        .zip(owed)
-        .is_some_and(|(back, owed)| back >= owed)
-}
-
-/// The channel says for which goods, the gateway how much; without the channel's story there is
-/// only money, and a case asks a person.
-fn credit_note(view: &View<'_>, refund: &RefundView<'_>) -> Option<Wanted> {
-    let channel = refund.channel?;
-    Some(Wanted::new(
-        keys::credit_note(refund.id),
-        Command::CreateCreditNote(CreateCreditNote {
-            erp: view.settings.erp.clone(),
-            refund_id: refund.id.clone(),
-            amount: refund.gateway.map_or(channel.amount, |g| g.amount),
-            lines: channel.lines.clone(),
-            shipping: channel.shipping,
-        }),
-    ))
 }

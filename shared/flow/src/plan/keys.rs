@@ -78,6 +78,29 @@ pub fn refund(id: &ExternalId) -> EffectKey {
     EffectKey::of(REFUND, Some(id.as_str()))
 }
 
+/// Invoice what can be invoiced since `after`: a shipment, or [`ALL_PAID`], or [`NOTHING_SHIPS`].
+#[must_use]
+pub fn invoice(after: &str) -> EffectKey {
+    EffectKey::of("invoice.create", Some(after))
+}
+
+/// Of [`invoice`]: the order was paid.
+pub const ALL_PAID: &str = "paid";
+/// Of [`invoice`]: the order has nothing to ship.
+pub const NOTHING_SHIPS: &str = "nothing_ships";
+
+/// Book money that came.
+#[must_use]
+pub fn payment(id: &ExternalId) -> EffectKey {
+    EffectKey::of("payment.register", Some(id.as_str()))
+}
+
+/// Book money that went back with a refund.
+#[must_use]
+pub fn paid_back(refund: &ExternalId) -> EffectKey {
+    EffectKey::of("payment.pay_back", Some(refund.as_str()))
+}
+
 /// Account for a refund.
 #[must_use]
 pub fn credit_note(id: &ExternalId) -> EffectKey {

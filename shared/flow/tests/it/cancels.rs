@@ -31,6 +31,7 @@ fn refund(order: &Order, payment: Option<&str>) -> EventEnvelope {
         lines: Vec::new(),
         shipping: build::amount("0"),
         version: Version(1),
+        refunded_at: None,
     };
     event("refund", "shop-main", order, Event::RefundObserved(told))
 }
@@ -42,6 +43,8 @@ fn payment(order: &Order, status: PaymentStatus, version: i64) -> EventEnvelope 
         status,
         amount: build::eur(&order.totals.total.to_string()),
         version: Version(version),
+        paid_at: None,
+        method: None,
     };
     let id = format!("payment-{version}");
     event(&id, "stripe", order, Event::PaymentObserved(told))

@@ -195,6 +195,7 @@ fn a_refund_before_a_cancel_is_credited_as_well_as_the_one_after_it() {
             lines: Vec::new(),
             shipping: build::amount("0"),
             version: Version(1),
+            refunded_at: None,
         })
     };
     world.tell(&told(&world, "r-1", "shop-main", at, refund("RF-1")));

@@ -4,6 +4,7 @@
 use crate::world::World;
 use proptest::prelude::*;
 use waybill_flow::state::Facts;
+use waybill_model::command::PaymentDirection;
 use waybill_model::envelope::{Envelope, EventEnvelope};
 use waybill_model::event::Event;
 use waybill_model::id::{CorrelationId, ExternalId};
@@ -79,6 +80,8 @@ fn whole_life() -> Vec<EventEnvelope> {
             status,
             amount: build::eur(&order.totals.total.to_string()),
             version: Version(version),
+            paid_at: None,
+            method: None,
         })
     };
     events.push(event(
@@ -192,6 +195,7 @@ fn refund_events(order: &Order, id: &str, end: RefundStatus) -> Vec<EventEnvelop
             },
             shipping: build::amount("0"),
             version: Version(version),
+            refunded_at: None,
         })
     };
     let told = |n: &str, source: &str, status, version| {
@@ -270,6 +274,11 @@ proptest! {
         prop_assert_eq!(world.open_cases(), vec!["refund_failed"]);
         let credited: Vec<_> = ends(&world).1.credit_notes.into_keys().collect();
         prop_assert_eq!(credited, vec![external("RF-OK")]);
+        let booked: Vec<_> = world.outside.payments.into_keys().collect();
+        prop_assert_eq!(booked, vec![
+            (PaymentDirection::Received, external("pi_1")),
+            (PaymentDirection::PaidBack, external("RF-OK")),
+        ]);
     }
 
     #[test]

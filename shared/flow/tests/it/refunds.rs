@@ -27,6 +27,7 @@ fn story(
         lines: Vec::new(),
         shipping: build::amount("0"),
         version: Version(version),
+        refunded_at: None,
     });
     let name = build::message(&format!("{source}-{id}-{version}"));
     let at = order.correlation();
@@ -47,6 +48,8 @@ fn paid(order: &Order) -> World {
         status: PaymentStatus::Captured,
         amount: build::eur(&order.totals.total.to_string()),
         version: Version(1),
+        paid_at: None,
+        method: None,
     });
     let name = build::message("payment");
     let at = order.correlation();

@@ -5,7 +5,7 @@ use waybill_flow::connections::Connections;
 use waybill_flow::decide::{Decided, decide};
 use waybill_flow::state::OrderState;
 use waybill_model::case::CaseStatus;
-use waybill_model::command::{Command, Issued};
+use waybill_model::command::{Command, Issued, PaymentDirection};
 use waybill_model::envelope::{Envelope, EventEnvelope};
 use waybill_model::event::{CommandFinished, Event, Outcome};
 use waybill_model::id::{CorrelationId, EffectKey, ExternalId, LineId, MessageId, TrackingNumber};
@@ -26,6 +26,8 @@ database = "acme"
 login = "integration"
 protocol = "json2"
 shipping_sku = "SHIPPING"
+invoicing = "paid"
+payment_journals = { default = "account.1_bank" }
 [[connections]]
 id = "shop-main"
 partner = "shopify"
@@ -67,6 +69,8 @@ pub(crate) struct Outside {
     pub(crate) returns: BTreeSet<ExternalId>,
     pub(crate) gateway_refunds: BTreeMap<ExternalId, Money>,
     pub(crate) credit_notes: BTreeMap<ExternalId, (Money, bool)>,
+    pub(crate) invoiced: u32,
+    pub(crate) payments: BTreeMap<(PaymentDirection, ExternalId), Money>,
     pub(crate) published: BTreeMap<ExternalId, BTreeSet<TrackingNumber>>,
     pub(crate) followed: BTreeSet<TrackingNumber>,
 }
@@ -209,7 +213,16 @@ impl World {
                     assert!(before.is_none(), "credited twice");
                 }
             }
+            Command::CreateInvoice(_) => outside.invoiced += 1,
+            Command::RegisterPayment(c) => {
+                let key = (c.direction, c.id.clone());
+                let before = outside.payments.insert(key, c.amount);
+                assert!(before.is_none(), "booked twice");
+            }
             Command::ReverseCreditNote(c) => {
+                outside
+                    .payments
+                    .remove(&(PaymentDirection::PaidBack, c.refund_id.clone()));
                 if let Some(note) = outside.credit_notes.get_mut(&c.refund_id) {
                     note.1 = true;
                 }

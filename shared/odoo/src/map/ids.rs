@@ -4,6 +4,7 @@
 use super::order::Line;
 use super::partner::normal;
 use waybill_flow::connections::CustomerKey;
+use waybill_model::command::PaymentDirection;
 use waybill_model::id::{CorrelationId, ExternalId, name_uuid};
 use waybill_model::order::Order;
 use waybill_model::party::Address;
@@ -42,6 +43,21 @@ impl Ids<'_> {
             &line.percent.normalize().to_string(),
         ]);
         format!("{}.sl_{}", self.prefix, underscored(&uuid))
+    }
+
+    /// Of a payment: two attempts at once book it once.
+    pub(crate) fn payment(
+        &self,
+        correlation: CorrelationId,
+        direction: PaymentDirection,
+        id: &ExternalId,
+    ) -> String {
+        let direction = match direction {
+            PaymentDirection::Received => "received",
+            PaymentDirection::PaidBack => "paid back",
+        };
+        let uuid = name_uuid(&["payment", &correlation.to_string(), direction, id.as_str()]);
+        format!("{}.pay_{}", self.prefix, underscored(&uuid))
     }
 
     /// Of a customer: by the first key that customers are matched by (two writers at once make one
@@ -98,7 +114,7 @@ impl Ids<'_> {
     }
 }
 
-/// What stands in an order's source document: what a person pastes into Waybill's search, and
+/// What stands in the source document of an order and in the memo of its payments: what a person pastes into Waybill's search, and
 /// what orders are searched by, since only administrators may search external ids.
 pub(crate) fn order_origin(correlation: CorrelationId) -> String {
     format!("Waybill {correlation}")

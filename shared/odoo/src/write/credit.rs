@@ -5,6 +5,7 @@
 //! credit note's reference, so that a repeat finds it at whatever step it was interrupted.
 
 use super::invoices::{MOVE_FIELDS, Move, invoiced, moves, order, post, reverse_move};
+use super::payments::take_back;
 use super::trim::{Change, CreditLine, Target, trim};
 use super::{Outcome, Writer, references};
 use crate::client::Api;
@@ -84,6 +85,10 @@ pub(crate) async fn reverse(
 ) -> Outcome {
     let fail = |e: OdooError| e.failure(api.erp);
     let order = order(api, correlation).await?;
+    // First: a credit note that is paid has nothing left to set its reversal off against.
+    take_back(api, correlation, &command.refund_id)
+        .await
+        .map_err(fail)?;
     let mark = refund_mark(&command.refund_id);
     let known = moves(api, &order).await.map_err(fail)?;
     let Some(credit) = known

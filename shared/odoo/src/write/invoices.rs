@@ -55,10 +55,14 @@ pub(crate) const MOVE_FIELDS: [&str; 7] = [
 
 /// Invoices of an order, what reverses them, and what reverses that.
 pub(crate) async fn moves(api: &Api<'_>, order: &Found) -> Result<Vec<Move>, OdooError> {
-    if order.invoice_ids.is_empty() {
+    all_moves(api, &order.invoice_ids).await
+}
+
+/// The same for the invoices of several orders, in one call or two.
+pub(crate) async fn all_moves(api: &Api<'_>, ids: &[i64]) -> Result<Vec<Move>, OdooError> {
+    if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let ids = &order.invoice_ids;
     let domain = json!(["|", ["id", "in", ids], ["reversed_entry_id", "in", ids]]);
     let mut moves: Vec<Move> = api
         .search_read("account.move", domain, &MOVE_FIELDS)
@@ -77,6 +81,20 @@ pub(crate) async fn moves(api: &Api<'_>, order: &Found) -> Result<Vec<Move>, Odo
         moves.extend(undone.into_iter().filter(|m| !known.contains(&m.id)));
     }
     Ok(moves)
+}
+
+/// Those of them that are an order's own: its invoices, and what reverses these.
+pub(crate) fn of_order<'a>(order: &Found, moves: &'a [Move]) -> Vec<&'a Move> {
+    let mut ids: BTreeSet<i64> = order.invoice_ids.iter().copied().collect();
+    // A reversal of a reversal is one step further.
+    for _ in 0..2 {
+        let more = moves
+            .iter()
+            .filter(|m| m.reversed_entry_id.0.is_some_and(|of| ids.contains(&of)));
+        let more: Vec<i64> = more.map(|m| m.id).collect();
+        ids.extend(more);
+    }
+    moves.iter().filter(|m| ids.contains(&m.id)).collect()
 }
 
 pub(crate) async fn order(api: &Api<'_>, correlation: CorrelationId) -> Result<Found, Failure> {
@@ -141,22 +159,29 @@ pub(crate) async fn ensure_invoiced(
     }
 }
 
-async fn make_invoice(api: &Api<'_>, order: &Found) -> Result<(), Failure> {
-    let fail = |e: OdooError| e.failure(api.erp);
+/// Makes a draft invoice for each order: all, or none. Only what is to be invoiced is: goods that
+/// were taken off an invoiced order are credited with their refund, and must not be twice.
+pub(crate) async fn make_invoices(api: &Api<'_>, orders: &[i64]) -> Result<(), OdooError> {
     let wizard = Call::of("sale.advance.payment.inv", "create")
         .argument(
             "vals_list",
             json!({
                 "advance_payment_method": "delivered",
-                "sale_order_ids": [[6, 0, [order.id]]],
+                "sale_order_ids": [[6, 0, orders]],
+                "consolidated_billing": false,
+                "deduct_down_payments": false,
             }),
         )
         .context("active_model", json!("sale.order"))
-        .context("active_ids", json!([order.id]));
-    let wizard = one_id(&api.call(wizard).await.map_err(fail)?).map_err(fail)?;
+        .context("active_ids", json!(orders));
+    let wizard = one_id(&api.call(wizard).await?)?;
     let make = Call::on("sale.advance.payment.inv", "create_invoices", &[wizard]);
-    match api.call(api.quiet(make)).await {
-        Ok(_) => Ok(()),
+    api.call(api.quiet(make)).await.map(|_| ())
+}
+
+async fn make_invoice(api: &Api<'_>, order: &Found) -> Result<(), Failure> {
+    match make_invoices(api, &[order.id]).await {
+        Ok(()) => Ok(()),
         Err(OdooError::Fault(f)) if OdooError::Fault(f.clone()).is_about_records() => {
             Err(rejected(
                 "nothing_to_invoice",
@@ -168,7 +193,7 @@ async fn make_invoice(api: &Api<'_>, order: &Found) -> Result<(), Failure> {
                 "register the delivery first if products are invoiced by delivered quantity, or invoice the order in Odoo by hand; then retry",
             ))
         }
-        Err(error) => Err(fail(error)),
+        Err(error) => Err(error.failure(api.erp)),
     }
 }
 

@@ -27,6 +27,9 @@ pub(crate) struct Found {
     pub(crate) locked: bool,
     pub(crate) amount_total: Number,
     pub(crate) currency_id: CurrencyName,
+    /// `to invoice` where something is left to invoice.
+    #[serde(default)]
+    pub(crate) invoice_status: Text,
     #[serde(default)]
     pub(crate) invoice_ids: Vec<i64>,
     pub(crate) date_order: Text,
@@ -38,11 +41,12 @@ pub(crate) struct Found {
     pub(crate) partner_shipping_id: ToOne,
 }
 
-const FIELDS: [&str; 10] = [
+const FIELDS: [&str; 11] = [
     "name",
     "state",
     "amount_total",
     "currency_id",
+    "invoice_status",
     "invoice_ids",
     "date_order",
     "commitment_date",
@@ -105,20 +109,27 @@ pub(crate) async fn resolve(
 }
 
 async fn by_external_id(api: &Api<'_>, external_id: &str) -> Result<Option<Found>, OdooError> {
-    let (module, name) = external_id.split_once('.').unwrap_or(("", external_id));
-    let call = Call::of("ir.model.data", "check_object_reference")
-        .argument("module", json!(module))
-        .argument("xml_id", json!(name));
-    let id = match api.call(call).await {
-        Ok(pair) => found_id(&pair, external_id)?,
-        Err(OdooError::Fault(f)) if is_unknown(&f, external_id) => return Ok(None),
-        Err(error) => return Err(error),
+    let Some(id) = record_id(api, external_id).await? else {
+        return Ok(None);
     };
     Ok(api
         .read("sale.order", &[id], &FIELDS)
         .await?
         .into_iter()
         .next())
+}
+
+/// The database id behind an external id: one call.
+pub(crate) async fn record_id(api: &Api<'_>, external_id: &str) -> Result<Option<i64>, OdooError> {
+    let (module, name) = external_id.split_once('.').unwrap_or(("", external_id));
+    let call = Call::of("ir.model.data", "check_object_reference")
+        .argument("module", json!(module))
+        .argument("xml_id", json!(name));
+    match api.call(call).await {
+        Ok(pair) => found_id(&pair, external_id).map(Some),
+        Err(OdooError::Fault(f)) if is_unknown(&f, external_id) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether a fault says that there is no such external id: a `ValueError` that names it. Any other

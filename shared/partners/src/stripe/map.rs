@@ -112,7 +112,11 @@ impl Reader<'_> {
         let id = external(&sent.id)?;
         let money = money(minor, &sent.currency)?;
         let known = vec![(RefKind::Payment, id.clone())];
-        Ok(self.payment(id, status, money, &sent.metadata, known))
+        let method = match sent.payment_method_types.as_slice() {
+            [only] => Some(only.clone()),
+            _ => None,
+        };
+        Ok(self.payment(id, status, money, method, &sent.metadata, known))
     }
 
     /// A charge belongs to a payment intent, whose id is the payment's; those without one stand
@@ -136,7 +140,8 @@ impl Reader<'_> {
         let money = money(minor, &sent.currency)?;
         let id = intent.clone().unwrap_or_else(|| charge.clone());
         let known = payments(intent, Some(charge));
-        Ok(self.payment(id, status, money, &sent.metadata, known))
+        let method = sent.payment_method_details.and_then(|d| d.kind);
+        Ok(self.payment(id, status, money, method, &sent.metadata, known))
     }
 
     fn dispute(&self) -> Result<Fact, Unreadable> {
@@ -155,7 +160,7 @@ impl Reader<'_> {
         })?;
         let money = money(sent.amount, &sent.currency)?;
         let known = payments(intent, charge);
-        Ok(self.payment(id, status, money, &sent.metadata, known))
+        Ok(self.payment(id, status, money, None, &sent.metadata, known))
     }
 
     fn payment(
@@ -163,6 +168,7 @@ impl Reader<'_> {
         id: ExternalId,
         status: PaymentStatus,
         amount: Money,
+        method: Option<String>,
         metadata: &Metadata,
         known: Vec<(RefKind, ExternalId)>,
     ) -> Fact {
@@ -175,6 +181,8 @@ impl Reader<'_> {
                 status,
                 amount,
                 version: Version::from(self.at),
+                paid_at: (status == PaymentStatus::Captured).then_some(self.at),
+                method,
             }),
         }
     }
@@ -208,6 +216,7 @@ impl Reader<'_> {
                 lines: Vec::new(),
                 shipping: Amount::ZERO,
                 version: Version::from(self.at),
+                refunded_at: (status == RefundStatus::Succeeded).then_some(self.at),
             }),
         })
     }

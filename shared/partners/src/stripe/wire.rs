@@ -45,6 +45,9 @@ pub(super) struct PaymentIntent {
     /// 0 unless it is authorised.
     pub(super) amount_capturable: Option<i64>,
     pub(super) currency: String,
+    /// Ways of paying that it may use; the one it used once there is only one.
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) payment_method_types: Vec<String>,
     #[serde(default, deserialize_with = "or_default")]
     pub(super) metadata: Metadata,
 }
@@ -64,8 +67,17 @@ pub(super) struct Charge {
     pub(super) currency: String,
     /// Null for charges that were made without one.
     pub(super) payment_intent: Option<Expandable>,
+    pub(super) payment_method_details: Option<MethodDetails>,
     #[serde(default, deserialize_with = "or_default")]
     pub(super) metadata: Metadata,
+}
+
+/// How a charge was paid.
+#[derive(Debug, Deserialize)]
+pub(super) struct MethodDetails {
+    /// Such as `card`.
+    #[serde(rename = "type")]
+    pub(super) kind: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -86,6 +86,7 @@ fn rich_state() -> OrderState {
         lines: Vec::new(),
         shipping: crate::build::amount("0"),
         version: Version(i64::MAX),
+        refunded_at: None,
     };
     let told = state.facts.refunds.entry(refund.id.clone()).or_default();
     told.insert(refund.source.clone(), refund);

@@ -137,7 +137,8 @@ impl Inner {
         let kind = match item.command {
             Command::CreateSaleOrder(_) => RefKind::SaleOrder,
             Command::RegisterDelivery(_) | Command::ReceiveReturn(_) => RefKind::Picking,
-            Command::CreateCreditNote(_) => RefKind::AccountMove,
+            Command::CreateCreditNote(_) | Command::CreateInvoice(_) => RefKind::AccountMove,
+            Command::RegisterPayment(_) => RefKind::Payment,
             _ => return Vec::new(),
         };
         let id = crate::build::external(&(self.written.len() + 1).to_string());

@@ -5,7 +5,7 @@ use super::access::Right;
 use super::db::id_list;
 use super::env::{Env, Vals, cents, link};
 use super::fault::Fault;
-use super::{Version, compute, orm};
+use super::{Version, compute, orm, payments};
 
 const NOTHING_TO_INVOICE: &str = "Cannot create an invoice. No items are available to invoice.\n\nTo resolve this issue, please ensure that:\n   \u{2022} The products have been delivered before attempting to invoice them.\n   \u{2022} The invoicing policy of the product is configured correctly.\n\nIf you want to invoice based on ordered quantities instead:\n   \u{2022} For consumable or storable products, open the product, go to the 'General Information' tab and change the 'Invoicing Policy' from 'Delivered Quantities' to 'Ordered Quantities'.\n   \u{2022} For services (and other products), change the 'Invoicing Policy' to 'Prepaid/Fixed Price'.\n";
 
@@ -38,19 +38,28 @@ pub(super) fn create_invoices(env: &mut Env<'_>, ids: &[i64]) -> Result<Value, F
         let together = env
             .db
             .flag("sale.advance.payment.inv", wizard, "consolidated_billing");
-        made.extend(invoice_orders(env, &orders, together)?);
+        // Without this, what is below zero is left for later.
+        let last = env
+            .db
+            .flag("sale.advance.payment.inv", wizard, "deduct_down_payments");
+        made.extend(invoice_orders(env, &orders, together, last)?);
     }
     Ok(invoices_action(env, &made))
 }
 
-fn invoice_orders(env: &mut Env<'_>, orders: &[i64], together: bool) -> Result<Vec<i64>, Fault> {
+fn invoice_orders(
+    env: &mut Env<'_>,
+    orders: &[i64],
+    together: bool,
+    last: bool,
+) -> Result<Vec<i64>, Fault> {
     let mut groups: Vec<((i64, i64, i64), Vec<i64>)> = Vec::new();
     for order in orders.iter().copied() {
         if !env
             .db
             .ids("sale.order", order, "order_line")
             .into_iter()
-            .any(|line| compute::to_invoice(env.db, line) != 0.0)
+            .any(|line| is_due(env, line, last))
         {
             continue;
         }
@@ -70,11 +79,22 @@ fn invoice_orders(env: &mut Env<'_>, orders: &[i64], together: bool) -> Result<V
     }
     groups
         .into_iter()
-        .map(|((_, partner, currency), members)| invoice(env, &members, partner, currency))
+        .map(|((_, partner, currency), members)| invoice(env, &members, partner, currency, last))
         .collect()
 }
 
-fn invoice(env: &mut Env<'_>, orders: &[i64], partner: i64, currency: i64) -> Result<i64, Fault> {
+fn is_due(env: &Env<'_>, line: i64, last: bool) -> bool {
+    let quantity = compute::to_invoice(env.db, line);
+    quantity > 0.0 || (last && quantity < 0.0)
+}
+
+fn invoice(
+    env: &mut Env<'_>,
+    orders: &[i64],
+    partner: i64,
+    currency: i64,
+    last: bool,
+) -> Result<i64, Fault> {
     let names: Vec<&str> = orders
         .iter()
         .map(|order| env.db.text("sale.order", *order, "name"))
@@ -110,7 +130,7 @@ fn invoice(env: &mut Env<'_>, orders: &[i64], partner: i64, currency: i64) -> Re
         .collect::<Vec<_>>()
     {
         let quantity = compute::to_invoice(env.db, line);
-        if quantity != 0.0 {
+        if is_due(env, line, last) {
             invoice_line(env, id, line, quantity)?;
         }
     }
@@ -276,6 +296,7 @@ pub(super) fn action_post(env: &mut Env<'_>, ids: &[i64]) -> Result<Value, Fault
         }
     }
     for id in ids.iter().copied() {
+        payments::open_line(env, id)?;
         post(env, id);
     }
     Ok(Value::Bool(false))
@@ -306,8 +327,16 @@ fn post(env: &mut Env<'_>, id: i64) {
         let amount = compute::residual(env.db, env.world, id)
             .min(compute::residual(env.db, env.world, origin));
         if amount > 0.0 {
-            settle(env, origin, json!({"move": id, "amount": amount}));
-            settle(env, id, json!({"move": origin, "amount": amount}));
+            settle(
+                env,
+                origin,
+                json!({"move": id, "entry": id, "amount": amount}),
+            );
+            settle(
+                env,
+                id,
+                json!({"move": origin, "entry": origin, "amount": amount}),
+            );
         }
     }
 }

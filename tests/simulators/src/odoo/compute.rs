@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use super::Version;
 use super::db::Db;
 use super::env::{World, cents, link};
+use super::payments;
 use super::tax::{self, Line, Totals};
 
 /// The value of one field, computed or stored, in raw form.
@@ -40,6 +41,10 @@ pub(super) fn field(
         }
         "stock.quant" => quant(db, id, name),
         "account.move" => invoice(db, world, id, name),
+        "res.partner" if name == "commercial_partner_id" => {
+            let parent = db.id_in(model, id, "parent_id");
+            Some(link(if parent == 0 { id } else { parent }))
+        }
         "account.move.line" => invoice_line(db, world, id, name),
         _ => None,
     };
@@ -490,10 +495,7 @@ pub(super) fn invoice_totals(db: &Db, world: &World, id: i64) -> Totals {
 
 /// What is still open, from the totals and what was reconciled with it.
 pub(super) fn residual(db: &Db, world: &World, id: i64) -> f64 {
-    if is_entry(db, id) {
-        return 0.0;
-    }
-    let total = invoice_totals(db, world, id).total;
+    let total = payments::amount(db, id).unwrap_or_else(|| invoice_totals(db, world, id).total);
     let settled: f64 = settlements(db, id)
         .iter()
         .filter_map(|item| item.get("amount").and_then(Value::as_f64))
@@ -538,6 +540,8 @@ fn invoice(db: &Db, world: &World, id: i64, name: &str) -> Option<Value> {
         "amount_untaxed" => json!(invoice_totals(db, world, id).untaxed),
         "amount_tax" => json!(invoice_totals(db, world, id).tax),
         "amount_total" => json!(invoice_totals(db, world, id).total),
+        // What is open of an entry is told by its lines only.
+        "amount_residual" if is_entry(db, id) => json!(0.0),
         "amount_residual" => json!(residual(db, world, id)),
         "payment_state" => Value::from(payment_state(db, world, id)),
         _ => return None,
@@ -545,6 +549,9 @@ fn invoice(db: &Db, world: &World, id: i64, name: &str) -> Option<Value> {
 }
 
 fn invoice_line(db: &Db, world: &World, id: i64, name: &str) -> Option<Value> {
+    if let Some(value) = payments::line_field(db, world, id, name) {
+        return Some(value);
+    }
     let totals = tax::line_totals(
         &line_of(db, "account.move.line", id, "quantity", "tax_ids"),
         world.config.rounding(),

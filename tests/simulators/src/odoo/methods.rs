@@ -8,7 +8,8 @@ use super::fault::{Class, Fault};
 use super::orm::Page;
 use super::schema::Kind;
 use super::{
-    OdooConfig, Version, account, domain, import, keys, orm, quants, returns, sale, stock,
+    OdooConfig, Version, account, domain, import, keys, orm, payments, quants, returns,
+    sale, stock,
 };
 
 /// A callable method.
@@ -160,6 +161,13 @@ fn special(config: &OdooConfig, model: &str, name: &str) -> Option<Method> {
         ("account.move.reversal", "refund_moves") => {
             writer("refund_moves", "AccountMoveReversal", false, &[], 0)
         }
+        ("account.payment", "action_post") => {
+            writer("action_post", "AccountPayment", false, &[], 0)
+        }
+        ("account.payment", "action_cancel") => {
+            writer("action_cancel", "AccountPayment", false, &[], 0)
+        }
+        ("account.move.line", "reconcile") => writer("reconcile", "AccountMoveLine", false, &[], 0),
         ("account.payment.register", "action_create_payments") => writer(
             "action_create_payments",
             "AccountPaymentRegister",
@@ -387,6 +395,7 @@ pub(super) fn run(env: &mut Env<'_>, call: &Call) -> Result<Value, Fault> {
         "read_group" | "formatted_read_group" => quants::groups(env, model, &call.args),
         "action_confirm" => sale::action_confirm(env, ids),
         "action_cancel" if model == "sale.order" => sale::action_cancel(env, ids),
+        "action_cancel" if model == "account.payment" => payments::action_cancel(env, ids),
         "action_cancel" => stock::action_cancel(env, ids),
         "action_draft" => sale::action_draft(env, ids),
         "button_validate" => stock::button_validate(env, ids),
@@ -394,6 +403,8 @@ pub(super) fn run(env: &mut Env<'_>, call: &Call) -> Result<Value, Fault> {
         "create_returns" | "action_create_returns" => returns::create_returns(env, ids),
         "action_apply_inventory" => quants::apply_inventory(env, ids),
         "create_invoices" => account::create_invoices(env, ids),
+        "action_post" if model == "account.payment" => payments::action_post(env, ids),
+        "reconcile" => payments::reconcile(env, ids),
         "action_post" => account::action_post(env, ids),
         "button_draft" => account::set_state(env, ids, "draft"),
         "button_cancel" => account::set_state(env, ids, "cancel"),

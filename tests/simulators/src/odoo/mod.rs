@@ -21,6 +21,7 @@ mod keys;
 mod methods;
 mod models;
 mod orm;
+mod payments;
 mod quants;
 mod returns;
 mod sale;

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::env::{Env, Vals, link, truthy};
 use super::fault::{Class, Fault};
-use super::{Version, account, compute, orm, quants, returns, sale, stock};
+use super::{Version, account, compute, orm, payments, quants, returns, sale, stock};
 
 /// Odoo's `_order`.
 pub(super) fn default_order(model: &str) -> &'static str {
@@ -37,6 +37,7 @@ pub(super) fn create(env: &mut Env<'_>, model: &str, vals: Vals) -> Result<i64, 
         "stock.quant" => quants::create(env, vals),
         "stock.return.picking" => returns::create_wizard(env, vals),
         "account.move.reversal" => account::create_reversal(env, vals),
+        "account.payment" => payments::create(env, vals),
         "account.payment.register" => account::create_payment_register(env, vals),
         "res.users.apikeys.description" => super::keys::describe(env, vals),
         "payment.transaction" => {

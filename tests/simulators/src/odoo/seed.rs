@@ -149,6 +149,14 @@ impl Seeder<'_> {
                 ("account_type", json!("income")),
             ],
         );
+        self.put(
+            "account.account",
+            &[
+                ("name", json!("Account Receivable")),
+                ("code", json!("121000")),
+                ("account_type", json!("asset_receivable")),
+            ],
+        );
         let sales = if self.config.version == Version::V17 {
             "Customer Invoices"
         } else {

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use super::compute;
 use super::db::{Db, id_list};
 use super::env::World;
+use super::payments;
 
 pub(super) fn snapshot(db: &Db, world: &World) -> Value {
     let orders: Vec<Value> = db
@@ -24,7 +25,7 @@ pub(super) fn snapshot(db: &Db, world: &World) -> Value {
         "stock": stock(db, world),
         "invoices": of_kind("out_invoice"),
         "credit_notes": of_kind("out_refund"),
-        "payments": db.all("account.payment").into_iter().map(|id| payment(db, id)).collect::<Vec<_>>(),
+        "payments": db.all("account.payment").into_iter().map(|id| payment(db, world.version, id)).collect::<Vec<_>>(),
         "partners": db.all("res.partner").len(),
         "external_ids": db.xid_rows().filter(|(_, row)| row.model == "sale.order").count(),
     })
@@ -155,7 +156,7 @@ fn invoice(db: &Db, world: &World, id: i64) -> Value {
     })
 }
 
-fn payment(db: &Db, id: i64) -> Value {
+fn payment(db: &Db, version: super::Version, id: i64) -> Value {
     let invoices: Vec<&str> = db
         .ids("account.payment", id, "reconciled_invoice_ids")
         .into_iter()
@@ -165,6 +166,8 @@ fn payment(db: &Db, id: i64) -> Value {
         "id": id,
         "amount": db.num("account.payment", id, "amount"),
         "kind": db.text("account.payment", id, "payment_type"),
+        "state": db.text("account.payment", id, "state"),
+        "memo": db.text("account.payment", id, payments::memo_field(version)),
         "date": db.text("account.payment", id, "date"),
         "invoices": invoices,
     })

@@ -102,6 +102,7 @@ pub(super) fn refund(context: &Context<'_>, wire: &WireRefund) -> Result<Reading
             shipping_parts.iter().map(|p| p.total(included)),
         )?,
         version,
+        refunded_at: (status == RefundStatus::Succeeded).then_some(at),
     };
     Ok(Reading::Fact(refund, Some(at)))
 }

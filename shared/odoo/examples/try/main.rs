@@ -14,6 +14,8 @@
     reason = "a tool for a person at a terminal"
 )]
 
+mod finance;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
@@ -52,6 +54,7 @@ rounding_sku = "DISCOUNT"
 warehouse = "shop.wh"
 keep_order_date = true
 totals = "TOTALS"
+INVOICING
 [connections.erp.pricelists]
 USD = "shop.pricelist_usd"
 EUR = "shop.pricelist_eur"
@@ -254,7 +257,8 @@ async fn main() {
         .replace("DATABASE", &args[2])
         .replace("LOGIN", &args[3])
         .replace("PROTOCOL", &args[5])
-        .replace("TOTALS", totals);
+        .replace("TOTALS", totals)
+        .replace("INVOICING", &invoicing(&args));
     let connections = Connections::parse(&text).expect("the connections of this tool are valid");
     let run = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
@@ -294,11 +298,16 @@ async fn main() {
     if part("amend") {
         amend(&trial).await;
     }
+    if args.iter().any(|a| a == "payments") {
+        finance::payments(&trial).await;
+    }
     if part("stock") {
         stock(&trial).await;
     }
-    if args.iter().any(|a| a == "cut") {
-        cut(&trial, &proxy).await;
+    if args.iter().any(|a| a == "cut" || a.starts_with("cut:")) {
+        // `cut` alone is every kind; words of the form `cut:KIND` are these.
+        let kinds: Vec<&str> = args.iter().filter_map(|a| a.strip_prefix("cut:")).collect();
+        cut(&trial, &proxy, &kinds).await;
     }
     println!("\n{} surprise(s)", trial.surprises.get());
     if trial.surprises.get() > 0 {
@@ -306,8 +315,19 @@ async fn main() {
     }
 }
 
+/// The words `paid` and `delivered` switch invoices and payments on.
+fn invoicing(args: &[String]) -> String {
+    let words = args.iter().map(String::as_str);
+    let policy = words.clone().find(|w| matches!(*w, "paid" | "delivered"));
+    policy.map_or_else(String::new, |policy| {
+        format!(
+            "invoicing = \"{policy}\"\npayment_journals = {{ default = \"shop.journal_bank\", gone = \"shop.journal_gone\", sales = \"shop.journal_sale\" }}"
+        )
+    })
+}
+
 /// Loses the answer of the first, the second, … call of every command kind, and runs it again.
-async fn cut(t: &Trial, proxy: &Proxy) {
+async fn cut(t: &Trial, proxy: &Proxy, kinds: &[&str]) {
     for kind in [
         "create",
         "deliver",
@@ -318,7 +338,14 @@ async fn cut(t: &Trial, proxy: &Proxy) {
         "undo",
         "amend",
         "stock",
+        "invoice",
+        "pay",
+        "pay-back",
+        "undo-paid",
     ] {
+        if !kinds.is_empty() && !kinds.contains(&kind) {
+            continue;
+        }
         println!("\n== answers lost: {kind}");
         for call in 1..=40 {
             proxy.cut_at.store(0, Ordering::SeqCst);
@@ -407,6 +434,33 @@ async fn prepare(t: &Trial, kind: &str, name: &str) -> Option<ErpCommand> {
         "undo" => {
             let whole = t.command(&order, credit("10.62", one));
             done(t.odoo.write(&t.erp, &[whole]).await)?;
+            Command::ReverseCreditNote(
+                t.data(serde_json::json!({"refund_id": format!("F-{name}")})),
+            )
+        }
+        "invoice" => {
+            let paid = finance::pay(t, &order, "pi", "62.12", "received");
+            done(t.odoo.write(&t.erp, &[paid]).await)?;
+            return Some(finance::invoice(t, &order));
+        }
+        "pay" => {
+            done(t.odoo.write(&t.erp, &[finance::invoice(t, &order)]).await)?;
+            return Some(finance::pay(t, &order, "pi", "62.12", "received"));
+        }
+        "pay-back" | "undo-paid" => {
+            let steps = [
+                finance::invoice(t, &order),
+                finance::pay(t, &order, "pi", "62.12", "received"),
+                t.command(&order, credit("10.62", one)),
+            ];
+            for step in steps {
+                done(t.odoo.write(&t.erp, &[step]).await)?;
+            }
+            let back = finance::pay(t, &order, &format!("F-{name}"), "10.62", "paid_back");
+            if kind == "pay-back" {
+                return Some(back);
+            }
+            done(t.odoo.write(&t.erp, &[back]).await)?;
             Command::ReverseCreditNote(
                 t.data(serde_json::json!({"refund_id": format!("F-{name}")})),
             )

@@ -1,0 +1,132 @@
+//! Orders → posted invoices, and what was paid set off against them.
+//!
+//! What can be invoiced is up to Odoo: ordered or delivered quantities, by product. Where nothing
+//! can, there is nothing to do. A draft that an interrupted attempt left is posted.
+
+use super::invoices::{Move, all_moves, make_invoices, of_order, post};
+use super::resolve::{Effort, Found, not_in_erp, resolve};
+use super::{Outcome, references, settle};
+use crate::client::Api;
+use crate::error::OdooError;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use waybill_model::failure::Failure;
+use waybill_model::id::{CorrelationId, RefKind};
+
+#[derive(Deserialize)]
+struct InvoiceIds {
+    id: i64,
+    invoice_ids: Vec<i64>,
+}
+
+/// Invoices orders; the outcome of each, in the order given. About ten calls for any number, and
+/// one for each that was paid before.
+pub(crate) async fn issue(api: &Api<'_>, orders: &[CorrelationId]) -> Vec<Outcome> {
+    let mut found = match resolve(api, orders, Effort::Thorough).await {
+        Ok(found) => found,
+        Err(error) => return vec![Err(error.failure(api.erp)); orders.len()],
+    };
+    let mut failures: BTreeMap<i64, Failure> = BTreeMap::new();
+    let done = async {
+        make(api, &mut found, &mut failures).await?;
+        let ids: Vec<i64> = found.values().flat_map(|o| o.invoice_ids.clone()).collect();
+        let mut moves = all_moves(api, &ids).await?;
+        if post_drafts(api, &found, &moves, &mut failures).await? {
+            moves = all_moves(api, &ids).await?;
+        }
+        failures.extend(settle::settle(api, &found, &moves).await?);
+        Ok::<_, OdooError>(moves)
+    };
+    let moves = match done.await {
+        Ok(moves) => moves,
+        Err(error) => return vec![Err(error.failure(api.erp)); orders.len()],
+    };
+    let outcome = |correlation: &CorrelationId| {
+        let order = found
+            .get(correlation)
+            .ok_or_else(|| not_in_erp(*correlation))?;
+        if let Some(failure) = failures.get(&order.id) {
+            return Err(failure.clone());
+        }
+        let posted = of_order(order, &moves);
+        let posted = posted.iter().filter(|m| m.is_invoice() && m.is_posted());
+        let ids: Vec<i64> = posted.map(|m| m.id).collect();
+        Ok(references(api, RefKind::AccountMove, &ids))
+    };
+    orders.iter().map(outcome).collect()
+}
+
+/// Makes drafts of what is to be invoiced: all in one call, and one by one if that is refused.
+async fn make(
+    api: &Api<'_>,
+    found: &mut BTreeMap<CorrelationId, Found>,
+    failures: &mut BTreeMap<i64, Failure>,
+) -> Result<(), OdooError> {
+    let due = found
+        .values()
+        .filter(|o| o.state.as_str() == "sale" && o.invoice_status.as_str() == "to invoice");
+    let due: Vec<i64> = due.map(|o| o.id).collect();
+    if due.is_empty() {
+        return Ok(());
+    }
+    match make_invoices(api, &due).await {
+        Ok(()) => {}
+        Err(error) if error.is_about_records() => {
+            for id in &due {
+                match make_invoices(api, &[*id]).await {
+                    Ok(()) => {}
+                    Err(error) if is_nothing(&error) => {}
+                    Err(error) if error.is_about_records() => {
+                        failures.insert(*id, error.failure(api.erp));
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Err(error) => return Err(error),
+    }
+    let rows: Vec<InvoiceIds> = api.read("sale.order", &due, &["invoice_ids"]).await?;
+    for row in rows {
+        if let Some(order) = found.values_mut().find(|o| o.id == row.id) {
+            order.invoice_ids = row.invoice_ids;
+        }
+    }
+    Ok(())
+}
+
+/// Quantities that were taken off again are "to invoice" too, below zero: their refund credits them.
+fn is_nothing(error: &OdooError) -> bool {
+    matches!(error, OdooError::Fault(f) if f.raw().contains("No items are available to invoice"))
+}
+
+/// Whether anything was posted.
+async fn post_drafts(
+    api: &Api<'_>,
+    found: &BTreeMap<CorrelationId, Found>,
+    moves: &[Move],
+    failures: &mut BTreeMap<i64, Failure>,
+) -> Result<bool, OdooError> {
+    let is_draft = |m: &&Move| m.is_invoice() && m.state.as_str() == "draft";
+    let drafts: Vec<i64> = moves.iter().filter(is_draft).map(|m| m.id).collect();
+    if drafts.is_empty() {
+        return Ok(false);
+    }
+    match post(api, &drafts).await {
+        Ok(()) => return Ok(true),
+        Err(error) if error.is_about_records() => {}
+        Err(error) => return Err(error),
+    }
+    for order in found.values() {
+        let own = of_order(order, moves);
+        for draft in own.into_iter().filter(|m| is_draft(m)) {
+            match post(api, &[draft.id]).await {
+                Ok(()) => {}
+                Err(error) if error.is_about_records() => {
+                    failures.insert(order.id, error.failure(api.erp));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(true)
+}
