@@ -133,7 +133,7 @@ fn parse_orders(
                     refunds.push(Fact {
                         subject: subject.clone(),
                         at,
-                        event: Event::RefundObserved(refund),
+                        event: Event::RefundObserved(*refund),
                     });
                 }
             }
@@ -184,7 +184,7 @@ fn parse_refunds(
                 found.push(Fact {
                     subject: Subject::Order(correlation(connection, &order.0)?),
                     at,
-                    event: Event::RefundObserved(refund),
+                    event: Event::RefundObserved(*refund),
                 });
             }
             refund::Reading::NoMoney => skipped = "refund_without_money",

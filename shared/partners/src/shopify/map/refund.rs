@@ -23,7 +23,7 @@ pub(super) struct Context<'a> {
 
 /// What a refund says.
 pub(super) enum Reading {
-    Fact(Refund, Option<Instant>),
+    Fact(Box<Refund>, Option<Instant>),
     /// Goods were taken off an order and no money is due: the order itself tells it.
     NoMoney,
     /// How much is due cannot be told without knowing whether prices contain tax. The order,
@@ -104,7 +104,7 @@ pub(super) fn refund(context: &Context<'_>, wire: &WireRefund) -> Result<Reading
         version,
         refunded_at: (status == RefundStatus::Succeeded).then_some(at),
     };
-    Ok(Reading::Fact(refund, Some(at)))
+    Ok(Reading::Fact(Box::new(refund), Some(at)))
 }
 
 impl Part {
