@@ -198,6 +198,7 @@ async fn counted_stock_goes_to_the_erp_behind_orders_and_leaves_no_state() {
                 kind: StockKind::OnHand,
                 quantity: build::units(7),
                 at: build::start(),
+                lot: None,
             }],
         }),
     );

@@ -272,6 +272,7 @@ fn count(n: i64, levels: &[(&str, i64)]) -> CommandEnvelope {
         kind: StockKind::OnHand,
         quantity: build::units(*quantity),
         at,
+        lot: None,
     };
     command.body = Command::SetStock(SetStock {
         erp: build::connection("odoo-main"),

@@ -114,6 +114,7 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P, R: Erp, C: Clock> Ports<'_, O,
                 kind: StockKind::Available,
                 quantity: *quantity,
                 at: now,
+                lot: None,
             })
             .collect();
         if changed.is_empty() {

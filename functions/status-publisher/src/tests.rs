@@ -90,6 +90,7 @@ fn stock(n: i64, levels: &[(&str, i64)]) -> String {
         kind: StockKind::Available,
         quantity: build::units(*quantity),
         at,
+        lot: None,
     };
     command.body = Command::PublishStock(PublishStock {
         channel,

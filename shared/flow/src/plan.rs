@@ -51,6 +51,7 @@ pub fn wanted(view: &View<'_>) -> Vec<Wanted> {
     fulfillment::cancel(view, &mut wanted);
     erp::cancel(view, &mut wanted);
     erp::deliveries(view, &mut wanted);
+    erp::rest(view, &mut wanted);
     erp::returns(view, &mut wanted);
     status::refunds(view, &mut wanted);
     finance::invoices(view, &mut wanted);
@@ -146,13 +147,14 @@ fn remember_content(state: &mut OrderState, command: &Command) {
         Command::CreateSaleOrder(c) | Command::AmendSaleOrder(c) => {
             state.written = Some(fingerprint(&c.order, &state.facts));
         }
-        Command::RegisterDelivery(c) => {
+        Command::RegisterDelivery(c) if !c.last => {
             remember_numbers(state, keys::delivery(&c.shipment.id), &c.shipment);
         }
         Command::PublishFulfillment(c) => {
             remember_numbers(state, keys::publish(&c.shipment.id), &c.shipment);
         }
         Command::CancelSaleOrder(_)
+        | Command::RegisterDelivery(_)
         | Command::ReceiveReturn(_)
         | Command::CreateInvoice(_)
         | Command::RegisterPayment(_)

@@ -60,5 +60,7 @@ fn mark(level: &StockLevel) -> String {
         StockKind::OnHand => "on_hand",
         StockKind::Available => "available",
     };
-    format!("{}#{kind}#{}", level.location, level.sku)
+    let lot = level.lot.as_ref().map(|lot| format!("#{lot}"));
+    let lot = lot.unwrap_or_default();
+    format!("{}#{kind}#{}{lot}", level.location, level.sku)
 }

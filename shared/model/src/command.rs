@@ -181,6 +181,9 @@ pub struct RegisterDelivery {
     pub erp: ConnectionId,
     /// What left the warehouse.
     pub shipment: Shipment,
+    /// Nothing is to follow it: what is still open afterwards is called off.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub last: bool,
 }
 
 /// Content of [`Command::ReceiveReturn`].

@@ -36,6 +36,10 @@ text_newtype!(
     TrackingNumber, max = 100, allowed = is_printable, "printable characters"
 );
 text_newtype!(
+    /// A lot or serial number, as it stands on the goods. In Odoo: `stock.lot`.
+    LotNumber, max = 100, allowed = is_printable, "printable characters"
+);
+text_newtype!(
     /// A bounded snake_case code: metric dimension and key of the documented table of codes.
     Code, max = 64, allowed = is_snake, "lower-case letters, digits and `_`"
 );

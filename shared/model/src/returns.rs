@@ -3,6 +3,7 @@
 use crate::id::{ConnectionId, ExternalId, LineId, Sku};
 use crate::order::Version;
 use crate::quantity::Quantity;
+use crate::shipment::Lot;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,9 @@ pub struct ReturnLine {
     pub quantity: Quantity,
     /// What became of the goods.
     pub disposition: Disposition,
+    /// Which lots or serial numbers, where the warehouse says; then they add up to `quantity`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lots: Vec<Lot>,
 }
 
 /// What became of returned goods.

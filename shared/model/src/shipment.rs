@@ -1,6 +1,6 @@
 //! Goods on their way: work at a warehouse, parcels, and what carriers tell.
 
-use crate::id::{ConnectionId, ExternalId, LineId, Sku, TrackingNumber};
+use crate::id::{ConnectionId, ExternalId, LineId, LotNumber, Sku, TrackingNumber};
 use crate::order::Version;
 use crate::quantity::Quantity;
 use crate::time::Instant;
@@ -77,6 +77,19 @@ pub struct ShippedLine {
     /// What.
     pub sku: Sku,
     /// How many.
+    pub quantity: Quantity,
+    /// Which lots or serial numbers, where the warehouse says; then they add up to `quantity`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lots: Vec<Lot>,
+}
+
+/// Goods of one lot, or the one with a serial number.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Lot {
+    /// Its number.
+    pub number: LotNumber,
+    /// How many of it.
     pub quantity: Quantity,
 }
 

@@ -1,6 +1,6 @@
 //! Stock levels: absolute counts with the instant they were true.
 
-use crate::id::{ConnectionId, Sku};
+use crate::id::{ConnectionId, LotNumber, Sku};
 use crate::quantity::Quantity;
 use crate::time::Instant;
 use schemars::JsonSchema;
@@ -20,6 +20,9 @@ pub struct StockLevel {
     pub quantity: Quantity,
     /// When this was true.
     pub at: Instant,
+    /// Of which lot or serial number, where they are counted by lot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lot: Option<LotNumber>,
 }
 
 /// Meaning of a count.

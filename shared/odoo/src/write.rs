@@ -2,6 +2,7 @@
 
 pub(crate) mod amend;
 pub(crate) mod cancel;
+pub(crate) mod chain;
 pub(crate) mod confirm;
 pub(crate) mod credit;
 pub(crate) mod delivery;
@@ -9,6 +10,7 @@ pub(crate) mod fresh;
 pub(crate) mod invoices;
 pub(crate) mod issue;
 pub(crate) mod load;
+pub(crate) mod lots;
 pub(crate) mod orders;
 pub(crate) mod partners;
 pub(crate) mod payments;
@@ -71,7 +73,7 @@ pub(crate) async fn write(writer: Writer<'_>, batch: &[ErpCommand]) -> Vec<Outco
             Command::CreateSaleOrder(c) => creates.push((index, &c.order)),
             Command::AmendSaleOrder(c) => amends.push((index, &c.order)),
             Command::CancelSaleOrder(_) => cancels.push((index, correlation)),
-            Command::RegisterDelivery(c) => deliveries.push((index, correlation, &c.shipment)),
+            Command::RegisterDelivery(c) => deliveries.push((index, correlation, c)),
             Command::ReceiveReturn(c) => returns.push((index, correlation, &c.returned)),
             Command::CreateInvoice(_) => invoices.push((index, correlation)),
             Command::RegisterPayment(c) => payments.push((index, correlation, c)),

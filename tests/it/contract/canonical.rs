@@ -39,6 +39,7 @@ fn create(order: &Order) -> Command {
             line_id: None,
             sku: sku("SKU-0001"),
             quantity: units(2),
+            lots: Vec::new(),
         }],
         shipping: order.shipping_lines.first().cloned(),
         value: eur("25.00"),
@@ -270,6 +271,7 @@ async fn the_marketplace_is_told_a_shipment_once_and_refuses_it_for_a_cancelled_
                     line_id: None,
                     sku: sku("SKU-0001"),
                     quantity: units(2),
+                    lots: Vec::new(),
                 }],
                 parcels: vec![Parcel {
                     tracking_number: Some(text("TRK-1")),
@@ -315,6 +317,7 @@ async fn an_older_stock_level_does_not_overwrite_a_newer_one() {
                 kind: StockKind::Available,
                 quantity: units(quantity),
                 at,
+                lot: None,
             }],
         })
     };

@@ -30,6 +30,7 @@ pub(super) fn create(order: &Order) -> Command {
             line_id: None,
             sku: sku("SKU-0001"),
             quantity: units(2),
+            lots: Vec::new(),
         }],
         shipping: order.shipping_lines.first().cloned(),
         value: eur("25.00"),

@@ -39,6 +39,7 @@ fn publish(placed: &Placed, goods: &[(&str, i64)], number: Option<&str>) -> Comm
         line_id: None,
         sku: sku(name),
         quantity: units(*quantity),
+        lots: Vec::new(),
     };
     Command::PublishFulfillment(PublishFulfillment {
         channel: connection("shopify-main"),
@@ -205,6 +206,7 @@ async fn stock_is_set_and_unknown_skus_are_passed_over() {
         kind: StockKind::Available,
         quantity: units(quantity),
         at: now(),
+        lot: None,
     };
     let command = Command::PublishStock(PublishStock {
         channel: connection("shopify-main"),

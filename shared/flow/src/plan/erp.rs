@@ -1,11 +1,15 @@
 //! Effects in the ERP.
 
 use super::{Wanted, keys};
-use crate::amendment::fingerprint;
+use crate::amendment::{fingerprint, shipped_by_line};
 use crate::view::View;
+use std::collections::BTreeMap;
 use waybill_model::command::{
     CancelSaleOrder, Command, CreateSaleOrder, ReceiveReturn, RegisterDelivery,
 };
+use waybill_model::id::LineId;
+use waybill_model::order::OrderLine;
+use waybill_model::quantity::Quantity;
 
 /// Write and confirm an accepted order; bring it to a newer snapshot until it is released.
 pub(super) fn sale_order(view: &View<'_>, wanted: &mut Vec<Wanted>) {
@@ -89,6 +93,7 @@ pub(super) fn deliveries(view: &View<'_>, wanted: &mut Vec<Wanted>) {
             Command::RegisterDelivery(RegisterDelivery {
                 erp: view.settings.erp.clone(),
                 shipment: shipment.clone(),
+                last: false,
             })
         };
         let key = keys::delivery(&shipment.id);
@@ -98,10 +103,53 @@ pub(super) fn deliveries(view: &View<'_>, wanted: &mut Vec<Wanted>) {
     }
 }
 
+/// Drop what is still open in the ERP once all that is wanted has left and is registered, and the
+/// rest was refunded before it left.
+pub(super) fn rest(view: &View<'_>, wanted: &mut Vec<Wanted>) {
+    let shipped = || view.shipped().filter(|s| !s.lines.is_empty());
+    let registered = shipped().all(|s| view.is_done(&keys::delivery(&s.id)));
+    let Some(shipment) = shipped().max_by_key(|s| &s.id) else {
+        return;
+    };
+    if !registered || view.order.cancelled.is_some() {
+        return;
+    }
+    let left = shipped_by_line(view.order, view.facts());
+    let mut dropped: BTreeMap<&LineId, Quantity> = BTreeMap::new();
+    let lines = view.refunds().filter_map(|r| r.channel);
+    for line in lines.flat_map(|r| &r.lines).filter(|l| l.restock) {
+        let sum = dropped.entry(&line.line_id).or_default();
+        *sum = sum.plus(line.quantity);
+    }
+    let sum = |l: &OrderLine| {
+        let gone = dropped.get(&l.id).copied().unwrap_or_default();
+        left.get(&l.id).copied().unwrap_or_default().plus(gone)
+    };
+    let mut ships = view.order.lines.iter().filter(|l| l.requires_shipping);
+    let complete = ships.clone().all(|l| sum(l) >= l.quantity);
+    if !complete || !ships.any(|l| dropped.contains_key(&l.id)) {
+        return;
+    }
+    wanted.push(Wanted::new(
+        keys::drop_rest(),
+        Command::RegisterDelivery(RegisterDelivery {
+            erp: view.settings.erp.clone(),
+            shipment: shipment.clone(),
+            last: true,
+        }),
+    ));
+}
+
 /// Receive what came back, once something was delivered.
 pub(super) fn returns(view: &View<'_>, wanted: &mut Vec<Wanted>) {
-    let delivered = view.shipped().any(|s| view.is_done(&keys::delivery(&s.id)));
-    if !delivered {
+    let shipped = || view.shipped().filter(|s| !s.lines.is_empty());
+    let delivered = shipped().any(|s| view.is_done(&keys::delivery(&s.id)));
+    // The goods may be those of a delivery that is still to be registered.
+    let awaited = shipped().any(|s| {
+        let effect = view.effect(&keys::delivery(&s.id));
+        effect.is_none_or(|e| e.outcome.is_none())
+    });
+    if !delivered || awaited {
         return;
     }
     for returned in view.received_returns() {

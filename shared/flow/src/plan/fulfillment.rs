@@ -70,6 +70,7 @@ fn lines(view: &View<'_>) -> Vec<ShippedLine> {
                 line_id: Some(l.id.clone()),
                 sku: l.sku.clone()?,
                 quantity: l.current_quantity,
+                lots: Vec::new(),
             })
         })
         .collect()

@@ -48,6 +48,12 @@ pub fn delivery(shipment: &ExternalId) -> EffectKey {
     EffectKey::of("delivery.register", Some(shipment.as_str()))
 }
 
+/// Drop what is open of an order whose rest is wanted no more.
+#[must_use]
+pub fn drop_rest() -> EffectKey {
+    EffectKey::of("delivery.drop_rest", None)
+}
+
 /// Prefix of the effects that add later tracking numbers to a delivery: effects of their own, so
 /// that the delivery need not wait for them.
 pub const DELIVERY_TRACKING: &str = "delivery.track";

@@ -61,6 +61,7 @@ fn shipped(order: &Order) -> EventEnvelope {
             line_id: None,
             sku: line.sku.clone().unwrap(),
             quantity: line.quantity,
+            lots: Vec::new(),
         }],
         parcels: vec![Parcel {
             tracking_number: Some(build::text("TRK-1")),

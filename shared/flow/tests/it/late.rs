@@ -77,6 +77,7 @@ fn shipment(order: &Order, line: usize, numbers: &[&str]) -> Event {
             line_id: Some(line.id.clone()),
             sku: line.sku.clone().unwrap(),
             quantity: line.quantity,
+            lots: Vec::new(),
         }],
         parcels: numbers.iter().map(parcel).collect(),
         shipped_at: Some(build::start()),

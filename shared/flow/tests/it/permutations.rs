@@ -56,6 +56,7 @@ fn shipment(order: &Order, name: &str, line: usize, tracked: bool) -> Shipment {
             line_id: Some(line.id.clone()),
             sku: line.sku.clone().unwrap(),
             quantity: line.quantity,
+            lots: Vec::new(),
         }],
         parcels: vec![Parcel {
             tracking_number: tracked.then(|| text(&format!("TRK-{name}"))),
@@ -160,6 +161,7 @@ fn whole_life() -> Vec<EventEnvelope> {
                 } else {
                     Disposition::Unknown
                 },
+                lots: Vec::new(),
             }],
             version: Version(0),
         };

@@ -15,6 +15,7 @@
 )]
 
 mod finance;
+mod goods;
 
 use axum::Router;
 use axum::body::Body;
@@ -298,6 +299,9 @@ async fn main() {
     if part("amend") {
         amend(&trial).await;
     }
+    if args.iter().any(|a| a == "lots") {
+        goods::lots(&trial).await;
+    }
     if args.iter().any(|a| a == "payments") {
         finance::payments(&trial).await;
     }
@@ -342,6 +346,9 @@ async fn cut(t: &Trial, proxy: &Proxy, kinds: &[&str]) {
         "pay",
         "pay-back",
         "undo-paid",
+        "deliver-lots",
+        "return-lots",
+        "drop-rest",
     ] {
         if !kinds.is_empty() && !kinds.contains(&kind) {
             continue;
@@ -464,6 +471,24 @@ async fn prepare(t: &Trial, kind: &str, name: &str) -> Option<ErpCommand> {
             Command::ReverseCreditNote(
                 t.data(serde_json::json!({"refund_id": format!("F-{name}")})),
             )
+        }
+        "deliver-lots" | "return-lots" | "drop-rest" => {
+            let order = goods::order(t, &format!("{name}-lots"));
+            done(t.odoo.write(&t.erp, &[t.create(&order)]).await)?;
+            let goods = [
+                ("LOT-1", "3", &[("A", "1"), ("B", "2")][..]),
+                ("SKU-0003", "1", &[]),
+            ];
+            let ship = |last| goods::ship(t, &order, "S1", last, &goods);
+            if kind == "deliver-lots" {
+                return Some(ship(false));
+            }
+            done(t.odoo.write(&t.erp, &[ship(false)]).await)?;
+            if kind == "drop-rest" {
+                return Some(ship(true));
+            }
+            let back = [("LOT-1", "2", &[("B", "2")][..])];
+            return Some(goods::receive(t, &order, "R1", "restock", &back));
         }
         "amend" => {
             let mut order = order.clone();

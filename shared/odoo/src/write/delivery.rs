@@ -16,55 +16,60 @@
 //!   attempt, and is booked on like any other: both steps set absolute values.
 //!
 //! A shipment can need two transfers, of which one is validated and the other refused. So what is
-//! left of it is booked, until nothing is. One that comes again with tracking numbers (they are
+//! left of it is booked, until nothing is. Where the warehouse delivers in steps, the steps before
+//! are done first: see [`super::chain`]. One that comes again with tracking numbers (they are
 //! often known later) gets them written on its transfers.
 
+mod plan;
+
+use super::chain::Goods;
 use super::load::{Record, load_each};
-use super::resolve::{Effort, Found, not_in_erp, resolve};
-use super::transfer::{Booking, Move, Picking, book, moves, pickings};
+use super::lots;
+use super::resolve::{Effort, resolve};
+use super::transfer::{Booking, Picking, book, moves, pickings};
 use super::{Outcome, Writer, references};
 use crate::catalog::Catalog;
 use crate::client::{Api, LoadMode};
-use crate::error::{OdooError, rejected};
+use crate::error::OdooError;
 use crate::map::cell;
-use crate::map::ids::shipment_mark;
-use crate::map::order::product_of;
-use rust_decimal::Decimal;
+use crate::wire::Call;
+use plan::{Plan, World, mark, plan, step};
 use std::collections::{BTreeMap, BTreeSet};
+use waybill_model::command::RegisterDelivery;
 use waybill_model::failure::Failure;
 use waybill_model::id::{CorrelationId, RefKind, Sku};
-use waybill_model::shipment::Shipment;
+use waybill_model::shipment::Lot;
 
-/// What is known of the orders' transfers.
-struct World {
-    orders: BTreeMap<CorrelationId, Found>,
-    pickings: Vec<Picking>,
-    moves: Vec<Move>,
-    catalog: Catalog,
-}
+/// Most rounds of steps before a batch is shipped; the rest goes on with the next attempt.
+const MAX_STEPS: usize = 8;
 
-/// Books shipments of different orders; the outcome of each. Seven calls for any number, and one
-/// more where numbers are added.
-pub(crate) async fn register(
-    writer: Writer<'_>,
-    shipments: &[(CorrelationId, &Shipment)],
-) -> Vec<Outcome> {
+type Commands<'a> = [(CorrelationId, &'a RegisterDelivery)];
+
+/// Books shipments of different orders; the outcome of each. Seven calls for any number, one more
+/// where numbers are added, three where lots are told; and where the warehouse delivers in steps,
+/// six for each step before the last.
+pub(crate) async fn register(writer: Writer<'_>, commands: &Commands<'_>) -> Vec<Outcome> {
     let api = writer.api;
-    let world = match look(writer, shipments).await {
+    let mut failures: BTreeMap<usize, Failure> = BTreeMap::new();
+    let world = match prepare(writer, commands, &mut failures).await {
         Ok(world) => world,
-        Err(error) => return vec![Err(error.failure(api.erp)); shipments.len()],
+        Err(error) => return vec![Err(error.failure(api.erp)); commands.len()],
     };
-    let plans: Vec<Result<Plan, Failure>> = shipments
-        .iter()
-        .map(|(correlation, shipment)| plan(&world, *correlation, shipment))
-        .collect();
+    let planned =
+        |(index, (correlation, command)): (usize, &(CorrelationId, &RegisterDelivery))| {
+            match failures.get(&index) {
+                Some(failure) => Err(failure.clone()),
+                None => plan(&world, *correlation, &command.shipment),
+            }
+        };
+    let plans: Vec<Result<Plan, Failure>> = commands.iter().enumerate().map(planned).collect();
     let all = || plans.iter().filter_map(|p| p.as_ref().ok());
     let bookings: Vec<Booking> = all().flat_map(|p| p.bookings.clone()).collect();
     let untracked: Vec<(i64, String)> = all().flat_map(|p| p.untracked.clone()).collect();
     let mut results = track(api, &untracked).await;
     let booked = book(api, &bookings).await;
     results.extend(bookings.iter().map(|b| b.picking).zip(booked));
-    plans
+    let mut outcomes: Vec<Outcome> = plans
         .into_iter()
         .map(|plan| {
             let ids = plan?.pickings();
@@ -75,7 +80,76 @@ pub(crate) async fn register(
             }
             Ok(references(api, RefKind::Picking, &ids))
         })
-        .collect()
+        .collect();
+    drop_rest(api, &world, commands, &mut outcomes).await;
+    outcomes
+}
+
+/// Does the steps before the last, one after the other, for all orders together. What is known
+/// when nothing is left of them.
+async fn prepare(
+    writer: Writer<'_>,
+    commands: &Commands<'_>,
+    failures: &mut BTreeMap<usize, Failure>,
+) -> Result<World, OdooError> {
+    for _ in 0..MAX_STEPS {
+        let world = look(writer, commands).await?;
+        let mut bookings: Vec<(usize, Booking)> = Vec::new();
+        for (index, (correlation, command)) in commands.iter().enumerate() {
+            if failures.contains_key(&index) {
+                continue;
+            }
+            match step(&world, *correlation, &command.shipment) {
+                Ok(of_step) => bookings.extend(of_step.into_iter().map(|b| (index, b))),
+                Err(failure) => {
+                    failures.insert(index, failure);
+                }
+            }
+        }
+        if bookings.is_empty() {
+            return Ok(world);
+        }
+        let (owners, bookings): (Vec<usize>, Vec<Booking>) = bookings.into_iter().unzip();
+        let done = book(writer.api, &bookings).await;
+        for (index, outcome) in owners.into_iter().zip(done) {
+            if let Err(failure) = outcome {
+                failures.insert(index, failure);
+            }
+        }
+    }
+    Err(OdooError::OutOfTime)
+}
+
+/// Calls off what is still open of orders of which nothing is to follow.
+async fn drop_rest(
+    api: &Api<'_>,
+    world: &World,
+    commands: &Commands<'_>,
+    outcomes: &mut [Outcome],
+) {
+    for ((correlation, command), outcome) in commands.iter().zip(outcomes) {
+        let order = world.orders.get(correlation);
+        let (Some(order), true, true) = (order, command.last, outcome.is_ok()) else {
+            continue;
+        };
+        let dropped = async {
+            // Booking may have left a backorder.
+            let rest = pickings(api, &[order.id]).await?;
+            let open = rest
+                .iter()
+                .filter(|p| p.is_open() && (p.is_outgoing() || p.is_internal()));
+            let open: Vec<i64> = open.map(|p| p.id).collect();
+            if open.is_empty() {
+                return Ok(());
+            }
+            let call = Call::on("stock.picking", "action_cancel", &open);
+            api.call(api.quiet(call)).await.map(|_| ())
+        };
+        if let Err(error) = dropped.await {
+            let error: OdooError = error;
+            *outcome = Err(error.failure(api.erp));
+        }
+    }
 }
 
 /// Writes tracking numbers on transfers that are done.
@@ -95,12 +169,10 @@ async fn track(api: &Api<'_>, untracked: &[(i64, String)]) -> BTreeMap<i64, Resu
     untracked.iter().map(|(id, _)| *id).zip(results).collect()
 }
 
-async fn look(
-    writer: Writer<'_>,
-    shipments: &[(CorrelationId, &Shipment)],
-) -> Result<World, OdooError> {
+async fn look(writer: Writer<'_>, commands: &Commands<'_>) -> Result<World, OdooError> {
     let api = writer.api;
-    let correlations: Vec<CorrelationId> = shipments.iter().map(|(c, _)| *c).collect();
+    let shipments = || commands.iter().map(|(_, c)| &c.shipment);
+    let correlations: Vec<CorrelationId> = commands.iter().map(|(c, _)| *c).collect();
     let orders = resolve(api, &correlations, Effort::Thorough).await?;
     let ids: Vec<i64> = orders.values().map(|o| o.id).collect();
     let pickings = if ids.is_empty() {
@@ -108,11 +180,12 @@ async fn look(
     } else {
         pickings(api, &ids).await?
     };
-    let marks: Vec<String> = shipments.iter().map(|(_, s)| mark(s)).collect();
+    let marks: Vec<String> = shipments().map(mark).collect();
     let is_marked = |p: &Picking| marks.iter().any(|m| p.origin.as_str().contains(m));
+    let of_chain = |p: &Picking| p.is_outgoing() || p.is_internal();
     let looked_at: Vec<i64> = pickings
         .iter()
-        .filter(|p| p.is_outgoing() && (p.is_open() || p.is_done() && is_marked(p)))
+        .filter(|p| of_chain(p) && (p.is_open() || p.is_done() && is_marked(p)))
         .map(|p| p.id)
         .collect();
     let moves = if looked_at.is_empty() {
@@ -120,231 +193,36 @@ async fn look(
     } else {
         moves(api, &looked_at).await?
     };
-    let skus: BTreeSet<Sku> = shipments
-        .iter()
-        .flat_map(|(_, s)| s.lines.iter().map(|l| l.sku.clone()))
-        .collect();
+    let lines = || shipments().flat_map(|s| &s.lines);
+    let skus: BTreeSet<Sku> = lines().map(|l| l.sku.clone()).collect();
     let catalog = writer.memory.catalog(api, &skus, &BTreeSet::new()).await?;
+    let told = lines().flat_map(|l| {
+        let product = product_id(&catalog, &l.sku);
+        l.lots
+            .iter()
+            .filter_map(move |lot| Some((product?, lot.clone())))
+    });
+    let told: Vec<(i64, Lot)> = told.collect();
+    let open = moves.iter().filter(|m| m.is_open());
+    let from: BTreeSet<i64> = open.filter_map(|m| m.location_id.0).collect();
+    let known = lots::look_up(api, &told, &from).await?;
+    let gone = if told.is_empty() {
+        Goods::new()
+    } else {
+        let done = pickings.iter().filter(|p| p.is_done() && is_marked(p));
+        let done: Vec<i64> = done.map(|p| p.id).collect();
+        lots::moved(api, &done).await?
+    };
     Ok(World {
         orders,
         pickings,
         moves,
         catalog,
+        lots: known,
+        gone,
     })
 }
 
-/// What is to be done for one shipment.
-#[derive(Debug, PartialEq)]
-struct Plan {
-    /// Transfers that hold goods of it and are done.
-    done: Vec<i64>,
-    /// Those of them that still need their tracking numbers.
-    untracked: Vec<(i64, String)>,
-    /// What of it is still to be booked.
-    bookings: Vec<Booking>,
+fn product_id(catalog: &Catalog, sku: &Sku) -> Option<i64> {
+    catalog.products.get(sku).and_then(|p| p.id())
 }
-
-impl Plan {
-    fn pickings(&self) -> Vec<i64> {
-        let booked = self.bookings.iter().map(|b| b.picking);
-        self.done.iter().copied().chain(booked).collect()
-    }
-}
-
-fn mark(shipment: &Shipment) -> String {
-    shipment_mark(shipment.warehouse.as_str(), &shipment.id)
-}
-
-fn plan(world: &World, correlation: CorrelationId, shipment: &Shipment) -> Result<Plan, Failure> {
-    let order = world
-        .orders
-        .get(&correlation)
-        .ok_or_else(|| not_in_erp(correlation))?;
-    let mark = mark(shipment);
-    let ours = || {
-        world
-            .pickings
-            .iter()
-            .filter(|p| p.sale_id.0 == Some(order.id) && p.is_outgoing())
-    };
-    let tracking: Vec<&str> = shipment
-        .parcels
-        .iter()
-        .filter_map(|p| p.tracking_number.as_ref().map(|t| t.as_str()))
-        .collect();
-    let tracking = tracking.join(", ");
-    let name = order.name.as_str();
-    let done: Vec<&Picking> = ours()
-        .filter(|p| p.is_done() && p.origin.as_str().contains(&mark))
-        .collect();
-    let mut wanted = wanted(world, shipment, name)?;
-    if wanted.is_empty() && done.is_empty() {
-        return Err(empty_shipment(shipment, name));
-    }
-    subtract(world, &done, &mut wanted);
-    let untracked = done
-        .iter()
-        .filter(|p| !tracking.is_empty() && p.carrier_tracking_ref.as_str() != tracking)
-        .map(|p| (p.id, tracking.clone()));
-    let untracked = untracked.collect();
-    let done = done.iter().map(|p| p.id).collect();
-    if wanted.is_empty() {
-        return Ok(Plan {
-            done,
-            untracked,
-            bookings: Vec::new(),
-        });
-    }
-    if order.state.as_str() == "cancel" {
-        return Err(super::confirm::cancelled(&format!("order `{name}`")));
-    }
-    let mut open: Vec<&Picking> = ours().filter(|p| p.is_open()).collect();
-    if open.is_empty() {
-        return Err(rejected(
-            "no_open_delivery",
-            format!(
-                "shipment `{}` of order `{name}` has no open delivery in Odoo",
-                shipment.id
-            ),
-            "confirm the order in Odoo, or check whether somebody validated the delivery by hand; if the goods left twice, correct the stock in Odoo",
-        ));
-    }
-    // What can leave now comes first, then the oldest.
-    open.sort_by_key(|p| (p.state.as_str() != "assigned", p.id));
-    let pick = |pickings: &[&Picking]| allocate(world, pickings, &wanted);
-    let alone = open
-        .iter()
-        .map(|p| pick(&[*p]))
-        .find(|a| a.missing.is_empty());
-    let allocation = alone.unwrap_or_else(|| pick(&open));
-    if let Some((product, missing)) = allocation.missing.iter().next() {
-        return Err(not_on_delivery(world, shipment, name, *product, *missing));
-    }
-    let bookings = allocation
-        .by_picking
-        .into_iter()
-        .map(|(picking, moves)| Booking {
-            picking,
-            origin: format!("{name} {mark}"),
-            tracking: tracking.clone(),
-            moves,
-            destination: None,
-        });
-    Ok(Plan {
-        done,
-        untracked,
-        bookings: bookings.collect(),
-    })
-}
-
-/// Takes the goods that left with transfers that are done off those of the shipment.
-fn subtract(world: &World, done: &[&Picking], wanted: &mut BTreeMap<i64, Decimal>) {
-    let is_of = |m: &&Move| {
-        let picking = m.picking_id.0;
-        m.state.as_str() == "done" && done.iter().any(|p| Some(p.id) == picking)
-    };
-    for item in world.moves.iter().filter(is_of) {
-        if let Some(left) = item.product_id.0.and_then(|p| wanted.get_mut(&p)) {
-            *left -= item.quantity.rounded(4);
-        }
-    }
-    wanted.retain(|_, left| *left > Decimal::ZERO);
-}
-
-fn wanted(
-    world: &World,
-    shipment: &Shipment,
-    order: &str,
-) -> Result<BTreeMap<i64, Decimal>, Failure> {
-    let mut wanted: BTreeMap<i64, Decimal> = BTreeMap::new();
-    for line in &shipment.lines {
-        let place = format!("shipment `{}` of order `{order}`", shipment.id);
-        let product = product_of(&world.catalog, &line.sku, &place)?;
-        let sum = wanted.entry(product).or_default();
-        *sum = sum.saturating_add(line.quantity.decimal());
-    }
-    wanted.retain(|_, quantity| !quantity.is_zero());
-    Ok(wanted)
-}
-
-fn empty_shipment(shipment: &Shipment, order: &str) -> Failure {
-    rejected(
-        "empty_shipment",
-        format!("shipment `{}` of order `{order}` has no goods", shipment.id),
-        "ask the warehouse what was in it and validate the delivery in Odoo by hand",
-    )
-}
-
-#[derive(Default)]
-struct Allocation {
-    by_picking: BTreeMap<i64, Vec<(i64, Decimal)>>,
-    missing: BTreeMap<i64, Decimal>,
-}
-
-/// Spreads what was shipped over the open moves of these transfers, in their order.
-fn allocate(world: &World, pickings: &[&Picking], wanted: &BTreeMap<i64, Decimal>) -> Allocation {
-    let mut left = wanted.clone();
-    let mut allocation = Allocation::default();
-    for picking in pickings {
-        let open = world
-            .moves
-            .iter()
-            .filter(|m| m.picking_id.0 == Some(picking.id) && m.is_open());
-        let mut moves = Vec::new();
-        for item in open {
-            let demand = item.product_uom_qty.rounded(4);
-            let taken =
-                item.product_id
-                    .0
-                    .and_then(|p| left.get_mut(&p))
-                    .map_or(Decimal::ZERO, |left| {
-                        let taken = demand.min(*left).max(Decimal::ZERO);
-                        *left -= taken;
-                        taken
-                    });
-            moves.push((item.id, taken));
-        }
-        if moves.iter().any(|(_, quantity)| !quantity.is_zero()) {
-            allocation.by_picking.insert(picking.id, moves);
-        }
-    }
-    left.retain(|_, quantity| !quantity.is_zero());
-    allocation.missing = left;
-    allocation
-}
-
-fn not_on_delivery(
-    world: &World,
-    shipment: &Shipment,
-    order: &str,
-    product: i64,
-    missing: Decimal,
-) -> Failure {
-    let sku = world
-        .catalog
-        .products
-        .iter()
-        .find(|(_, p)| p.id() == Some(product))
-        .map_or_else(String::new, |(sku, _)| sku.to_string());
-    let ordered = world.moves.iter().any(|m| m.product_id.0 == Some(product));
-    let place = format!("shipment `{}` of order `{order}`", shipment.id);
-    if ordered {
-        rejected(
-            "over_shipment",
-            format!(
-                "{place} has {} of `{sku}` more than is open in Odoo",
-                missing.normalize()
-            ),
-            "ask the warehouse whether it sent too much; if it did, raise the quantity of the order in Odoo, then retry",
-        )
-    } else {
-        rejected(
-            "sku_not_on_delivery",
-            format!("{place} has `{sku}`, which is on no open delivery in Odoo"),
-            "ask the warehouse what it sent; if it sent the wrong product, correct the delivery in Odoo by hand",
-        )
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -7,9 +7,11 @@
 //! that holds goods of this return is the one that a lost answer left, or one that somebody
 //! prepared by hand: it is taken over.
 
+use super::lots::{self, Lots, Told};
 use super::resolve::{Effort, not_in_erp, resolve};
 use super::transfer::{Booking, Move, Picking, book, moves, pickings};
 use super::{Outcome, Writer, references};
+use crate::catalog::Catalog;
 use crate::client::Api;
 use crate::error::{OdooError, rejected};
 use crate::map::ids::return_mark;
@@ -30,6 +32,7 @@ struct Part {
     mark: String,
     goods: Goods,
     destination: Option<String>,
+    lots: Told,
 }
 
 /// Goods of one delivered move that come back.
@@ -73,13 +76,29 @@ pub(crate) async fn receive(
             mark: return_mark(&returned.id, kind),
             goods: Goods::new(),
             destination,
+            lots: Told::new(),
         });
+        let quantity = line.quantity.decimal();
         let sum = part.goods.entry(product).or_default();
-        *sum = sum.saturating_add(line.quantity.decimal());
+        *sum = sum.saturating_add(quantity);
+        let told = [(product, quantity, line.lots.as_slice())];
+        for (product, lots) in lots::told(told.into_iter(), &catalog, &place)? {
+            part.lots.entry(product).or_default().extend(lots);
+        }
     }
+    let told = parts.values().flat_map(|p| &p.lots);
+    let told = told.flat_map(|(product, lots)| lots.iter().map(|l| (*product, l.clone())));
+    let told: Vec<_> = told.collect();
+    let known = lots::look_up(api, &told, &BTreeSet::new())
+        .await
+        .map_err(fail)?;
+    let known = Known {
+        lots: known,
+        catalog,
+    };
     let mut ids = Vec::new();
     for part in parts.values() {
-        ids.extend(receive_part(api, order.id, part, &place).await?);
+        ids.extend(receive_part(api, order.id, part, &known, &place).await?);
     }
     Ok(references(api, RefKind::Picking, &ids))
 }
@@ -113,10 +132,17 @@ fn destination(
     Ok((kind, Some(location.ok_or_else(missing)?)))
 }
 
+/// What was looked up of the goods.
+struct Known {
+    lots: Lots,
+    catalog: Catalog,
+}
+
 async fn receive_part(
     api: &Api<'_>,
     order: i64,
     part: &Part,
+    known: &Known,
     place: &str,
 ) -> Result<Vec<i64>, Failure> {
     let fail = |e: OdooError| e.failure(api.erp);
@@ -126,7 +152,26 @@ async fn receive_part(
         if left.is_empty() {
             return Ok(done);
         }
-        if let Some(booking) = world.open_receipt(part, &left) {
+        if let Some(mut booking) = world.open_receipt(part, &left) {
+            let mut told = part.lots.clone();
+            if !told.is_empty() {
+                let gone = lots::moved(api, &done).await.map_err(fail)?;
+                lots::subtract(&mut told, gone, &known.lots, &known.catalog, place)?;
+            }
+            let items = world.moves.iter();
+            booking.lots = lots::assign(
+                &booking.moves,
+                items,
+                &mut told,
+                &known.lots,
+                &known.catalog,
+                place,
+            )?;
+            let replaced = world
+                .moves
+                .iter()
+                .filter(|m| booking.lots.contains_key(&m.id));
+            booking.replaced = replaced.map(|m| (m.id, m.move_line_ids.clone())).collect();
             for outcome in book(api, &[booking]).await {
                 outcome?;
             }
@@ -232,6 +277,8 @@ impl World {
             tracking: String::new(),
             moves,
             destination: part.destination.clone(),
+            lots: BTreeMap::new(),
+            replaced: BTreeMap::new(),
         })
     }
 

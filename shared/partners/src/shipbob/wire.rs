@@ -70,6 +70,11 @@ pub(super) struct ShipmentProduct {
 pub(super) struct InventoryItem {
     pub(super) id: Option<AnyId>,
     pub(super) quantity: Option<i64>,
+    /// Null where the item is not kept by lot.
+    pub(super) lot: Option<String>,
+    /// Of the goods, where they have some; can hold nulls.
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) serial_numbers: Vec<Option<String>>,
 }
 
 #[derive(Debug, Deserialize)]

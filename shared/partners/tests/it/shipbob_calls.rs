@@ -39,6 +39,7 @@ fn create() -> Command {
                 line_id: None,
                 sku: id("MUG-BLUE"),
                 quantity: Quantity::parse(q).unwrap(),
+                lots: Vec::new(),
             })
             .to_vec(),
         shipping: Some(ShippingLine {

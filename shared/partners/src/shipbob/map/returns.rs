@@ -151,6 +151,7 @@ fn lines(
             sku,
             quantity,
             disposition,
+            lots: Vec::new(),
         })
         .collect())
 }

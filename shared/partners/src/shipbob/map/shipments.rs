@@ -4,13 +4,13 @@ use super::super::wire::{InventoryItem, Order, Shipment as Sent, ShipmentProduct
 use super::{ShipmentTopic, external};
 use crate::reading::instant;
 use crate::webhook::Unreadable;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use waybill_flow::connections::Connection;
-use waybill_model::id::{ExternalId, Sku, TrackingNumber};
+use waybill_model::id::{ExternalId, LotNumber, Sku, TrackingNumber};
 use waybill_model::order::Version;
 use waybill_model::party::clean;
 use waybill_model::quantity::Quantity;
-use waybill_model::shipment::{Parcel, Shipment, ShipmentStatus, ShippedLine};
+use waybill_model::shipment::{Lot, Parcel, Shipment, ShipmentStatus, ShippedLine};
 
 /// Called off as a whole.
 pub(in super::super) fn is_cancelled(order: &Order) -> bool {
@@ -201,12 +201,15 @@ fn lines(
     path: &str,
 ) -> Result<Vec<ShippedLine>, Unreadable> {
     let mut units: BTreeMap<(Sku, &str), Option<i64>> = BTreeMap::new();
+    let mut by_lot: BTreeMap<Sku, Vec<Lot>> = BTreeMap::new();
     for (index, product) in sent.products.iter().enumerate() {
         let refuse =
             |why: String| Unreadable::new("invalid_value", format!("at `{path}[{index}]`: {why}"));
         let text = product_sku(product)
             .ok_or_else(|| refuse("neither `reference_id` nor `sku` is given".to_owned()))?;
         let sku = Sku::new(text).map_err(|e| refuse(e.to_string()))?;
+        let lots = by_lot.entry(sku.clone()).or_default();
+        lots.extend(picked_lots(&product.inventory_items));
         let sum = units.entry((sku, text)).or_default();
         if let Some(picked) = picked(&product.inventory_items) {
             *sum = Some(sum.unwrap_or(0).saturating_add(picked));
@@ -221,10 +224,20 @@ fn lines(
         let quantity = Quantity::from_units(units)
             .map_err(|e| Unreadable::new("invalid_value", format!("at `{path}`: {e}")))?;
         if !quantity.is_zero() {
+            let mut lots = by_lot.remove(&sku).unwrap_or_default();
+            // A part of the lots would pass for all of them.
+            if lots
+                .iter()
+                .fold(Quantity::ZERO, |sum, l| sum.plus(l.quantity))
+                != quantity
+            {
+                lots.clear();
+            }
             lines.push(ShippedLine {
                 line_id: None,
                 sku,
                 quantity,
+                lots,
             });
         }
     }
@@ -243,6 +256,35 @@ fn picked(items: &[InventoryItem]) -> Option<i64> {
         }
     }
     by_item.into_values().min()
+}
+
+/// Lots and serial numbers of a product that is one item; those of a bundle's parts are not its own.
+fn picked_lots(items: &[InventoryItem]) -> Vec<Lot> {
+    let ids: BTreeSet<Option<String>> = items
+        .iter()
+        .map(|i| i.id.as_ref().map(crate::reading::AnyId::text))
+        .collect();
+    if ids.len() != 1 {
+        return Vec::new();
+    }
+    let lot = |number: &str, units: i64| {
+        Some(Lot {
+            number: LotNumber::new(number.trim()).ok()?,
+            quantity: Quantity::from_units(units).ok()?,
+        })
+    };
+    let mut lots = Vec::new();
+    for item in items {
+        let serials: Vec<&String> = item.serial_numbers.iter().flatten().collect();
+        if serials.is_empty() {
+            let number = item.lot.as_deref().unwrap_or_default();
+            lots.extend(lot(number, item.quantity.unwrap_or(0)));
+        } else {
+            lots.extend(serials.into_iter().filter_map(|s| lot(s, 1)));
+        }
+    }
+    lots.retain(|l| !l.quantity.is_zero());
+    lots
 }
 
 /// We order by `reference_id`, and give the SKU there.

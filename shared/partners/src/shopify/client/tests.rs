@@ -126,6 +126,7 @@ fn shipment(lines: &[(Option<&str>, &str, i64)], numbers: &[&str]) -> Command {
                     line_id: id.map(|id| LineId::new(id).unwrap()),
                     sku: Sku::new(sku).unwrap(),
                     quantity: Quantity::from_units(*units).unwrap(),
+                    lots: Vec::new(),
                 })
                 .collect(),
             parcels: numbers
@@ -375,6 +376,7 @@ fn levels(levels: &[(&str, &str)]) -> Command {
                 kind: StockKind::Available,
                 quantity: Quantity::parse(quantity).unwrap(),
                 at: Instant::EPOCH,
+                lot: None,
             })
             .collect(),
     })

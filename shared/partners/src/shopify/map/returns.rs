@@ -108,6 +108,7 @@ fn lines(wire: &WireReturn) -> Result<Vec<ReturnLine>, Unreadable> {
             sku,
             quantity: money::quantity(&format!("{path}.quantity"), line.quantity.unwrap_or(0))?,
             disposition: Disposition::Unknown,
+            lots: Vec::new(),
         });
     }
     Ok(lines)

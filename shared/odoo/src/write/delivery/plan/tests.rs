@@ -3,6 +3,7 @@
 use super::*;
 use crate::catalog::Product;
 use serde_json::{Value, json};
+use waybill_model::id::Sku;
 use waybill_model::order::Order;
 
 fn order() -> Order {
@@ -67,6 +68,8 @@ fn world(state: &str, pickings: Vec<Picking>, moves: Vec<Move>) -> World {
             products: products.into(),
             ..Catalog::default()
         },
+        lots: Lots::default(),
+        gone: Goods::new(),
     }
 }
 
