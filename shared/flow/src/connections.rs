@@ -11,8 +11,7 @@ pub use check::ConnectionsError;
 pub use overrides::Override;
 pub use settings::{
     CarrierMapping, ChannelSettings, CustomerKey, ErpProtocol, ErpSettings, HelpdeskSettings,
-    InvoicingPolicy,
-    PaymentGate, Route, StageMinutes, TaxMapping, TotalsPolicy, WarehouseSettings,
+    InvoicingPolicy, PaymentGate, Route, StageMinutes, TaxMapping, TotalsPolicy, WarehouseSettings,
 };
 
 use serde::{Deserialize, Serialize};
