@@ -131,6 +131,45 @@ async fn a_partial_delivery_leaves_a_backorder_and_the_rest_closes_it(version: V
     );
 }
 
+async fn what_is_to_follow_no_more_is_called_off(version: Version) {
+    let rig = rig_of(version).await;
+    let placed = order("rest").build();
+    done(&rig, &create(&placed)).await;
+    let goods = [("SKU-0001", "1"), ("SKU-0002", "1")];
+    let mut last = ship(&placed, "S1", &goods);
+    done(&rig, &last).await;
+    if let Command::RegisterDelivery(delivery) = &mut last.command {
+        delivery.last = true;
+    }
+    for _ in 0..2 {
+        done(&rig, &last).await;
+    }
+    let mut states: Vec<String> = pickings(&rig, &placed)
+        .iter()
+        .map(|p| p["state"].as_str().unwrap().to_owned())
+        .collect();
+    states.sort();
+    assert_eq!(states, ["cancel", "done"]);
+}
+
+async fn goods_by_lot_need_one_told_or_reserved(version: Version) {
+    let rig = rig_of(version).await;
+    let placed = order("lots").line("SKU-SCARCE", 5, "25.00").build();
+    done(&rig, &create(&placed)).await;
+    let scarce = json!([["product_id.default_code", "=", "SKU-SCARCE"]]);
+    let by_lot = json!({"has_tracking": "lot"});
+    rig.odoo_sim.edit("stock.move", &scarce, &by_lot).unwrap();
+    let more = ship(&placed, "S1", &[("SKU-SCARCE", "5")]);
+    assert_rejected(&write_one(&rig, &more).await, "lot_needed");
+    done(&rig, &ship(&placed, "S1", &[("SKU-SCARCE", "3")])).await;
+    let mut told = ship(&placed, "S2", &[("SKU-0001", "1"), ("SKU-SCARCE", "2")]);
+    if let Command::RegisterDelivery(delivery) = &mut told.command {
+        let lot = json!([{"number": "A", "quantity": "2"}]);
+        delivery.shipment.lines[1].lots = serde_json::from_value(lot).unwrap();
+    }
+    assert_rejected(&write_one(&rig, &told).await, "unknown_lot");
+}
+
 async fn goods_come_back_once_and_not_more_than_left(version: Version) {
     let rig = rig_of(version).await;
     let placed = order("back").build();
@@ -324,6 +363,13 @@ async fn counts_are_set_once_and_bad_ones_are_named(version: Version) {
     assert_eq!(stock, json!(123.0));
     let unknown = write_one(&rig, &count("SKU-NOPE", "1", "on_hand")).await;
     assert_rejected(&unknown, "unknown_sku");
+    let seven = json!([["default_code", "=", "SKU-0007"]]);
+    let by_lot = json!({"tracking": "lot"});
+    rig.odoo_sim
+        .edit("product.product", &seven, &by_lot)
+        .unwrap();
+    let without = write_one(&rig, &count("SKU-0007", "5", "on_hand")).await;
+    assert_rejected(&without, "lot_needed");
     let available = write_one(&rig, &count("SKU-0007", "1", "available")).await;
     assert_rejected(&available, "available_is_no_count");
 }
@@ -479,6 +525,8 @@ async fn a_batch_ships_many_orders_at_once(version: Version) {
 
 on_both!(
     a_partial_delivery_leaves_a_backorder_and_the_rest_closes_it,
+    what_is_to_follow_no_more_is_called_off,
+    goods_by_lot_need_one_told_or_reserved,
     goods_come_back_once_and_not_more_than_left,
     a_refund_is_credited_to_the_cent_and_undone_when_it_fails,
     an_order_follows_its_newest_snapshot_until_it_is_shipped,

@@ -350,6 +350,41 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    /// Of an order in two parts one is shipped, the other refunded unshipped: nothing is to follow.
+    #[test]
+    fn a_rest_that_is_wanted_no_more_is_dropped_once(telling in tellings(4)) {
+        let order = build::order("1005");
+        let mut events = order_events(&order, false);
+        events.push(event(
+            "ship",
+            "threepl",
+            order.correlation(),
+            Event::ShipmentObserved(shipment(&order, "SHP-1", 0, true)),
+        ));
+        let rest = &order.lines[1];
+        let mut refund = refund_events(&order, "RF-REST", RefundStatus::Succeeded).remove(0);
+        if let Event::RefundObserved(story) = &mut refund.body {
+            story.status = RefundStatus::Succeeded;
+            story.lines[0].line_id = rest.id.clone();
+            story.lines[0].quantity = rest.quantity;
+            story.lines[0].restock = true;
+        }
+        let mut kept = refund.clone();
+        events.push(refund);
+        let world = run(&events, &telling);
+        prop_assert!(world.outside.rest_dropped);
+        // Refunded and not said to be unshipped: it may still leave.
+        if let Event::RefundObserved(story) = &mut kept.body {
+            story.lines[0].restock = false;
+        }
+        events[3] = kept;
+        prop_assert!(!run(&events, &telling).outside.rest_dropped);
+    }
+}
+
 #[test]
 fn the_whole_life_in_order_makes_every_effect_once() {
     let world = in_order(&whole_life());

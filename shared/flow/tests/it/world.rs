@@ -69,6 +69,7 @@ pub(crate) struct Outside {
     pub(crate) returns: BTreeSet<ExternalId>,
     pub(crate) gateway_refunds: BTreeMap<ExternalId, Money>,
     pub(crate) credit_notes: BTreeMap<ExternalId, (Money, bool)>,
+    pub(crate) rest_dropped: bool,
     pub(crate) invoiced: u32,
     pub(crate) payments: BTreeMap<(PaymentDirection, ExternalId), Money>,
     pub(crate) published: BTreeMap<ExternalId, BTreeSet<TrackingNumber>>,
@@ -181,6 +182,10 @@ impl World {
             }
             Command::CancelFulfillmentOrder(_) => {
                 outside.release.as_mut().unwrap().cancelled = true;
+            }
+            Command::RegisterDelivery(c) if c.last => {
+                assert!(!outside.rest_dropped, "dropped twice");
+                outside.rest_dropped = true;
             }
             Command::RegisterDelivery(c) => {
                 let numbers = outside.deliveries.entry(c.shipment.id.clone()).or_default();

@@ -1,10 +1,11 @@
 //! Invoices and payments.
 
-use super::{Trial, shipped};
+use super::{Trial, goods, shipped};
 use serde_json::json;
 use waybill_flow::ports::ErpCommand;
 use waybill_model::command::{
-    CancelSaleOrder, Command, CreateCreditNote, CreateInvoice, RegisterPayment, ReverseCreditNote,
+    CancelSaleOrder, Command, CreateCreditNote, CreateInvoice, CreateSaleOrder, RegisterPayment,
+    ReverseCreditNote,
 };
 use waybill_model::order::Order;
 
@@ -158,6 +159,128 @@ pub(super) async fn payments(t: &Trial) {
         "ten payments",
         &each(&|o| pay(t, o, "pi_1", "62.12", "received")),
         &done,
+    )
+    .await;
+}
+
+/// Goods that are invoiced as delivered (`SKU-0040`, `SKU-0041` with that invoicing policy), sold
+/// with taxes contained and on top, and in another currency.
+pub(super) async fn policies(t: &Trial) {
+    let slow = t.order(
+        "by-delivery",
+        &[
+            ("SKU-0040", 3, 3, "10.00", "0", "0.1", "3.00"),
+            ("SKU-0041", 1, 1, "5.00", "0", "0.1", "0.50"),
+        ],
+        None,
+        "38.50",
+        false,
+    );
+    t.twice("an order", &[t.create(&slow)], &["done"]).await;
+    t.twice(
+        "paid, invoiced, refunded before anything was delivered",
+        &[
+            pay(t, &slow, "pi_1", "38.50", "received"),
+            invoice(t, &slow),
+            credit(t, &slow, "F0", "5.00"),
+        ],
+        &["done", "done", "nothing_to_invoice"],
+    )
+    .await;
+    for (id, goods) in [
+        ("S1", &[("SKU-0040", "1", &[][..])][..]),
+        (
+            "S2",
+            &[("SKU-0040", "2", &[][..]), ("SKU-0041", "1", &[][..])][..],
+        ),
+    ] {
+        let ship = goods::ship(t, &slow, id, false, goods);
+        t.twice("a part is shipped", &[ship], &["done"]).await;
+        t.twice("and invoiced", &[invoice(t, &slow)], &["done"])
+            .await;
+    }
+    t.twice(
+        "refunds on each invoice, and above",
+        &[
+            credit(t, &slow, "F0", "5.00"),
+            credit(t, &slow, "F1", "20.00"),
+            credit(t, &slow, "F2", "14.00"),
+        ],
+        &["done", "done", "refund_above_invoice"],
+    )
+    .await;
+    t.twice(
+        "paid back",
+        &[
+            pay(t, &slow, "F0", "5.00", "paid_back"),
+            pay(t, &slow, "F1", "20.00", "paid_back"),
+        ],
+        &["done", "done"],
+    )
+    .await;
+    let mut euro = t.order(
+        "contained",
+        &[("SKU-0001", 3, 3, "9.99", "0", "0.2", "5.00")],
+        None,
+        "29.97",
+        true,
+    );
+    euro.currency = waybill_model::money::Currency::new("EUR").expect("valid");
+    t.twice("in euro, tax contained", &[t.create(&euro)], &["done"])
+        .await;
+    let euros = |id: &str, amount: &str, direction: &str| {
+        pay_in(t, &euro, id, (amount, "EUR"), direction, None)
+    };
+    let note = |id: &str, amount: &str, lines: serde_json::Value| {
+        let content = json!({
+            "refund_id": id, "amount": {"amount": amount, "currency": "EUR"}, "lines": lines,
+            "shipping": "0"
+        });
+        t.command(
+            &euro,
+            Command::CreateCreditNote(t.data::<CreateCreditNote>(content)),
+        )
+    };
+    let one = json!([{"line_id": "L0", "sku": "SKU-0001", "quantity": "1", "amount": "9.99",
+        "restock": false}]);
+    t.twice(
+        "invoiced, paid, one and then some money refunded",
+        &[
+            invoice(t, &euro),
+            euros("pi_1", "29.97", "received"),
+            note("F1", "9.99", one),
+            note("F2", "0.07", json!([])),
+            euros("F2", "0.07", "paid_back"),
+            credit(t, &euro, "F3", "1.00"),
+        ],
+        &[
+            "done",
+            "done",
+            "done",
+            "done",
+            "done",
+            "refund_in_other_currency",
+        ],
+    )
+    .await;
+    let mut less = order(t, "less");
+    t.twice("an order", &[t.create(&less)], &["done"]).await;
+    t.twice("invoiced", &[invoice(t, &less)], &["done"]).await;
+    less.lines[1].current_quantity = "1".to_owned().try_into().expect("valid");
+    let amend = Command::AmendSaleOrder(CreateSaleOrder {
+        erp: t.erp.clone(),
+        order: less.clone(),
+    });
+    t.twice("two less", &[t.command(&less, amend)], &["done"])
+        .await;
+    t.twice(
+        "their refund, between invoices that must not credit it again",
+        &[
+            invoice(t, &less),
+            credit(t, &less, "F1", "21.24"),
+            invoice(t, &less),
+        ],
+        &["done", "done", "done"],
     )
     .await;
 }

@@ -305,6 +305,9 @@ async fn main() {
     if args.iter().any(|a| a == "payments") {
         finance::payments(&trial).await;
     }
+    if args.iter().any(|a| a == "policies") {
+        finance::policies(&trial).await;
+    }
     if part("stock") {
         stock(&trial).await;
     }
