@@ -47,7 +47,7 @@ mod tests {
         let found = |levels: &Value| unknown_field::<Levels>(&levels.to_string());
         assert_eq!(found(&json!([level()])), None);
         let mut newer = level();
-        newer["lot"] = json!("jane@example.com");
+        newer["shelf"] = json!("jane@example.com");
         assert_eq!(found(&json!([level(), newer.clone()])), Some("1".into()));
         assert_eq!(
             unknown_field::<StockLevel>(&newer.to_string()),
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn the_types_themselves_read_what_a_newer_version_wrote() {
         let mut newer = level();
-        newer["lot"] = json!("7");
+        newer["shelf"] = json!("7");
         let read: StockLevel = serde_json::from_value(newer).unwrap();
         assert_eq!(read, serde_json::from_value(level()).unwrap());
     }

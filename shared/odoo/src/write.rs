@@ -14,6 +14,7 @@ pub(crate) mod lots;
 pub(crate) mod orders;
 pub(crate) mod partners;
 pub(crate) mod payments;
+mod recredit;
 pub(crate) mod resolve;
 pub(crate) mod returns;
 mod settle;

@@ -214,6 +214,53 @@ async fn what_is_off_an_invoiced_order_is_credited_once(version: Version) {
     assert_eq!(invoices(&rig).len(), 1);
 }
 
+async fn what_was_credited_is_not_invoiced_again(version: Version) {
+    let rig = booking(version).await;
+    let placed = order("again").build();
+    done(&rig, &create(&placed)).await;
+    // Of two by delivery one is shipped, invoiced and refunded, and then the other is shipped.
+    let by_delivery = json!({"invoice_policy": "delivery"});
+    let first = json!([["default_code", "=", "SKU-0001"]]);
+    rig.odoo_sim
+        .edit("product.product", &first, &by_delivery)
+        .unwrap();
+    done(
+        &rig,
+        &ship(&placed, "S1", &[("SKU-0001", "1"), ("SKU-0002", "1")]),
+    )
+    .await;
+    done(&rig, &invoice(&placed)).await;
+    done(
+        &rig,
+        &credit(&placed, "F1", "12.50", &[("SKU-0001", "1", "12.50")]),
+    )
+    .await;
+    for _ in 0..2 {
+        done(&rig, &invoice(&placed)).await;
+    }
+    assert_eq!(invoices(&rig).len(), 1);
+    done(&rig, &ship(&placed, "S2", &[("SKU-0001", "1")])).await;
+    for _ in 0..2 {
+        done(&rig, &invoice(&placed)).await;
+    }
+    let totals: Vec<String> = invoices(&rig)
+        .into_iter()
+        .map(|(total, _, _)| total)
+        .collect();
+    assert_eq!(totals, ["47.40", "12.50"]);
+    // More than either has left: 47.40 less 12.50, and 12.50.
+    for _ in 0..2 {
+        done(&rig, &credit(&placed, "F2", "40.00", &[])).await;
+    }
+    assert_eq!(credited(&rig), ["12.50", "34.90", "5.10"]);
+    let above = credit(&placed, "F3", "7.41", &[]);
+    assert_rejected(&write_one(&rig, &above).await, "refund_above_invoice");
+    for _ in 0..2 {
+        done(&rig, &undo(&placed, "F2")).await;
+    }
+    done(&rig, &credit(&placed, "F4", "47.40", &[])).await;
+}
+
 const COMMANDS: usize = 4;
 
 async fn prepared(rig: &Rig, number: usize) -> ErpCommand {
@@ -290,5 +337,6 @@ on_both!(
     a_payment_that_cannot_be_booked_says_what_to_change,
     many_orders_are_invoiced_and_booked_in_few_calls,
     what_is_off_an_invoiced_order_is_credited_once,
+    what_was_credited_is_not_invoiced_again,
     a_lost_answer_of_any_call_books_nothing_twice,
 );

@@ -187,6 +187,8 @@ pub(super) async fn policies(t: &Trial) {
         &["done", "done", "nothing_to_invoice"],
     )
     .await;
+    let refunded = json!([{"line_id": "L0", "sku": "SKU-0040", "quantity": "1", "amount": "11.00",
+        "restock": false}]);
     for (id, goods) in [
         ("S1", &[("SKU-0040", "1", &[][..])][..]),
         (
@@ -198,13 +200,24 @@ pub(super) async fn policies(t: &Trial) {
         t.twice("a part is shipped", &[ship], &["done"]).await;
         t.twice("and invoiced", &[invoice(t, &slow)], &["done"])
             .await;
+        if id == "S1" {
+            let content = json!({
+                "refund_id": "FG", "amount": {"amount": "11.00", "currency": "USD"},
+                "lines": refunded, "shipping": "0"
+            });
+            let note = Command::CreateCreditNote(t.data::<CreateCreditNote>(content));
+            t.twice("the one is refunded", &[t.command(&slow, note)], &["done"])
+                .await;
+            t.twice("nothing more", &[invoice(t, &slow)], &["done"])
+                .await;
+        }
     }
     t.twice(
         "refunds on each invoice, and above",
         &[
             credit(t, &slow, "F0", "5.00"),
             credit(t, &slow, "F1", "20.00"),
-            credit(t, &slow, "F2", "14.00"),
+            credit(t, &slow, "F2", "2.51"),
         ],
         &["done", "done", "refund_above_invoice"],
     )

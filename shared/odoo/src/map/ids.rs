@@ -135,6 +135,11 @@ pub(crate) fn refund_mark(id: &ExternalId) -> String {
     format!("[refund {id}]")
 }
 
+/// The mark on the credit notes of a refund that no single invoice covers.
+pub(crate) fn refund_part_mark(id: &ExternalId) -> String {
+    format!("[refund {id} part]")
+}
+
 /// The mark on what undoes a credit note.
 pub(crate) fn undo_mark(id: &ExternalId) -> String {
     format!("[refund {id} failed]")

@@ -2,7 +2,8 @@
 //!
 //! A credit note needs an invoice: if none is posted, the order is invoiced first. The refund's id
 //! stands as a mark, `[refund ID]`, in the reason of the reversal, which Odoo writes into the
-//! credit note's reference, so that a repeat finds it at whatever step it was interrupted.
+//! credit note's reference, so that a repeat finds it at whatever step it was interrupted. A refund
+//! that no single invoice covers has a credit note on each, with `[refund ID part]`.
 
 use super::invoices::{MOVE_FIELDS, Move, invoiced, moves, order, post, reverse_move};
 use super::payments::take_back;
@@ -10,7 +11,7 @@ use super::trim::{Change, CreditLine, Target, trim};
 use super::{Outcome, Writer, references};
 use crate::client::Api;
 use crate::error::{OdooError, rejected};
-use crate::map::ids::{refund_mark, undo_mark};
+use crate::map::ids::{refund_mark, refund_part_mark, undo_mark};
 use crate::map::order::product_of;
 use crate::wire::{Call, float};
 use rust_decimal::Decimal;
@@ -18,7 +19,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use waybill_model::command::{CreateCreditNote, ReverseCreditNote};
 use waybill_model::failure::Failure;
-use waybill_model::id::{CorrelationId, RefKind, Sku};
+use waybill_model::id::{CorrelationId, ExternalId, RefKind, Sku};
 
 /// Credits a refund.
 pub(crate) async fn create(
@@ -28,53 +29,113 @@ pub(crate) async fn create(
 ) -> Outcome {
     let api = writer.api;
     let fail = |e: OdooError| e.failure(api.erp);
-    let order = order(api, correlation).await?;
-    if order.currency_id.code() != command.amount.currency.as_str() {
+    let mut found = order(api, correlation).await?;
+    if found.currency_id.code() != command.amount.currency.as_str() {
         return Err(rejected(
             "refund_in_other_currency",
             format!(
                 "refund `{}` is in `{}` and order `{}` in `{}`",
                 command.refund_id,
                 command.amount.currency,
-                order.name.as_str(),
-                order.currency_id.code()
+                found.name.as_str(),
+                found.currency_id.code()
             ),
             "make the credit note in Odoo by hand at the rate of the payment provider",
         ));
     }
     let digits = command.amount.currency.minor_digits();
     let wanted = command.amount.amount.decimal();
-    let mark = refund_mark(&command.refund_id);
-    let known = moves(api, &order).await.map_err(fail)?;
-    let credit = known
-        .iter()
-        .find(|m| m.is_credit_note() && !m.is_cancelled() && m.reference.as_str().contains(&mark));
-    let (credit, whole) = match credit {
-        Some(credit) if credit.is_posted() => {
-            return Ok(references(api, RefKind::AccountMove, &[credit.id]));
+    let marks = Marks::of(&command.refund_id);
+    let mut known = moves(api, &found).await.map_err(fail)?;
+    for _ in 0..MAX_NOTES {
+        let notes: Vec<&Move> = marks.notes(&known).collect();
+        let posted: Vec<i64> = notes
+            .iter()
+            .filter(|m| m.is_posted())
+            .map(|m| m.id)
+            .collect();
+        let parts = notes.iter().filter(|m| m.is_posted());
+        let parts: Decimal = parts.map(|m| m.amount_total.rounded(digits)).sum();
+        let left = wanted - parts;
+        if notes.iter().any(|m| m.is_posted() && marks.is_whole(m)) || left <= Decimal::ZERO {
+            return Ok(references(api, RefKind::AccountMove, &posted));
         }
-        Some(draft) => {
+        let note = if let Some(draft) = notes.iter().find(|m| !m.is_posted()) {
             let invoice = known
                 .iter()
                 .find(|m| Some(m.id) == draft.reversed_entry_id.0);
-            let whole = invoice.map_or(Decimal::ZERO, |i| i.amount_total.rounded(digits));
-            (draft.id, whole)
-        }
-        None => {
+            Note {
+                id: draft.id,
+                whole: invoice.map_or(Decimal::ZERO, |i| i.amount_total.rounded(digits)),
+                amount: match invoice {
+                    Some(invoice) if !marks.is_whole(draft) => {
+                        left.min(free(&known, invoice, Some(draft.id), digits))
+                    }
+                    Some(_) | None => left,
+                },
+            }
+        } else {
             let billed = known.iter().any(|m| m.is_invoice() && m.is_posted());
-            if order.state.as_str() == "cancel" && !billed {
+            if found.state.as_str() == "cancel" && !billed {
                 // Cancelled before anything was invoiced: there is nothing to credit.
                 return Ok(Vec::new());
             }
-            let known = invoiced(api, correlation, order, known).await?;
-            let invoice = invoice_for(&known, wanted, digits, command)?;
-            let credit = reverse_move(api, invoice, &mark).await.map_err(fail)?;
-            (credit, invoice.amount_total.rounded(digits))
+            known = invoiced(api, correlation, found.clone(), known).await?;
+            let (invoice, amount) = invoice_for(&known, left, digits, command)?;
+            let whole = amount == wanted;
+            let mark = if whole { &marks.whole } else { &marks.part };
+            Note {
+                id: reverse_move(api, invoice, mark).await.map_err(fail)?,
+                whole: invoice.amount_total.rounded(digits),
+                amount,
+            }
+        };
+        settle(writer, command, &note, digits).await?;
+        post(api, &[note.id]).await.map_err(fail)?;
+        if note.amount == wanted {
+            return Ok(references(api, RefKind::AccountMove, &[note.id]));
         }
-    };
-    settle(writer, command, credit, whole, digits).await?;
-    post(api, &[credit]).await.map_err(fail)?;
-    Ok(references(api, RefKind::AccountMove, &[credit]))
+        found = order(api, correlation).await?;
+        known = moves(api, &found).await.map_err(fail)?;
+    }
+    Err(OdooError::OutOfTime.failure(api.erp))
+}
+
+/// Most credit notes that one attempt makes for a refund.
+const MAX_NOTES: usize = 12;
+
+/// A draft credit note, the invoice that it reverses, and what it is to come to.
+struct Note {
+    id: i64,
+    whole: Decimal,
+    amount: Decimal,
+}
+
+/// What the credit notes of a refund are found by: the one of it all, or several of a part each,
+/// where no single invoice covers it.
+struct Marks {
+    whole: String,
+    part: String,
+}
+
+impl Marks {
+    fn of(refund: &ExternalId) -> Self {
+        Self {
+            whole: refund_mark(refund),
+            part: refund_part_mark(refund),
+        }
+    }
+
+    fn is_whole(&self, note: &Move) -> bool {
+        note.reference.as_str().contains(&self.whole)
+    }
+
+    fn notes<'a>(&'a self, known: &'a [Move]) -> impl Iterator<Item = &'a Move> {
+        known.iter().filter(|m| {
+            let marked = self.is_whole(m) || m.reference.as_str().contains(&self.part);
+            marked && m.is_credit_note() && !m.is_cancelled()
+        })
+    }
 }
 
 /// Undoes the credit note of a refund that failed. Without one there is nothing to undo.
@@ -89,65 +150,83 @@ pub(crate) async fn reverse(
     take_back(api, correlation, &command.refund_id)
         .await
         .map_err(fail)?;
-    let mark = refund_mark(&command.refund_id);
+    let marks = Marks::of(&command.refund_id);
     let known = moves(api, &order).await.map_err(fail)?;
-    let Some(credit) = known
-        .iter()
-        .find(|m| m.is_credit_note() && m.reference.as_str().contains(&mark))
-    else {
-        return Ok(Vec::new());
-    };
-    if credit.is_cancelled() {
-        return Ok(references(api, RefKind::AccountMove, &[credit.id]));
+    let mut undone = Vec::new();
+    for note in known.iter().filter(|m| {
+        let text = m.reference.as_str();
+        m.is_credit_note() && (text.contains(&marks.whole) || text.contains(&marks.part))
+    }) {
+        undone.push(undo(api, &known, note, command).await.map_err(fail)?);
     }
-    if !credit.is_posted() {
-        let call = Call::on("account.move", "button_cancel", &[credit.id]);
-        api.call(call).await.map_err(fail)?;
-        return Ok(references(api, RefKind::AccountMove, &[credit.id]));
+    Ok(references(api, RefKind::AccountMove, &undone))
+}
+
+/// Undoes one credit note; what undid it.
+async fn undo(
+    api: &Api<'_>,
+    known: &[Move],
+    note: &Move,
+    command: &ReverseCreditNote,
+) -> Result<i64, OdooError> {
+    if note.is_cancelled() {
+        return Ok(note.id);
+    }
+    if !note.is_posted() {
+        let call = Call::on("account.move", "button_cancel", &[note.id]);
+        api.call(call).await?;
+        return Ok(note.id);
     }
     let undo = known
         .iter()
-        .find(|m| m.reversed_entry_id.0 == Some(credit.id) && !m.is_cancelled());
-    let undo = match undo {
-        Some(undo) if undo.is_posted() => undo.id,
+        .find(|m| m.reversed_entry_id.0 == Some(note.id) && !m.is_cancelled());
+    match undo {
+        Some(undo) if undo.is_posted() => Ok(undo.id),
         Some(draft) => {
-            post(api, &[draft.id]).await.map_err(fail)?;
-            draft.id
+            post(api, &[draft.id]).await?;
+            Ok(draft.id)
         }
         None => {
-            let id = reverse_move(api, credit, &undo_mark(&command.refund_id))
-                .await
-                .map_err(fail)?;
-            post(api, &[id]).await.map_err(fail)?;
-            id
+            let id = reverse_move(api, note, &undo_mark(&command.refund_id)).await?;
+            post(api, &[id]).await?;
+            Ok(id)
         }
-    };
-    Ok(references(api, RefKind::AccountMove, &[undo]))
+    }
 }
 
-/// The posted invoice of which enough is not credited yet.
-fn invoice_for<'a>(
-    known: &'a [Move],
-    wanted: Decimal,
-    digits: u32,
-    command: &CreateCreditNote,
-) -> Result<&'a Move, Failure> {
+/// What of an invoice is not credited, but by the credit note `but`.
+fn free(known: &[Move], invoice: &Move, but: Option<i64>, digits: u32) -> Decimal {
     let total = |m: &Move| m.amount_total.rounded(digits);
     let reversing = |id: i64| {
         known
             .iter()
             .filter(move |m| m.reversed_entry_id.0 == Some(id) && !m.is_cancelled())
     };
-    let free = |invoice: &Move| {
-        let credited: Decimal = reversing(invoice.id)
-            .filter(|credit| reversing(credit.id).next().is_none())
-            .map(total)
-            .sum();
-        total(invoice) - credited
-    };
+    let credited: Decimal = reversing(invoice.id)
+        .filter(|credit| Some(credit.id) != but && reversing(credit.id).next().is_none())
+        .map(total)
+        .sum();
+    total(invoice) - credited
+}
+
+/// The posted invoice of which enough is not credited yet; else the one of which most is, where
+/// all together are enough. With how much of it is to be credited.
+fn invoice_for<'a>(
+    known: &'a [Move],
+    wanted: Decimal,
+    digits: u32,
+    command: &CreateCreditNote,
+) -> Result<(&'a Move, Decimal), Failure> {
+    let free = |invoice: &Move| free(known, invoice, None, digits);
     let invoices = || known.iter().filter(|m| m.is_invoice() && m.is_posted());
     if let Some(invoice) = invoices().find(|i| free(i) >= wanted) {
-        return Ok(invoice);
+        return Ok((invoice, wanted));
+    }
+    let all: Decimal = invoices().map(|i| free(i).max(Decimal::ZERO)).sum();
+    if all >= wanted
+        && let Some(invoice) = invoices().max_by_key(|i| free(i))
+    {
+        return Ok((invoice, free(invoice)));
     }
     let names: Vec<String> = invoices()
         .map(|i| format!("`{}` with {}", i.name.as_str(), free(i)))
@@ -155,7 +234,7 @@ fn invoice_for<'a>(
     Err(rejected(
         "refund_above_invoice",
         format!(
-            "refund `{}` of {} is more than any invoice of the order has left to credit: {}",
+            "refund `{}` of {} is more than the invoices of the order have left to credit: {}",
             command.refund_id,
             command.amount,
             names.join(", ")
@@ -164,17 +243,20 @@ fn invoice_for<'a>(
     ))
 }
 
-/// Brings a draft credit note to the refund's amount.
+/// Brings a draft credit note to its amount.
 async fn settle(
     writer: Writer<'_>,
     command: &CreateCreditNote,
-    credit: i64,
-    whole: Decimal,
+    note: &Note,
     digits: u32,
 ) -> Result<(), Failure> {
     let api = writer.api;
     let fail = |e: OdooError| e.failure(api.erp);
-    let wanted = command.amount.amount.decimal();
+    let Note {
+        id: credit,
+        whole,
+        amount: wanted,
+    } = *note;
     let mut total = total_of(api, credit, digits).await.map_err(fail)?;
     if total == wanted {
         return Ok(());

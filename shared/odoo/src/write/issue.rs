@@ -1,11 +1,11 @@
 //! Orders → posted invoices, and what was paid set off against them.
 //!
 //! What can be invoiced is up to Odoo: ordered or delivered quantities, by product. Where nothing
-//! can, there is nothing to do. A draft that an interrupted attempt left is posted.
+//! can, there is nothing to do; what was credited is not invoiced again: see [`recredit`]. A draft that an interrupted attempt left is posted.
 
 use super::invoices::{Move, all_moves, make_invoices, of_order, post};
 use super::resolve::{Effort, Found, not_in_erp, resolve};
-use super::{Outcome, references, settle};
+use super::{Outcome, recredit, references, settle};
 use crate::client::Api;
 use crate::error::OdooError;
 use serde::Deserialize;
@@ -28,7 +28,9 @@ pub(crate) async fn issue(api: &Api<'_>, orders: &[CorrelationId]) -> Vec<Outcom
     };
     let mut failures: BTreeMap<i64, Failure> = BTreeMap::new();
     let done = async {
-        make(api, &mut found, &mut failures).await?;
+        let ids: Vec<i64> = found.values().flat_map(|o| o.invoice_ids.clone()).collect();
+        let before = all_moves(api, &ids).await?;
+        make(api, &mut found, &before, &mut failures).await?;
         let ids: Vec<i64> = found.values().flat_map(|o| o.invoice_ids.clone()).collect();
         let mut moves = all_moves(api, &ids).await?;
         if post_drafts(api, &found, &moves, &mut failures).await? {
@@ -60,12 +62,17 @@ pub(crate) async fn issue(api: &Api<'_>, orders: &[CorrelationId]) -> Vec<Outcom
 async fn make(
     api: &Api<'_>,
     found: &mut BTreeMap<CorrelationId, Found>,
+    moves: &[Move],
     failures: &mut BTreeMap<i64, Failure>,
 ) -> Result<(), OdooError> {
-    let due = found
-        .values()
-        .filter(|o| o.state.as_str() == "sale" && o.invoice_status.as_str() == "to invoice");
-    let due: Vec<i64> = due.map(|o| o.id).collect();
+    let mut due: Vec<i64> = Vec::new();
+    for order in found.values() {
+        let is_due =
+            order.state.as_str() == "sale" && order.invoice_status.as_str() == "to invoice";
+        if is_due && recredit::has_more(api, order, moves).await? {
+            due.push(order.id);
+        }
+    }
     if due.is_empty() {
         return Ok(());
     }
@@ -107,9 +114,18 @@ async fn post_drafts(
     failures: &mut BTreeMap<i64, Failure>,
 ) -> Result<bool, OdooError> {
     let is_draft = |m: &&Move| m.is_invoice() && m.state.as_str() == "draft";
-    let drafts: Vec<i64> = moves.iter().filter(is_draft).map(|m| m.id).collect();
+    let mut drafts: Vec<i64> = Vec::new();
+    let mut any = false;
+    for order in found.values() {
+        for draft in of_order(order, moves).into_iter().filter(|m| is_draft(m)) {
+            any = true;
+            if recredit::trim(api, order, moves, draft.id).await? {
+                drafts.push(draft.id);
+            }
+        }
+    }
     if drafts.is_empty() {
-        return Ok(false);
+        return Ok(any);
     }
     match post(api, &drafts).await {
         Ok(()) => return Ok(true),
@@ -118,7 +134,7 @@ async fn post_drafts(
     }
     for order in found.values() {
         let own = of_order(order, moves);
-        for draft in own.into_iter().filter(|m| is_draft(m)) {
+        for draft in own.into_iter().filter(|m| drafts.contains(&m.id)) {
             match post(api, &[draft.id]).await {
                 Ok(()) => {}
                 Err(error) if error.is_about_records() => {
