@@ -8,8 +8,7 @@ use super::fault::{Class, Fault};
 use super::orm::Page;
 use super::schema::Kind;
 use super::{
-    OdooConfig, Version, account, domain, import, keys, orm, payments, quants, returns,
-    sale, stock,
+    OdooConfig, Version, account, domain, import, keys, orm, payments, quants, returns, sale, stock,
 };
 
 /// A callable method.
