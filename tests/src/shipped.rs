@@ -48,6 +48,7 @@ fn expected() -> Vec<(&'static str, Answer)> {
         ("reconciler/overdue", Report("overdue")),
         ("reconciler/compare", Report("compare")),
         ("reconciler/stock", Report("stock")),
+        ("reconciler/keys", Report("keys")),
         ("ops-api/health", Http(200, "/ok", json!(true))),
         ("ops-api/open-cases", Http(200, "/cases", Value::Null)),
         (

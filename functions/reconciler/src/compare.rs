@@ -38,7 +38,7 @@ struct Difference {
     value: Option<Money>,
 }
 
-impl<O: OrderStore, E, Q: Queues, P, R: Erp, C: Clock> Ports<'_, O, E, Q, P, R, C> {
+impl<O: OrderStore, E, Q: Queues, P, R: Erp, C: Clock, S> Ports<'_, O, E, Q, P, R, C, S> {
     pub(crate) async fn compare(&self) -> Result<Report, JobError> {
         let horizon = self.clock.now().plus_ms(HORIZON_MS);
         let waiting = self.orders.overdue(horizon, MAX_ORDERS).await?;

@@ -5,12 +5,14 @@
 //! | `poll` | asks channels for what changed since the last time, and hands it in as if they had sent it |
 //! | `overdue` | wakes orders whose stage is overdue |
 //! | `compare` | compares orders that wait for something with what the ERP holds; differences become cases |
+//! | `keys` | replaces the ERPs' API keys before they end |
 //! | `stock` | publishes what can be sold to the channels: only what changed |
 //!
 //! Every job may run twice at once and again after any failure: what it sends is recognised, and a
 //! checkpoint is moved only after the send.
 
 mod compare;
+mod keys;
 mod overdue;
 mod poll;
 mod stock;
@@ -42,6 +44,8 @@ pub enum Job {
     Compare,
     /// Availability to the channels.
     Stock,
+    /// Keys of the ERPs.
+    Keys,
 }
 
 /// What was done.
@@ -96,7 +100,7 @@ impl From<JobError> for lambda_runtime::Diagnostic {
 
 /// What the handler needs.
 #[derive(Debug)]
-pub struct Ports<'a, O, E, Q, P, R, C> {
+pub struct Ports<'a, O, E, Q, P, R, C, S> {
     /// Who is connected.
     pub connections: &'a Connections,
     /// Orders, deadlines, cases.
@@ -111,14 +115,16 @@ pub struct Ports<'a, O, E, Q, P, R, C> {
     pub erp: &'a R,
     /// The clock.
     pub clock: &'a C,
+    /// Where the keys are kept.
+    pub secrets: &'a S,
 }
 
 /// Runs one job.
 ///
 /// # Errors
 /// It did not run to its end: run it again.
-pub async fn handle<O, E, Q, P, R, C>(
-    ports: &Ports<'_, O, E, Q, P, R, C>,
+pub async fn handle<O, E, Q, P, R, C, S>(
+    ports: &Ports<'_, O, E, Q, P, R, C, S>,
     request: Request,
 ) -> Result<Report, JobError>
 where
@@ -126,8 +132,9 @@ where
     E: waybill_flow::ports::EffectStore,
     Q: Queues,
     P: waybill_flow::ports::PartnerPort,
-    R: waybill_flow::ports::Erp,
+    R: waybill_flow::ports::Erp + waybill_flow::ports::ErpKeys,
     C: Clock,
+    S: waybill_flow::ports::SecretStore,
 {
     let started = ports.clock.now();
     let result = match request.job {
@@ -135,6 +142,7 @@ where
         Job::Overdue => ports.overdue().await,
         Job::Compare => ports.compare().await,
         Job::Stock => ports.stock().await,
+        Job::Keys => ports.keys().await,
     };
     let now = ports.clock.now();
     let mut counters = Counters::new("reconciler");
@@ -159,7 +167,7 @@ where
     result
 }
 
-impl<O: OrderStore, E, Q: Queues, P, R, C: Clock> Ports<'_, O, E, Q, P, R, C> {
+impl<O: OrderStore, E, Q: Queues, P, R, C: Clock, S> Ports<'_, O, E, Q, P, R, C, S> {
     async fn send(&self, queue: Queue, messages: Vec<Outgoing>) -> Result<(), JobError> {
         if messages.is_empty() {
             return Ok(());

@@ -27,6 +27,7 @@ async fn main() -> Result<(), Error> {
         SystemClock,
     );
     let queues = start.queues();
+    let secrets = start.secrets();
     let ports = &Ports {
         connections: &config.connections,
         orders: &orders,
@@ -35,6 +36,7 @@ async fn main() -> Result<(), Error> {
         partners: &partners,
         erp: &erp,
         clock: &SystemClock,
+        secrets: &secrets,
     };
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Request>| {
         handle(ports, event.payload).await

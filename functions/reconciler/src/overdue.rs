@@ -11,7 +11,7 @@ use waybill_model::time::Instant;
 /// Most orders woken by one run; the longest overdue go first, the next run takes more.
 const MAX_ORDERS: usize = 1_000;
 
-impl<O: OrderStore, E, Q: Queues, P, R, C: Clock> Ports<'_, O, E, Q, P, R, C> {
+impl<O: OrderStore, E, Q: Queues, P, R, C: Clock, S> Ports<'_, O, E, Q, P, R, C, S> {
     pub(crate) async fn overdue(&self) -> Result<Report, JobError> {
         let now = self.clock.now();
         let overdue = self.orders.overdue(now, MAX_ORDERS).await?;

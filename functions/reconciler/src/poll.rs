@@ -41,8 +41,8 @@ struct Polled {
     failure: Option<Failure>,
 }
 
-impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, R, C: Clock>
-    Ports<'_, O, E, Q, P, R, C>
+impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, R, C: Clock, S>
+    Ports<'_, O, E, Q, P, R, C, S>
 {
     pub(crate) async fn poll(&self) -> Result<Report, JobError> {
         let mut report = Report {

@@ -46,7 +46,9 @@ struct Published {
     levels: BTreeMap<Sku, Quantity>,
 }
 
-impl<O: OrderStore, E: EffectStore, Q: Queues, P, R: Erp, C: Clock> Ports<'_, O, E, Q, P, R, C> {
+impl<O: OrderStore, E: EffectStore, Q: Queues, P, R: Erp, C: Clock, S>
+    Ports<'_, O, E, Q, P, R, C, S>
+{
     pub(crate) async fn stock(&self) -> Result<Report, JobError> {
         let mut report = Report {
             job: Job::Stock,

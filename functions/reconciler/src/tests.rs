@@ -12,6 +12,7 @@ use waybill_model::id::CorrelationId;
 use waybill_testkit::build;
 use waybill_testkit::{
     FakeErp, FakePartner, Fault, ManualClock, MemoryEffects, MemoryOrders, MemoryQueues,
+    MemorySecrets,
 };
 
 const CONNECTIONS: &str = r#"
@@ -45,6 +46,7 @@ struct World {
     partners: FakePartner,
     erp: FakeErp,
     clock: Arc<ManualClock>,
+    secrets: MemorySecrets,
 }
 
 impl World {
@@ -58,6 +60,7 @@ impl World {
             partners: FakePartner::default(),
             erp: FakeErp::default(),
             clock,
+            secrets: MemorySecrets::default(),
         }
     }
 
@@ -70,6 +73,7 @@ impl World {
             partners: &self.partners,
             erp: &self.erp,
             clock: self.clock.as_ref(),
+            secrets: &self.secrets,
         };
         handle(&ports, Request { job }).await
     }

@@ -13,12 +13,11 @@ mod limits;
 
 use aws_lambda_events::event::apigw::ApiGatewayV2httpRequest;
 use waybill_flow::connections::{Connection, Connections};
-use waybill_flow::ports::{Clock, InfraError, Queue, Queues};
+use waybill_flow::ports::{Clock, InfraError, Queue, Queues, Secrets};
 use waybill_lambda_kit::delivery;
 use waybill_lambda_kit::ended::{Ended, infra_code};
 use waybill_lambda_kit::http::{Answer, Request};
 use waybill_lambda_kit::queues::plain_message;
-use waybill_lambda_kit::secrets::Rotating;
 use waybill_lambda_kit::telemetry::{About, Counters, Line};
 use waybill_model::delivery::{Delivery, Origin};
 use waybill_model::id::{Code, ConnectionId, MessageId};
@@ -50,7 +49,7 @@ struct Handled {
 }
 
 /// Handles one call of a partner.
-pub async fn handle<S: Rotating, Q: Queues, C: Clock>(
+pub async fn handle<S: Secrets, Q: Queues, C: Clock>(
     ports: &Ports<'_, S, Q, C>,
     event: ApiGatewayV2httpRequest,
 ) -> Answer {
@@ -72,7 +71,7 @@ pub async fn handle<S: Rotating, Q: Queues, C: Clock>(
     handled.answer
 }
 
-async fn take<S: Rotating, Q: Queues, C: Clock>(
+async fn take<S: Secrets, Q: Queues, C: Clock>(
     ports: &Ports<'_, S, Q, C>,
     event: ApiGatewayV2httpRequest,
 ) -> Handled {
@@ -130,7 +129,7 @@ enum NotVerified {
 
 /// Checks the signature; once more with keys read afresh, since the partner may have begun to use
 /// a new one.
-async fn verified<S: Rotating, Q, C: Clock>(
+async fn verified<S: Secrets, Q, C: Clock>(
     ports: &Ports<'_, S, Q, C>,
     connection: &Connection,
     topic_path: Option<&str>,

@@ -4,7 +4,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use std::sync::Mutex;
-use waybill_flow::ports::{ConnectionSecrets, Secret, Secrets};
+use waybill_flow::ports::{ConnectionSecrets, Secret};
 use waybill_testkit::{Fault, ManualClock, MemoryQueues};
 
 const CONNECTIONS: &str = r#"
@@ -47,9 +47,7 @@ impl Secrets for Keys {
             detail: "away".to_owned(),
         })
     }
-}
 
-impl Rotating for Keys {
     async fn refresh(&self, _: &ConnectionId) -> Result<Option<ConnectionSecrets>, InfraError> {
         Ok(self.fresh.lock().unwrap().map(secrets))
     }

@@ -3,6 +3,7 @@
 
 pub mod effects;
 pub mod erp;
+pub mod keys;
 pub mod orders;
 pub mod partners;
 pub mod queues;
@@ -10,6 +11,7 @@ pub mod secrets;
 
 pub use effects::{Attempt, Claim, EffectStore, same_content};
 pub use erp::{Availability, Erp, ErpCommand, ErpOrder};
+pub use keys::{ErpKey, ErpKeys, KeyError, MadeKey, SecretStore};
 pub use orders::{
     Archived, CaseQuery, Commit, CommitError, OrderStore, Parked, Stored, TimelineEntry,
 };

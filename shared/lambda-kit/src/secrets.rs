@@ -1,10 +1,10 @@
 //! Secrets of connections from Secrets Manager, kept in the process for a few minutes.
 
 use serde::Deserialize as _;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
-use waybill_flow::ports::{Clock, ConnectionSecrets, InfraError, Secrets};
+use waybill_flow::ports::{Clock, ConnectionSecrets, InfraError, Secret, SecretStore, Secrets};
 use waybill_model::id::ConnectionId;
 use waybill_model::time::Instant;
 
@@ -25,17 +25,17 @@ pub trait SecretSource: Send + Sync {
     fn fetch(&self, name: &str) -> impl Future<Output = Result<String, InfraError>> + Send;
 }
 
-/// Secrets that can be asked for again while a partner rotates its keys.
-pub trait Rotating: Secrets {
-    /// The secrets as they are now, at most once a minute for each connection; nothing if it is
-    /// too early to ask again.
+/// Where the text of a secret can be changed.
+pub trait SecretSink: SecretSource {
+    /// Replaces the text of a secret that is there. The text before stays as the version before.
     ///
     /// # Errors
-    /// They could not be read.
-    fn refresh(
+    /// It was not replaced (`Unavailable`), or may have been (`Unknown`).
+    fn store(
         &self,
-        connection: &ConnectionId,
-    ) -> impl Future<Output = Result<Option<ConnectionSecrets>, InfraError>> + Send;
+        name: &str,
+        text: String,
+    ) -> impl Future<Output = Result<(), InfraError>> + Send;
 }
 
 /// Secrets Manager.
@@ -61,6 +61,30 @@ impl SecretSource for SecretsManager {
                     detail: format!("`{name}`: {detail}"),
                 })
             }
+        }
+    }
+}
+
+impl SecretSink for SecretsManager {
+    async fn store(&self, name: &str, text: String) -> Result<(), InfraError> {
+        let put = self
+            .0
+            .put_secret_value()
+            .secret_id(name)
+            .secret_string(text);
+        let Err(error) = Box::pin(put.send()).await else {
+            return Ok(());
+        };
+        // The service's own text can name the principal, never the value.
+        match error.as_service_error() {
+            Some(_) => Err(InfraError::Unavailable {
+                system: "secrets manager",
+                detail: format!("`{name}`: the change was refused"),
+            }),
+            None => Err(InfraError::Unknown {
+                system: "secrets manager",
+                detail: format!("`{name}`: no answer to the change"),
+            }),
         }
     }
 }
@@ -107,6 +131,23 @@ impl<S: SecretSource, C: Clock> CachedSecrets<S, C> {
         }
     }
 
+    fn name(&self, connection: &ConnectionId) -> String {
+        format!("{}/connection/{connection}", self.prefix)
+    }
+
+    fn remember(&self, connection: &ConnectionId, value: ConnectionSecrets) {
+        let now = self.clock.now();
+        let entry = Entry {
+            value: Some(value),
+            read_at: now,
+            asked_at: now,
+        };
+        self.cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(connection.clone(), entry);
+    }
+
     fn cached(&self, connection: &ConnectionId) -> Option<Entry> {
         let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         cache.get(connection).cloned()
@@ -118,7 +159,7 @@ impl<S: SecretSource, C: Clock> CachedSecrets<S, C> {
         connection: &ConnectionId,
         known: Option<Entry>,
     ) -> Result<ConnectionSecrets, InfraError> {
-        let name = format!("{}/connection/{connection}", self.prefix);
+        let name = self.name(connection);
         let now = self.clock.now();
         let answer = match self.source.fetch(&name).await {
             Ok(text) => read(&name, &text),
@@ -187,9 +228,7 @@ impl<S: SecretSource, C: Clock> Secrets for CachedSecrets<S, C> {
         }
         self.ask(connection, known).await
     }
-}
 
-impl<S: SecretSource, C: Clock> Rotating for CachedSecrets<S, C> {
     async fn refresh(
         &self,
         connection: &ConnectionId,
@@ -204,6 +243,53 @@ impl<S: SecretSource, C: Clock> Rotating for CachedSecrets<S, C> {
         }
         self.ask(connection, known).await.map(Some)
     }
+}
+
+impl<S: SecretSink, C: Clock> SecretStore for CachedSecrets<S, C> {
+    async fn latest(&self, connection: &ConnectionId) -> Result<ConnectionSecrets, InfraError> {
+        let name = self.name(connection);
+        let value = read(&name, &self.source.fetch(&name).await?)?;
+        self.remember(connection, value.clone());
+        Ok(value)
+    }
+
+    async fn set_api(
+        &self,
+        connection: &ConnectionId,
+        values: &BTreeMap<String, Secret>,
+    ) -> Result<(), InfraError> {
+        let name = self.name(connection);
+        let text = self.source.fetch(&name).await?;
+        let (changed, value) = with_api(&name, &text, values)?;
+        if let Some(changed) = changed {
+            self.source.store(&name, changed).await?;
+        }
+        self.remember(connection, value);
+        Ok(())
+    }
+}
+
+/// The document with other values under `api`; none where they are there already. What else it
+/// holds stays as it is.
+fn with_api(
+    name: &str,
+    text: &str,
+    values: &BTreeMap<String, Secret>,
+) -> Result<(Option<String>, ConnectionSecrets), InfraError> {
+    // What cannot be read back must not be written.
+    read(name, text)?;
+    let shape = || corrupt(name, "an object with an object `api` is needed");
+    let mut document: serde_json::Value = serde_json::from_str(text).map_err(|_| shape())?;
+    let before = document.clone();
+    let api = document.as_object_mut().ok_or_else(shape)?;
+    let api = api.entry("api").or_insert_with(|| serde_json::json!({}));
+    let api = api.as_object_mut().ok_or_else(shape)?;
+    for (key, value) in values {
+        api.insert(key.clone(), value.expose().into());
+    }
+    let changed = document.to_string();
+    let value = read(name, &changed)?;
+    Ok(((document != before).then_some(changed), value))
 }
 
 #[cfg(test)]

@@ -4,6 +4,9 @@ use crate::error::{FaultKind, OdooError};
 use crate::wire::{Call, Loaded, json_rpc, read_json_rpc, read_json2};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 use tokio::time::Instant;
 use waybill_flow::connections::{ErpProtocol, ErpSettings};
@@ -53,6 +56,74 @@ pub(crate) struct Hello {
     pub(crate) date: Option<String>,
 }
 
+/// What came back.
+struct Answer {
+    status: u16,
+    body: Vec<u8>,
+    /// The server's clock.
+    date: Option<String>,
+    /// The session, where one was opened.
+    cookie: Option<String>,
+}
+
+/// A session of the web client.
+pub(crate) struct Web {
+    cookie: String,
+}
+
+/// A key that can be replaced once, by a newer one, when Odoo refuses it.
+pub(crate) struct Key<'a> {
+    current: RwLock<Secret>,
+    source: Option<(&'a dyn KeySource, &'a ConnectionId)>,
+}
+
+/// Where a newer key comes from.
+pub(crate) trait KeySource: Sync {
+    /// The key as it is kept now; none if it cannot be had.
+    fn newer<'s>(&'s self, erp: &'s ConnectionId) -> Newer<'s>;
+}
+
+/// A newer key, later.
+pub(crate) type Newer<'s> = Pin<Box<dyn Future<Output = Option<Secret>> + Send + 's>>;
+
+impl<'a> Key<'a> {
+    pub(crate) fn new(current: Secret, source: &'a dyn KeySource, erp: &'a ConnectionId) -> Self {
+        Self {
+            current: RwLock::new(current),
+            source: Some((source, erp)),
+        }
+    }
+
+    /// One that is never replaced.
+    pub(crate) fn only(current: Secret) -> Self {
+        Self {
+            current: RwLock::new(current),
+            source: None,
+        }
+    }
+
+    pub(crate) fn current(&self) -> Secret {
+        self.current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Takes a newer key in the place of one that was refused; none if there is none.
+    pub(crate) async fn renewed(&self, refused: &Secret) -> Option<Secret> {
+        let (source, erp) = self.source?;
+        let newer = source.newer(erp).await.filter(|newer| newer != refused)?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = newer.clone();
+        Some(newer)
+    }
+}
+
+impl fmt::Debug for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(…)")
+    }
+}
+
 /// One Odoo, for the time of one batch.
 #[derive(Debug)]
 pub(crate) struct Api<'a> {
@@ -60,27 +131,39 @@ pub(crate) struct Api<'a> {
     pub(crate) erp: &'a ConnectionId,
     pub(crate) base_url: &'a str,
     pub(crate) settings: &'a ErpSettings,
-    pub(crate) key: Secret,
+    pub(crate) key: Key<'a>,
     pub(crate) session: Session,
     pub(crate) limits: Limits,
     pub(crate) deadline: Instant,
 }
 
 impl Api<'_> {
-    /// Makes one call: one attempt.
+    /// Makes one call: one attempt, and one more with a newer key when the key is refused, which
+    /// Odoo does before it does anything else.
     pub(crate) async fn call(&self, call: Call) -> Result<Value, OdooError> {
         // Messages of faults are matched and read by people: one language, whatever the user's.
         let call = call.context("lang", json!("en_US"));
+        let key = self.key.current();
+        match self.attempt(&call, &key).await {
+            Err(OdooError::BadCredentials) => match self.key.renewed(&key).await {
+                Some(newer) => self.attempt(&call, &newer).await,
+                None => Err(OdooError::BadCredentials),
+            },
+            answer => answer,
+        }
+    }
+
+    async fn attempt(&self, call: &Call, key: &Secret) -> Result<Value, OdooError> {
         match self.settings.protocol {
             ErpProtocol::JsonRpc => {
                 let (database, uid) = (&self.settings.database, self.session.uid);
-                let body = call.json_rpc(database, uid, self.key.expose());
-                let (status, answer) = self.post("/jsonrpc", &body, false).await?;
+                let body = call.json_rpc(database, uid, key.expose());
+                let (status, answer) = self.post("/jsonrpc", &body, None).await?;
                 read_json_rpc(status, &answer)
             }
             ErpProtocol::Json2 => {
                 let (path, body) = (call.json2_path(), call.json2());
-                let (status, answer) = self.post(&path, &body, true).await?;
+                let (status, answer) = self.post(&path, &body, Some(key)).await?;
                 read_json2(status, &answer)
             }
         }
@@ -182,15 +265,24 @@ impl Api<'_> {
             ErpProtocol::Json2 => Ok(Session { uid: 0, major: 19 }),
             ErpProtocol::JsonRpc => {
                 let (database, login) = (&self.settings.database, &self.settings.login);
-                let who = json!([database, login, self.key.expose(), {}]);
-                let body = json_rpc("common", "authenticate", who);
-                let (status, answer) = self.post("/jsonrpc", &body, false).await?;
-                // A wrong login or key is `false`, not a fault.
-                let uid = read_json_rpc(status, &answer)?
-                    .as_i64()
-                    .ok_or(OdooError::BadCredentials)?;
+                let enter = async |key: &Secret| {
+                    let who = json!([database, login, key.expose(), {}]);
+                    let body = json_rpc("common", "authenticate", who);
+                    let (status, answer) = self.post("/jsonrpc", &body, None).await?;
+                    // A wrong login or key is `false`, not a fault.
+                    Ok::<_, OdooError>(read_json_rpc(status, &answer)?.as_i64())
+                };
+                let key = self.key.current();
+                let uid = match enter(&key).await? {
+                    Some(uid) => Some(uid),
+                    None => match self.key.renewed(&key).await {
+                        Some(newer) => enter(&newer).await?,
+                        None => None,
+                    },
+                };
+                let uid = uid.ok_or(OdooError::BadCredentials)?;
                 let body = json_rpc("common", "version", json!([]));
-                let (status, answer) = self.post("/jsonrpc", &body, false).await?;
+                let (status, answer) = self.post("/jsonrpc", &body, None).await?;
                 let version = read_json_rpc(status, &answer)?;
                 let info = version.get("server_version_info");
                 let major = info.and_then(major_version).unwrap_or(17);
@@ -204,45 +296,74 @@ impl Api<'_> {
     pub(crate) async fn hello(&self) -> Result<Hello, OdooError> {
         let rpc = format!("{}/jsonrpc", self.base_url);
         let body = json_rpc("common", "version", json!([]));
-        let (status, answer, date) = self.send(self.http.post(rpc).json(&body)).await?;
-        let told = read_json_rpc(status, &answer)
+        let answer = self.send(self.http.post(rpc).json(&body)).await?;
+        let told = read_json_rpc(answer.status, &answer.body)
             .ok()
-            .and_then(|v| read_hello(&v, "server_version", date));
+            .and_then(|v| read_hello(&v, "server_version", answer.date));
         if let Some(hello) = told {
             return Ok(hello);
         }
         let page = format!("{}/web/version", self.base_url);
-        let (status, answer, date) = self.send(self.http.get(page)).await?;
-        serde_json::from_slice(&answer)
+        let answer = self.send(self.http.get(page)).await?;
+        let status = answer.status;
+        serde_json::from_slice(&answer.body)
             .ok()
-            .and_then(|v| read_hello(&v, "version", date))
+            .and_then(|v| read_hello(&v, "version", answer.date))
             .ok_or(OdooError::NotOdoo { status })
+    }
+
+    /// Opens a session as the web client does: keys do not open one.
+    pub(crate) async fn log_in(&self, password: &Secret) -> Result<Web, OdooError> {
+        let who = json!({
+            "db": self.settings.database, "login": self.settings.login, "password": password.expose(),
+        });
+        let url = format!("{}/web/session/authenticate", self.base_url);
+        let request = self.http.post(url).json(&web_request(who));
+        let answer = self.send(request).await?;
+        let told = read_json_rpc(answer.status, &answer.body).map_err(|e| match e {
+            OdooError::Fault(f) if f.kind == FaultKind::Credentials => OdooError::BadCredentials,
+            other => other,
+        })?;
+        // Where a second factor is wanted there is no user yet.
+        told.get("uid")
+            .and_then(Value::as_i64)
+            .ok_or(OdooError::BadCredentials)?;
+        let cookie = answer
+            .cookie
+            .ok_or(OdooError::Shape("a session's cookie is needed"))?;
+        Ok(Web { cookie })
+    }
+
+    /// Makes one call in a session.
+    pub(crate) async fn call_in(&self, web: &Web, call: Call) -> Result<Value, OdooError> {
+        let call = call.context("lang", json!("en_US"));
+        let url = format!("{}/web/dataset/call_kw", self.base_url);
+        let request = self.http.post(url).header("Cookie", &web.cookie);
+        let request = request.json(&web_request(call.web()));
+        let answer = self.send(request).await?;
+        read_json_rpc(answer.status, &answer.body)
     }
 
     async fn post(
         &self,
         path: &str,
         body: &Value,
-        bearer: bool,
+        bearer: Option<&Secret>,
     ) -> Result<(u16, Vec<u8>), OdooError> {
         let mut request = self
             .http
             .post(format!("{}{path}", self.base_url))
             .json(body);
-        if bearer {
+        if let Some(key) = bearer {
             request = request
-                .bearer_auth(self.key.expose())
+                .bearer_auth(key.expose())
                 .header("X-Odoo-Database", &self.settings.database);
         }
-        let (status, answer, _) = self.send(request).await?;
-        Ok((status, answer))
+        let answer = self.send(request).await?;
+        Ok((answer.status, answer.body))
     }
 
-    /// Status, body and the server's clock.
-    async fn send(
-        &self,
-        request: reqwest::RequestBuilder,
-    ) -> Result<(u16, Vec<u8>, Option<String>), OdooError> {
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Answer, OdooError> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left < Duration::from_secs(1) {
             return Err(OdooError::OutOfTime);
@@ -250,8 +371,12 @@ impl Api<'_> {
         let request = request.timeout(left.min(self.limits.call));
         let mut response = request.send().await.map_err(|e| sent(&e))?;
         let status = response.status().as_u16();
-        let date = response.headers().get("date");
-        let date = date.and_then(|d| d.to_str().ok()).map(str::to_owned);
+        let header = |name: &str| {
+            let value = response.headers().get(name).and_then(|v| v.to_str().ok());
+            value.map(str::to_owned)
+        };
+        let date = header("date");
+        let cookie = header("set-cookie").and_then(|c| Some(c.split(';').next()?.to_owned()));
         let mut answer = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|e| sent(&e))? {
             if answer.len() + chunk.len() > self.limits.answer_bytes {
@@ -261,8 +386,17 @@ impl Api<'_> {
             }
             answer.extend_from_slice(&chunk);
         }
-        Ok((status, answer, date))
+        Ok(Answer {
+            status,
+            body: answer,
+            date,
+            cookie,
+        })
     }
+}
+
+fn web_request(params: Value) -> Value {
+    json!({"jsonrpc": "2.0", "method": "call", "id": 1, "params": params})
 }
 
 /// `[17, 0, …]`, or `["saas~18", 4, …]` of Odoo Online.

@@ -11,6 +11,7 @@
 //! | `map` | canonical model → rows; no I/O |
 //! | `write` | one module a command, in batches; every one safe to repeat after any failure |
 //! | `read` | availability, orders for reconciliation |
+//! | `keys` | API keys of the integration user |
 //! | `check` | whether an Odoo has what the connections file uses of it |
 //!
 //! The connection's secret holds the integration user's key as `api.key`. Its user needs Sales:
@@ -26,6 +27,7 @@ pub mod check;
 mod client;
 mod customers;
 mod error;
+mod keys;
 mod map;
 mod read;
 mod refusal;
@@ -43,7 +45,8 @@ use std::fmt;
 use std::time::Duration;
 use tokio::time::Instant;
 use waybill_flow::connections::{Connection, Connections, ErpSettings};
-use waybill_flow::ports::{Availability, Erp, ErpCommand, ErpOrder, Secrets};
+use waybill_flow::ports::keys::KEY;
+use waybill_flow::ports::{Availability, Erp, ErpCommand, ErpOrder, Secret, Secrets};
 use waybill_model::failure::Failure;
 use waybill_model::id::{ConnectionId, CorrelationId, Reference, Sku};
 
@@ -114,7 +117,7 @@ impl<S: Secrets> Odoo<S> {
             })?;
         let key = secrets
             .api
-            .remove("key")
+            .remove(KEY)
             .filter(|k| !k.is_blank())
             .ok_or(OdooError::NoKey)?;
         Ok(Api {
@@ -122,11 +125,21 @@ impl<S: Secrets> Odoo<S> {
             erp,
             base_url: &connection.base_url,
             settings,
-            key,
+            key: client::Key::new(key, self, erp),
             session: client::Session { uid: 0, major: 0 },
             limits: self.limits,
             deadline,
         })
+    }
+
+    /// The key as it is kept now, past the cache: it may have been rotated a moment ago.
+    async fn newer_key(&self, erp: &ConnectionId) -> Option<Secret> {
+        let secrets = match self.secrets.refresh(erp).await {
+            Ok(Some(fresh)) => fresh,
+            // Asked for a moment ago: what came then is in the cache.
+            Ok(None) | Err(_) => self.secrets.get(erp).await.ok()?,
+        };
+        secrets.api.get(KEY).filter(|k| !k.is_blank()).cloned()
     }
 
     async fn open<'a>(
@@ -149,6 +162,12 @@ impl<S: Secrets> Odoo<S> {
             }
         };
         Ok(api)
+    }
+}
+
+impl<S: Secrets> client::KeySource for Odoo<S> {
+    fn newer<'s>(&'s self, erp: &'s ConnectionId) -> client::Newer<'s> {
+        Box::pin(self.newer_key(erp))
     }
 }
 

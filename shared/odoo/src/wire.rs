@@ -69,14 +69,7 @@ impl Call {
 
     /// Body for `/jsonrpc`.
     pub(crate) fn json_rpc(&self, database: &str, uid: i64, key: &str) -> Value {
-        let ids = self.ids.iter().map(|ids| json!(ids));
-        let positional: Vec<Value> = ids
-            .chain(self.arguments.iter().map(|(_, v)| v.clone()))
-            .collect();
-        let mut keywords = self.named(&self.keywords);
-        if !self.context.is_empty() {
-            keywords.insert("context".to_owned(), Value::Object(self.context.clone()));
-        }
+        let (positional, keywords) = self.by_position();
         json_rpc(
             "object",
             "execute_kw",
@@ -90,6 +83,26 @@ impl Call {
                 keywords
             ]),
         )
+    }
+
+    /// Parameters for the web client's `call_kw`.
+    pub(crate) fn web(&self) -> Value {
+        let (positional, keywords) = self.by_position();
+        json!({
+            "model": self.model, "method": self.method, "args": positional, "kwargs": keywords,
+        })
+    }
+
+    fn by_position(&self) -> (Vec<Value>, Map<String, Value>) {
+        let ids = self.ids.iter().map(|ids| json!(ids));
+        let positional = ids
+            .chain(self.arguments.iter().map(|(_, v)| v.clone()))
+            .collect();
+        let mut keywords = self.named(&self.keywords);
+        if !self.context.is_empty() {
+            keywords.insert("context".to_owned(), Value::Object(self.context.clone()));
+        }
+        (positional, keywords)
     }
 
     /// Path for JSON-2.

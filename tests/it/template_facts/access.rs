@@ -179,6 +179,25 @@ fn secret_faults(template: &Template) -> Vec<String> {
     faults
 }
 
+/// Who may change secrets: only the function that replaces keys, and nothing but their values.
+fn secret_change_faults(template: &Template) -> Vec<String> {
+    let mut faults = Vec::new();
+    for role in template.resources("AWS::IAM::Role") {
+        for statement in statements(role) {
+            for action in each(&statement["Action"]) {
+                let action = action.as_str().unwrap_or_default();
+                let reads = action == "secretsmanager:GetSecretValue";
+                let replaces =
+                    action == "secretsmanager:PutSecretValue" && role.id == "ReconcilerRole";
+                if action.starts_with("secretsmanager:") && !reads && !replaces {
+                    faults.push(format!("{} may do {action}", role.id));
+                }
+            }
+        }
+    }
+    faults
+}
+
 #[test]
 fn no_policy_allows_every_resource_or_action() {
     assert_holds(wildcard_faults);
@@ -237,6 +256,27 @@ fn a_role_allows_what_the_adapter_of_a_table_calls_and_no_more() {
     let short = template.with(&format!("{statement}/Action/0"), json!("dynamodb:PutItem"));
     let difference = "ReconcilerRole and the adapter of EffectsTable differ in dynamodb:GetItem";
     assert_bites(table_action_faults, &short, difference);
+}
+
+#[test]
+fn only_the_reconciler_may_change_a_secret_and_only_those_of_connections() {
+    assert_holds(secret_change_faults);
+    // What it may change is held by `secret_faults`, as what it may read.
+    let template = Template::of_the_project();
+    let reconciler = template.resource("ReconcilerRole").unwrap();
+    let replaces = |s: &&Value| s["Action"] == "secretsmanager:PutSecretValue";
+    assert_eq!(
+        statements(reconciler).into_iter().filter(replaces).count(),
+        1
+    );
+    let statements = "/Resources/OdooWriterRole/Properties/Policies/0/PolicyDocument/Statement";
+    let last = template.0.pointer(statements).and_then(Value::as_array);
+    let last = last.map(Vec::len).unwrap() - 1;
+    let wide = template.with(
+        &format!("{statements}/{last}/Action"),
+        json!(["secretsmanager:PutSecretValue"]),
+    );
+    assert_bites(secret_change_faults, &wide, "OdooWriterRole may do");
 }
 
 #[test]

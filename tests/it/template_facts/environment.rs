@@ -179,7 +179,7 @@ fn access_logs_carry_no_path_and_no_query() {
 }
 
 #[test]
-fn the_reconciler_has_its_four_schedules() {
+fn the_reconciler_has_its_five_schedules() {
     let template = Template::of_the_project();
     let mut jobs: Vec<(String, &str)> = template
         .resources("AWS::Scheduler::Schedule")
@@ -196,6 +196,7 @@ fn the_reconciler_has_its_four_schedules() {
     jobs.sort();
     let expected = [
         ("compare", "rate(1 hour)"),
+        ("keys", "rate(1 day)"),
         ("overdue", "rate(5 minutes)"),
         ("poll", "rate(5 minutes)"),
         ("stock", "rate(5 minutes)"),

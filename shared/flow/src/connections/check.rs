@@ -165,6 +165,11 @@ fn check_erp(id: &ConnectionId, erp: &ErpSettings, faults: &mut Vec<String>) {
             erp.batch
         ));
     }
+    if erp.key_rotation_days == Some(0) {
+        faults.push(format!(
+            "connection `{id}`: `erp.key_rotation_days` is 0: leave it out, or say after how many days a key is old"
+        ));
+    }
     if !(1..=20).contains(&erp.writers) {
         faults.push(format!(
             "connection `{id}`: `erp.writers` is {}: 1 to 20 at once are possible, 2 is best",

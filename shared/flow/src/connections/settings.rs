@@ -176,6 +176,9 @@ pub struct ErpSettings {
     /// that is there. None are booked if empty.
     #[serde(default)]
     pub payment_journals: BTreeMap<String, String>,
+    /// Age in days at which the user's API key is replaced. Keys that end (18 and later) are replaced
+    /// before that without it; those of 17 do not end.
+    pub key_rotation_days: Option<u32>,
     /// What to do when Odoo's total is not the channel's.
     #[serde(default)]
     pub totals: TotalsPolicy,

@@ -64,10 +64,29 @@ pub trait Secrets: Send + Sync {
         &self,
         connection: &ConnectionId,
     ) -> impl Future<Output = Result<ConnectionSecrets, InfraError>> + Send;
+
+    /// The secrets as they are now, for when those of [`Secrets::get`] were refused: somebody may
+    /// have rotated them. Nothing if it is too early to ask again, or if there is no cache.
+    ///
+    /// # Errors
+    /// They could not be read.
+    fn refresh(
+        &self,
+        _connection: &ConnectionId,
+    ) -> impl Future<Output = Result<Option<ConnectionSecrets>, InfraError>> + Send {
+        async { Ok(None) }
+    }
 }
 
 impl<S: Secrets> Secrets for std::sync::Arc<S> {
     async fn get(&self, connection: &ConnectionId) -> Result<ConnectionSecrets, InfraError> {
         (**self).get(connection).await
+    }
+
+    async fn refresh(
+        &self,
+        connection: &ConnectionId,
+    ) -> Result<Option<ConnectionSecrets>, InfraError> {
+        (**self).refresh(connection).await
     }
 }

@@ -3,11 +3,15 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 use std::time::Duration;
-use waybill_flow::ports::{Availability, Erp, ErpCommand, ErpOrder};
+use waybill_flow::ports::{
+    Availability, ConnectionSecrets, Erp, ErpCommand, ErpKey, ErpKeys, ErpOrder, KeyError, MadeKey,
+    Secret,
+};
 use waybill_model::command::{Command, CommandKind};
 use waybill_model::failure::Failure;
 use waybill_model::id::{ConnectionId, CorrelationId, MessageId, RefKind, Reference, Sku};
 use waybill_model::money::Money;
+use waybill_model::time::Instant;
 
 use super::Reply;
 
@@ -26,6 +30,10 @@ struct Inner {
     orders: BTreeMap<CorrelationId, ErpOrder>,
     levels: BTreeMap<Sku, Availability>,
     down: Option<Failure>,
+    keys: Vec<(ErpKey, Secret)>,
+    /// Days that a key lives; without, none can be made.
+    key_days: Option<i64>,
+    made_keys: usize,
 }
 
 impl FakeErp {
@@ -38,6 +46,25 @@ impl FakeErp {
     /// From now on every call fails so, or none.
     pub fn set_down(&self, failure: Option<Failure>) {
         self.inner.lock().unwrap().down = failure;
+    }
+
+    /// A key that a person made.
+    pub fn set_key(&self, key: ErpKey, value: &str) {
+        let mut inner = self.inner.lock().unwrap();
+        inner.keys.push((key, Secret::new(value)));
+    }
+
+    /// From now on keys can be made that live so many days, or none can.
+    pub fn let_make_keys(&self, days: Option<i64>) {
+        self.inner.lock().unwrap().key_days = days;
+    }
+
+    /// Values of all keys, oldest first.
+    #[must_use]
+    pub fn key_values(&self) -> Vec<String> {
+        let inner = self.inner.lock().unwrap();
+        let values = inner.keys.iter().map(|(_, v)| v.expose().to_owned());
+        values.collect()
     }
 
     /// What can be promised of a SKU.
@@ -189,5 +216,64 @@ impl Erp for FakeErp {
         }
         let found = correlations.iter().filter_map(|c| inner.orders.get(c));
         Ok(found.cloned().collect())
+    }
+}
+
+impl ErpKeys for FakeErp {
+    async fn keys(&self, _: &ConnectionId) -> Result<Vec<ErpKey>, Failure> {
+        let inner = self.inner.lock().unwrap();
+        match &inner.down {
+            Some(failure) => Err(failure.clone()),
+            None => Ok(inner.keys.iter().map(|(k, _)| k.clone()).collect()),
+        }
+    }
+
+    async fn make_key(
+        &self,
+        _: &ConnectionId,
+        _: &ConnectionSecrets,
+        name: &str,
+        now: Instant,
+    ) -> Result<MadeKey, KeyError> {
+        let mut inner = self.inner.lock().unwrap();
+        let Some(days) = inner.key_days else {
+            return Err(KeyError::NotPossible {
+                detail: "no way".to_owned(),
+                remedy: "store a password".to_owned(),
+            });
+        };
+        inner.made_keys += 1;
+        let id = (inner.made_keys + 100).to_string();
+        let value = Secret::new(format!("made-{id}"));
+        let key = ErpKey {
+            id: id.clone(),
+            name: name.to_owned(),
+            created: Some(now),
+            expires: Some(now.plus_ms(days * 86_400_000)),
+        };
+        inner.keys.push((key, value.clone()));
+        Ok(MadeKey { id, value })
+    }
+
+    async fn try_key(&self, erp: &ConnectionId, key: &Secret) -> Result<(), Failure> {
+        if self.key_values().iter().any(|v| v == key.expose()) {
+            return Ok(());
+        }
+        Err(Failure::Transient {
+            code: waybill_model::id::Code::literal("erp_credentials"),
+            detail: format!("`{erp}`"),
+            retry_after_ms: None,
+        })
+    }
+
+    async fn revoke_key(
+        &self,
+        _: &ConnectionId,
+        _: &ConnectionSecrets,
+        id: &str,
+    ) -> Result<(), KeyError> {
+        let mut inner = self.inner.lock().unwrap();
+        inner.keys.retain(|(key, _)| key.id != id);
+        Ok(())
     }
 }

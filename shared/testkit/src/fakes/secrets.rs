@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use waybill_flow::ports::{ConnectionSecrets, InfraError, Secret, Secrets};
+use waybill_flow::ports::{ConnectionSecrets, InfraError, Secret, SecretStore, Secrets};
 use waybill_model::id::ConnectionId;
 
 /// Secrets by connection; an unknown connection is an error, as with the real store.
@@ -41,5 +41,22 @@ impl Secrets for MemorySecrets {
             system: "secrets",
             detail: format!("no document for `{connection}`"),
         })
+    }
+}
+
+impl SecretStore for MemorySecrets {
+    async fn latest(&self, connection: &ConnectionId) -> Result<ConnectionSecrets, InfraError> {
+        self.get(connection).await
+    }
+
+    async fn set_api(
+        &self,
+        connection: &ConnectionId,
+        values: &BTreeMap<String, Secret>,
+    ) -> Result<(), InfraError> {
+        let mut secrets = self.get(connection).await?;
+        secrets.api.extend(values.clone());
+        self.set(connection, secrets);
+        Ok(())
     }
 }
