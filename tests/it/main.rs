@@ -13,6 +13,8 @@ mod odoo_check;
 #[cfg(test)]
 mod odoo_contract;
 #[cfg(test)]
+mod odoo_keys;
+#[cfg(test)]
 mod profile;
 #[cfg(test)]
 mod project;

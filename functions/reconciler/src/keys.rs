@@ -303,7 +303,11 @@ fn worry(plan: &Plan, detail: &str, remedy: String) -> Kept {
     };
     Kept::Worry {
         detail: format!("{ends}, and Waybill cannot replace it: {detail}"),
-        remedy: format!("{remedy}. Orders wait from the day the key ends"),
+        remedy: if plan.days_left.is_some() {
+            format!("{remedy}. Orders wait from the day the key ends")
+        } else {
+            remedy
+        },
     }
 }
 

@@ -377,4 +377,20 @@ mod tests {
         let error = read("n", r#"{"webhook_secret":"hunter2"}"#).unwrap_err();
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
+
+    #[test]
+    fn a_new_key_leaves_everything_else_in_the_document_and_the_same_again_changes_nothing() {
+        let text = r#"{"webhook_secrets":["w"],"api":{"key":"old","password":"p"}}"#;
+        let values = BTreeMap::from([("key".to_owned(), Secret::new("new"))]);
+        let (changed, value) = with_api("n", text, &values).unwrap();
+        let changed = changed.unwrap();
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&changed).unwrap(),
+            serde_json::json!({"webhook_secrets": ["w"], "api": {"key": "new", "password": "p"}})
+        );
+        assert_eq!(value.api["key"].expose(), "new");
+        assert_eq!(with_api("n", &changed, &values).unwrap().0, None);
+        let error = with_api("n", r#"{"api":"hunter2"}"#, &values).unwrap_err();
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
 }

@@ -2,11 +2,12 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use super::config::Version;
+use super::env::Account;
 use super::fault::{Class, Fault};
 use super::methods::{self, Call};
 use super::server::Server;
@@ -116,7 +117,52 @@ async fn execute(
     let uid = args.get(1).and_then(Value::as_i64).unwrap_or(0);
     let account = server.by_key(&text(2)).filter(|account| account.uid == uid);
     let account = account.ok_or_else(|| Fault::new(Class::AccessDenied, "Access Denied"))?;
-    let (model, name) = (text(3), text(4));
+    let (positional, named) = if with_keywords {
+        (list(args.get(5)), object(args.get(6)))
+    } else {
+        (args.iter().skip(5).cloned().collect(), Map::new())
+    };
+    let mut named = named;
+    let mut context = object(named.remove("context").as_ref());
+    context.insert(super::keys::NO_REQUEST.to_owned(), Value::Bool(true));
+    let called = Called {
+        model: text(3),
+        name: text(4),
+        positional,
+        named,
+        context,
+    };
+    run(server, account, called).await
+}
+
+fn list(value: Option<&Value>) -> Vec<Value> {
+    value.and_then(Value::as_array).cloned().unwrap_or_default()
+}
+
+fn object(value: Option<&Value>) -> Map<String, Value> {
+    value
+        .and_then(Value::as_object)
+        .cloned()
+        .unwrap_or_default()
+}
+
+/// What is called, with what.
+struct Called {
+    model: String,
+    name: String,
+    positional: Vec<Value>,
+    named: Map<String, Value>,
+    context: Map<String, Value>,
+}
+
+async fn run(server: Arc<Server>, account: Account, called: Called) -> Result<Value, Fault> {
+    let Called {
+        model,
+        name,
+        positional,
+        named,
+        context,
+    } = called;
     let version = server.world.version;
     let private = name.starts_with('_');
     if private && version == Version::V17 {
@@ -140,27 +186,6 @@ async fn execute(
         }
         fault
     })?;
-    let (positional, mut named): (Vec<Value>, Map<String, Value>) = if with_keywords {
-        let positional = args
-            .get(5)
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default();
-        (
-            positional,
-            args.get(6)
-                .and_then(Value::as_object)
-                .cloned()
-                .unwrap_or_default(),
-        )
-    } else {
-        (args.iter().skip(5).cloned().collect(), Map::new())
-    };
-    let mut context = named
-        .remove("context")
-        .and_then(|value| value.as_object().cloned())
-        .unwrap_or_default();
-    context.insert(super::keys::NO_REQUEST.to_owned(), Value::Bool(true));
     let single = positional.first().is_some_and(Value::is_object);
     let (ids, args) = methods::bind(&method, positional, named)?;
     let answer = server
@@ -181,4 +206,66 @@ async fn execute(
     } else {
         answer
     })
+}
+
+/// `POST /web/session/authenticate`: a session for a login and a password; a key opens none.
+pub(super) async fn log_in(server: Arc<Server>, body: Bytes) -> Response {
+    let params = params(&body);
+    let text = |name: &str| params.get(name).and_then(Value::as_str).unwrap_or_default();
+    let entered = check_database(&server, text("db")).and_then(|()| {
+        let account = server.by_password(text("login"), text("password"));
+        account.ok_or_else(|| Fault::new(Class::AccessDenied, "Access Denied"))
+    });
+    match entered {
+        Ok(account) => {
+            let cookie = format!(
+                "session_id={}; HttpOnly; Path=/",
+                server.open_session(&account)
+            );
+            let answer = json!({"jsonrpc": "2.0", "id": 1, "result": {"uid": account.uid}});
+            ([(header::SET_COOKIE, cookie)], axum::Json(answer)).into_response()
+        }
+        Err(fault) => web_fault(&server, &fault),
+    }
+}
+
+/// `POST /web/dataset/call_kw`: a call in a session.
+pub(super) async fn call_kw(server: Arc<Server>, headers: HeaderMap, body: Bytes) -> Response {
+    let params = params(&body);
+    let cookie = headers.get(header::COOKIE).and_then(|c| c.to_str().ok());
+    let session = cookie.and_then(|c| c.trim().strip_prefix("session_id="));
+    let Some(account) = session.and_then(|s| server.by_session(s)) else {
+        let fault = Fault::new(Class::AccessDenied, "Odoo Session Expired");
+        return web_fault(&server, &fault);
+    };
+    let text = |name: &str| {
+        let text = params.get(name).and_then(Value::as_str);
+        text.unwrap_or_default().to_owned()
+    };
+    let mut named = object(params.get("kwargs"));
+    let context = object(named.remove("context").as_ref());
+    let called = Called {
+        model: text("model"),
+        name: text("method"),
+        positional: list(params.get("args")),
+        named,
+        context,
+    };
+    match run(Arc::clone(&server), account, called).await {
+        Ok(result) => {
+            axum::Json(json!({"jsonrpc": "2.0", "id": 1, "result": result})).into_response()
+        }
+        Err(fault) => web_fault(&server, &fault),
+    }
+}
+
+fn params(body: &[u8]) -> Value {
+    let request: Value = serde_json::from_slice(body).unwrap_or_default();
+    request.get("params").cloned().unwrap_or_default()
+}
+
+fn web_fault(server: &Server, fault: &Fault) -> Response {
+    let data = fault.body(server.world.version);
+    let error = json!({"code": 200, "message": "Odoo Server Error", "data": data});
+    axum::Json(json!({"jsonrpc": "2.0", "id": 1, "error": error})).into_response()
 }

@@ -88,6 +88,7 @@ impl OdooSim {
     pub fn router(self: Arc<Self>) -> Router {
         let server = || Arc::clone(&self.server);
         let (rpc, two, bare, info) = (server(), server(), server(), server());
+        let (enter, web) = (server(), server());
         Router::new()
             .route(
                 "/jsonrpc",
@@ -108,6 +109,16 @@ impl OdooSim {
                 "/json/2",
                 any(move |method: Method, headers: HeaderMap, body: Bytes| {
                     json2::handle(Arc::clone(&bare), method, String::new(), headers, body)
+                }),
+            )
+            .route(
+                "/web/session/authenticate",
+                post(move |body: Bytes| jsonrpc::log_in(Arc::clone(&enter), body)),
+            )
+            .route(
+                "/web/dataset/call_kw",
+                post(move |headers: HeaderMap, body: Bytes| {
+                    jsonrpc::call_kw(Arc::clone(&web), headers, body)
                 }),
             )
             .route("/web/version", get(move || version(Arc::clone(&info))))

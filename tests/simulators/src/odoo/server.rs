@@ -26,6 +26,8 @@ pub(super) struct Server {
     pub(super) world: World,
     db: Mutex<Db>,
     logins: Vec<Login>,
+    /// Users of the open sessions.
+    sessions: Mutex<Vec<i64>>,
     flight: Arc<InFlight>,
     workers: Semaphore,
     injections: Mutex<Vec<Injection>>,
@@ -93,6 +95,7 @@ impl Server {
             },
             db: Mutex::new(db),
             logins,
+            sessions: Mutex::default(),
             flight: Arc::default(),
             workers,
             injections: Mutex::default(),
@@ -110,6 +113,26 @@ impl Server {
         self.by_key(key)
             .filter(|account| account.login == name)
             .map(|account| account.uid)
+    }
+
+    pub(super) fn by_password(&self, name: &str, password: &str) -> Option<Account> {
+        let fits = |l: &Login| l.account.login == name && l.password == password;
+        let login = self.login(fits).filter(|l| !l.password.is_empty());
+        login.map(|login| login.account.clone())
+    }
+
+    /// A session of the web client.
+    pub(super) fn open_session(&self, account: &Account) -> String {
+        let mut sessions = lock(&self.sessions);
+        sessions.push(account.uid);
+        format!("session-{}", sessions.len())
+    }
+
+    pub(super) fn by_session(&self, session: &str) -> Option<Account> {
+        let index: usize = session.strip_prefix("session-")?.parse().ok()?;
+        let uid = *lock(&self.sessions).get(index.checked_sub(1)?)?;
+        self.login(|login| login.account.uid == uid)
+            .map(|login| login.account.clone())
     }
 
     fn login(&self, wanted: impl Fn(&Login) -> bool) -> Option<&Login> {
