@@ -120,6 +120,7 @@ fn create(id: &str) -> CommandEnvelope {
     command.body = Command::CreateSaleOrder(CreateSaleOrder {
         erp: build::connection("odoo-main"),
         order,
+        warehouse: None,
     });
     command
 }

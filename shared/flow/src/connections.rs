@@ -10,8 +10,9 @@ mod settings;
 pub use check::ConnectionsError;
 pub use overrides::Override;
 pub use settings::{
-    CarrierMapping, ChannelSettings, CustomerKey, ErpProtocol, ErpSettings, HelpdeskSettings,
-    InvoicingPolicy, PaymentGate, Route, StageMinutes, TaxMapping, TotalsPolicy, WarehouseSettings,
+    CarrierMapping, ChannelSettings, CompanyId, CustomerKey, ErpProtocol, ErpSettings,
+    HelpdeskSettings, InvoicingPolicy, PaymentGate, Route, StageMinutes, TaxMapping, TotalsPolicy,
+    WarehouseSettings,
 };
 
 use serde::{Deserialize, Serialize};

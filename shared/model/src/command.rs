@@ -163,6 +163,9 @@ pub struct CreateSaleOrder {
     pub erp: ConnectionId,
     /// What to write.
     pub order: Order,
+    /// The warehouse that will fulfil it; none where no route fits.
+    #[serde(default)]
+    pub warehouse: Option<ConnectionId>,
 }
 
 /// Content of [`Command::CancelSaleOrder`].

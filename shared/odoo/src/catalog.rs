@@ -1,9 +1,10 @@
 //! What is looked up once and kept for a while: products by SKU, states by code, customers by key.
 
-use crate::client::{Api, Session};
+use crate::client::Api;
 use crate::customers::{self, Key};
 use crate::error::OdooError;
 use crate::map::partner::Known;
+use crate::session::Session;
 use crate::wire::{Text, ToOne};
 use serde::Deserialize;
 use serde_json::json;

@@ -125,7 +125,7 @@ impl<S: Secrets> Odoo<S> {
         if !judge::speaks(&hello, settings.protocol) {
             return Ok(());
         }
-        api.session = api.open().await?;
+        Session::open(&mut api).await?;
         api.session.major = hello.major;
         let needs = needs::needs(&self.connections, erp, settings, &wanted.skus, hello.major);
         let seen = look::look(&api, &needs).await?;

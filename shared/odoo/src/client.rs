@@ -1,6 +1,7 @@
 //! One call at a time, bounded in time and size. No mapping.
 
 use crate::error::{FaultKind, OdooError};
+use crate::session::Session;
 use crate::wire::{Call, Loaded, json_rpc, read_json_rpc, read_json2};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -34,15 +35,6 @@ impl Default for Limits {
             answer_bytes: 32 * 1024 * 1024,
         }
     }
-}
-
-/// Who we are at an Odoo, found once per process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Session {
-    /// Database id of the user; only JSON-RPC needs it.
-    pub(crate) uid: i64,
-    /// Major version.
-    pub(crate) major: u32,
 }
 
 /// What a server says of itself to anybody.
@@ -142,7 +134,10 @@ impl Api<'_> {
     /// Odoo does before it does anything else.
     pub(crate) async fn call(&self, call: Call) -> Result<Value, OdooError> {
         // Messages of faults are matched and read by people: one language, whatever the user's.
-        let call = call.context("lang", json!("en_US"));
+        let mut call = call.context("lang", json!("en_US"));
+        if let Some(company) = self.session.company {
+            call = call.context("allowed_company_ids", json!([company]));
+        }
         let key = self.key.current();
         match self.attempt(&call, &key).await {
             Err(OdooError::BadCredentials) => match self.key.renewed(&key).await {
@@ -258,39 +253,6 @@ impl Api<'_> {
         .fold(call, |call, key| call.context(key, json!(true)))
     }
 
-    /// Finds out who we are: two calls with JSON-RPC, none with JSON-2.
-    pub(crate) async fn open(&self) -> Result<Session, OdooError> {
-        match self.settings.protocol {
-            // JSON-2 exists from 19 on, and what we call is the same since.
-            ErpProtocol::Json2 => Ok(Session { uid: 0, major: 19 }),
-            ErpProtocol::JsonRpc => {
-                let (database, login) = (&self.settings.database, &self.settings.login);
-                let enter = async |key: &Secret| {
-                    let who = json!([database, login, key.expose(), {}]);
-                    let body = json_rpc("common", "authenticate", who);
-                    let (status, answer) = self.post("/jsonrpc", &body, None).await?;
-                    // A wrong login or key is `false`, not a fault.
-                    Ok::<_, OdooError>(read_json_rpc(status, &answer)?.as_i64())
-                };
-                let key = self.key.current();
-                let uid = match enter(&key).await? {
-                    Some(uid) => Some(uid),
-                    None => match self.key.renewed(&key).await {
-                        Some(newer) => enter(&newer).await?,
-                        None => None,
-                    },
-                };
-                let uid = uid.ok_or(OdooError::BadCredentials)?;
-                let body = json_rpc("common", "version", json!([]));
-                let (status, answer) = self.post("/jsonrpc", &body, None).await?;
-                let version = read_json_rpc(status, &answer)?;
-                let info = version.get("server_version_info");
-                let major = info.and_then(major_version).unwrap_or(17);
-                Ok(Session { uid, major })
-            }
-        }
-    }
-
     /// The server's version and clock, without a key: over JSON-RPC, which versions until 21 have, or
     /// from the page that 19 and later have.
     pub(crate) async fn hello(&self) -> Result<Hello, OdooError> {
@@ -344,7 +306,7 @@ impl Api<'_> {
         read_json_rpc(answer.status, &answer.body)
     }
 
-    async fn post(
+    pub(crate) async fn post(
         &self,
         path: &str,
         body: &Value,
@@ -400,7 +362,7 @@ fn web_request(params: Value) -> Value {
 }
 
 /// `[17, 0, …]`, or `["saas~18", 4, …]` of Odoo Online.
-fn major_version(info: &Value) -> Option<u32> {
+pub(crate) fn major_version(info: &Value) -> Option<u32> {
     match info.get(0)? {
         Value::Number(major) => major.as_u64().and_then(|m| u32::try_from(m).ok()),
         Value::String(text) => text

@@ -49,6 +49,12 @@ pub(crate) enum OdooError {
     /// JSON-2 on a server that does not know the database.
     #[error("odoo knows no database of that name")]
     NoDatabase,
+    /// The connection names a company that the user may not work in.
+    #[error("the user may not work in the company `{company}`, or there is none")]
+    NoCompany {
+        /// As the connection names it.
+        company: String,
+    },
     /// The time for the whole batch is over; this call was not made.
     #[error("no time was left for the call")]
     OutOfTime,
@@ -230,6 +236,7 @@ impl OdooError {
             | Self::Gateway { .. }
             | Self::NotOdoo { .. }
             | Self::NoDatabase
+            | Self::NoCompany { .. }
             | Self::OutOfTime
             | Self::Secrets { .. }
             | Self::NoKey
@@ -264,6 +271,13 @@ impl OdooError {
             Self::NoDatabase => transient(
                 "erp_database",
                 format!("{detail}: correct `erp.database` in the connections file"),
+                Some(300_000),
+            ),
+            Self::NoCompany { .. } => transient(
+                "erp_company",
+                format!(
+                    "{detail}: correct `erp.company` in the connections file, or allow the company to the integration user in Odoo (Settings, Users)"
+                ),
                 Some(300_000),
             ),
             Self::Lost { .. } | Self::Gateway { .. } | Self::TooLong { .. } => {

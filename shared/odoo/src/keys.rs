@@ -14,6 +14,7 @@ mod wizard;
 use crate::Odoo;
 use crate::client::{Api, Key};
 use crate::error::{FaultKind, OdooError};
+use crate::session::Session;
 use crate::wire::{Call, Text};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -91,7 +92,7 @@ impl<S: Secrets> ErpKeys for Odoo<S> {
         let fail = |e: OdooError| e.failure(erp);
         let owner = user(&api).await.map_err(fail)?;
         api.key = Key::only(key.clone());
-        api.session = api.open().await.map_err(fail)?;
+        api.session = Session::enter(&api).await.map_err(fail)?;
         if user(&api).await.map_err(fail)? == owner {
             Ok(())
         } else {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `wire` | one call in both protocols; values as Odoo writes them |
 //! | `client` | makes one call, bounded in time and size |
+//! | `session` | finds out who we are there and what it is like |
 //! | `error` | classes every fault by its name |
 //! | `refusal` | what Odoo's sentences mean, and what to change where |
 //! | `catalog` | products and states, looked up once and kept for a while |
@@ -31,6 +32,7 @@ mod keys;
 mod map;
 mod read;
 mod refusal;
+mod session;
 #[cfg(test)]
 mod transcripts;
 mod wire;
@@ -41,6 +43,7 @@ pub use client::Limits;
 use catalog::Memory;
 use client::Api;
 use error::{OdooError, rejected};
+use session::Session;
 use std::fmt;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -126,7 +129,7 @@ impl<S: Secrets> Odoo<S> {
             base_url: &connection.base_url,
             settings,
             key: client::Key::new(key, self, erp),
-            session: client::Session { uid: 0, major: 0 },
+            session: Session::unknown(),
             limits: self.limits,
             deadline,
         })
@@ -156,7 +159,7 @@ impl<S: Secrets> Odoo<S> {
         api.session = match self.memory.session(erp) {
             Some(session) => session,
             None => {
-                let session = api.open().await.map_err(fail)?;
+                let session = Session::open(&mut api).await.map_err(fail)?;
                 self.memory.set_session(erp, Some(session));
                 session
             }

@@ -23,15 +23,17 @@ pub(crate) mod totals;
 pub(crate) mod transfer;
 mod trim;
 
-use crate::catalog::Memory;
+use crate::catalog::{Catalog, Memory};
 use crate::client::Api;
 use crate::error::rejected;
+use crate::map::order::{OrderPlan, Wanted, plan};
 use std::collections::BTreeMap;
 use waybill_flow::connections::Connections;
 use waybill_flow::ports::ErpCommand;
-use waybill_model::command::Command;
+use waybill_model::command::{Command, CreateSaleOrder};
 use waybill_model::failure::Failure;
 use waybill_model::id::{CorrelationId, ExternalId, RefKind, Reference};
+use waybill_model::order::Order;
 
 /// Outcome of one command.
 pub(crate) type Outcome = Result<Vec<Reference>, Failure>;
@@ -42,6 +44,39 @@ pub(crate) struct Writer<'a> {
     pub(crate) api: &'a Api<'a>,
     pub(crate) memory: &'a Memory,
     pub(crate) connections: &'a Connections,
+}
+
+/// An order to write.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Task<'a> {
+    pub(crate) order: &'a Order,
+    /// External id of the warehouse in Odoo.
+    pub(crate) warehouse: Option<&'a str>,
+}
+
+impl Task<'_> {
+    /// The order as it is to be in Odoo.
+    pub(crate) fn plan(
+        &self,
+        api: &Api<'_>,
+        catalog: &Catalog,
+        wanted: Wanted,
+    ) -> Result<OrderPlan, Failure> {
+        let places = api.session.places;
+        plan(self.order, api.settings, places, catalog, wanted)
+    }
+}
+
+impl<'a> Writer<'a> {
+    fn task(&self, command: &'a CreateSaleOrder) -> Task<'a> {
+        let routed = command.warehouse.as_ref();
+        let routed = routed.and_then(|id| self.connections.get(id)?.warehouse.as_ref());
+        let routed = routed.and_then(|w| w.odoo_warehouse.as_deref());
+        Task {
+            order: &command.order,
+            warehouse: routed.or(self.api.settings.warehouse.as_deref()),
+        }
+    }
 }
 
 /// References to records of this Odoo.
@@ -71,8 +106,8 @@ pub(crate) async fn write(writer: Writer<'_>, batch: &[ErpCommand]) -> Vec<Outco
     for (index, item) in batch.iter().enumerate() {
         let correlation = item.correlation;
         match &item.command {
-            Command::CreateSaleOrder(c) => creates.push((index, &c.order)),
-            Command::AmendSaleOrder(c) => amends.push((index, &c.order)),
+            Command::CreateSaleOrder(c) => creates.push((index, writer.task(c))),
+            Command::AmendSaleOrder(c) => amends.push((index, writer.task(c))),
             Command::CancelSaleOrder(_) => cancels.push((index, correlation)),
             Command::RegisterDelivery(c) => deliveries.push((index, correlation, c)),
             Command::ReceiveReturn(c) => returns.push((index, correlation, &c.returned)),
@@ -92,13 +127,13 @@ pub(crate) async fn write(writer: Writer<'_>, batch: &[ErpCommand]) -> Vec<Outco
             }
         }
     }
-    let orders: Vec<_> = creates.iter().map(|(_, order)| *order).collect();
-    if !orders.is_empty() {
-        let done = orders::create(writer, &orders).await;
+    let tasks: Vec<_> = creates.iter().map(|(_, task)| *task).collect();
+    if !tasks.is_empty() {
+        let done = orders::create(writer, &tasks).await;
         outcomes.extend(creates.iter().map(|(i, _)| *i).zip(done));
     }
-    for (index, order) in amends {
-        outcomes.insert(index, amend::amend(writer, order).await);
+    for (index, task) in amends {
+        outcomes.insert(index, amend::amend(writer, task).await);
     }
     if !cancels.is_empty() {
         let orders: Vec<_> = cancels.iter().map(|(_, c)| *c).collect();

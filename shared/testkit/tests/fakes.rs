@@ -69,6 +69,7 @@ mod outside {
             command: Command::CreateSaleOrder(CreateSaleOrder {
                 erp: odoo.clone(),
                 order: order("1"),
+                warehouse: None,
             }),
         };
         erp.reply(CommandKind::CreateSaleOrder, Reply::DoneButFailed(lost()));

@@ -56,6 +56,7 @@ pub(super) fn create(order: &Order) -> ErpCommand {
     let content = CreateSaleOrder {
         erp: connection("odoo-main"),
         order: order.clone(),
+        warehouse: None,
     };
     erp_command(order, "sale_order", Command::CreateSaleOrder(content))
 }

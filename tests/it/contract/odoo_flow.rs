@@ -77,6 +77,7 @@ pub(super) fn amend(order: &Order) -> ErpCommand {
     let content = CreateSaleOrder {
         erp: connection("odoo-main"),
         order: order.clone(),
+        warehouse: None,
     };
     erp_command(order, "amend", Command::AmendSaleOrder(content))
 }

@@ -184,7 +184,11 @@ pub fn command(erp: &ConnectionId, order: Order) -> Result<ErpCommand, Stop> {
     Ok(ErpCommand {
         correlation,
         key: MessageId::for_effect(correlation, &effect),
-        command: Command::CreateSaleOrder(CreateSaleOrder { erp, order }),
+        command: Command::CreateSaleOrder(CreateSaleOrder {
+            erp,
+            order,
+            warehouse: None,
+        }),
     })
 }
 

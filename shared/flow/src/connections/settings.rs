@@ -115,6 +115,9 @@ pub struct WarehouseSettings {
     /// Whether its counts overwrite Odoo's stock.
     #[serde(default)]
     pub owns_stock: bool,
+    /// External id of the warehouse in Odoo that its orders are written to; `erp.warehouse` if
+    /// absent.
+    pub odoo_warehouse: Option<String>,
     /// External id of its location in Odoo, such as `stock.stock_location_stock`.
     pub odoo_location: Option<String>,
 }
@@ -151,6 +154,8 @@ pub struct ErpSettings {
     pub shipping_sku: Sku,
     /// Product of tips; needed only where a channel sends them.
     pub tip_sku: Option<Sku>,
+    /// Product of gift cards that are sold without a SKU.
+    pub gift_card_sku: Option<Sku>,
     /// Product of rounding differences.
     pub rounding_sku: Option<Sku>,
     /// Currency → external id of the price list.
@@ -162,8 +167,12 @@ pub struct ErpSettings {
     /// Methods of delivery → carriers in Odoo.
     #[serde(default)]
     pub carriers: Vec<CarrierMapping>,
-    /// External id of the warehouse of new orders; Odoo's default if absent.
+    /// External id of the warehouse of new orders whose own warehouse names none; Odoo's default if
+    /// absent.
     pub warehouse: Option<String>,
+    /// The company to write to, where Odoo has several: its external id or database id. The user's
+    /// own if absent.
+    pub company: Option<CompanyId>,
     /// What a customer whom Odoo knows already is found by, best first. None: a customer is whoever
     /// the channel says, and a guest is an e-mail address, among those that Waybill wrote.
     #[serde(default)]
@@ -185,9 +194,14 @@ pub struct ErpSettings {
     /// Write without chatter, log and followers: faster, and nothing to read in Odoo.
     #[serde(default)]
     pub suppress_chatter: bool,
-    /// Write the shop's date back after confirming, which overwrites it with now.
-    #[serde(default)]
+    /// Write the shop's date back after confirming, which overwrites it with now: one call more a
+    /// batch.
+    #[serde(default = "yes")]
     pub keep_order_date: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn default_prefix() -> String {
@@ -234,6 +248,16 @@ pub struct CarrierMapping {
     pub method: String,
     /// External id of the `delivery.carrier`.
     pub carrier: String,
+}
+
+/// A company in Odoo.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum CompanyId {
+    /// Database id.
+    Number(i64),
+    /// External id.
+    Name(String),
 }
 
 /// What a customer is found by in Odoo.

@@ -2,6 +2,7 @@
 
 use super::{Wanted, keys};
 use crate::amendment::{fingerprint, shipped_by_line};
+use crate::routing::route;
 use crate::view::View;
 use std::collections::BTreeMap;
 use waybill_model::command::{
@@ -25,6 +26,7 @@ pub(super) fn sale_order(view: &View<'_>, wanted: &mut Vec<Wanted>) {
     let content = || CreateSaleOrder {
         erp: view.settings.erp.clone(),
         order: view.order.clone(),
+        warehouse: route(view.order, view.settings).cloned(),
     };
     let current = fingerprint(view.order, view.facts());
     let changed = view

@@ -164,6 +164,7 @@ impl Trial {
             Command::CreateSaleOrder(CreateSaleOrder {
                 erp: self.erp.clone(),
                 order: order.clone(),
+                warehouse: None,
             }),
         )
     }
@@ -503,7 +504,11 @@ async fn prepare(t: &Trial, kind: &str, name: &str) -> Option<ErpCommand> {
             if let Some(shipping) = &mut order.shipping {
                 shipping.street = Some(format!("{name} Road"));
             }
-            Command::AmendSaleOrder(CreateSaleOrder { erp, order })
+            Command::AmendSaleOrder(CreateSaleOrder {
+                erp,
+                order,
+                warehouse: None,
+            })
         }
         "stock" => Command::SetStock(t.data(serde_json::json!({ "levels": [
             {"location": "three-pl", "sku": "SKU-0011", "kind": "on_hand", "quantity": "41",
@@ -997,6 +1002,7 @@ async fn amend(t: &Trial) {
             Command::AmendSaleOrder(CreateSaleOrder {
                 erp: t.erp.clone(),
                 order: order.clone(),
+                warehouse: None,
             }),
         )
     };

@@ -2,10 +2,11 @@
 
 use super::ids::{Ids, order_origin};
 use super::partner::{Partners, partners};
-use super::price::price;
+use super::price::{price, round};
 use super::tax::tax_cell;
 use crate::catalog::{Catalog, Product};
 use crate::error::rejected;
+use crate::session::Places;
 use rust_decimal::Decimal;
 use std::collections::BTreeSet;
 use waybill_flow::connections::{ErpSettings, TotalsPolicy};
@@ -61,6 +62,9 @@ pub(crate) fn skus(order: &Order, settings: &ErpSettings) -> BTreeSet<Sku> {
     if !order.shipping_lines.is_empty() {
         skus.insert(settings.shipping_sku.clone());
     }
+    let is_card = |l: &OrderLine| l.gift_card && l.sku.is_none();
+    let cards = order.lines.iter().any(is_card);
+    skus.extend(settings.gift_card_sku.clone().filter(|_| cards));
     skus.extend(settings.tip_sku.clone().filter(|_| !order.tip.is_zero()));
     skus.extend(settings.rounding_sku.clone());
     skus
@@ -73,6 +77,7 @@ pub(crate) fn skus(order: &Order, settings: &ErpSettings) -> BTreeSet<Sku> {
 pub(crate) fn plan(
     order: &Order,
     settings: &ErpSettings,
+    places: Places,
     catalog: &Catalog,
     wanted: Wanted,
 ) -> Result<OrderPlan, Failure> {
@@ -82,6 +87,7 @@ pub(crate) fn plan(
     let planner = Planner {
         order,
         settings,
+        places,
         catalog,
         wanted,
     };
@@ -112,6 +118,7 @@ pub(crate) fn plan(
 struct Planner<'a> {
     order: &'a Order,
     settings: &'a ErpSettings,
+    places: Places,
     catalog: &'a Catalog,
     wanted: Wanted,
 }
@@ -178,13 +185,18 @@ impl Planner<'_> {
             return Ok(());
         }
         let place = format!("line {place}");
-        let sku = line.sku.as_ref().ok_or_else(|| {
-            rejected(
-                "line_without_sku",
-                format!("{place} of order `{}` has no SKU", self.order.number),
-                "give the product a SKU in the channel and in Odoo (Internal Reference), then replay the order",
-            )
-        })?;
+        let sku = self.sku_of(line, &place)?;
+        let places = self.places.quantity;
+        if quantity.decimal().normalize().scale() > places {
+            return Err(rejected(
+                "quantity_precision",
+                format!(
+                    "{place} of order `{}` has a quantity of {quantity}, and Odoo keeps {places} places",
+                    self.order.number
+                ),
+                "raise the accuracy of quantities in Odoo (Settings, Technical, Decimal Accuracy, Product Unit of Measure), then retry",
+            ));
+        }
         let discount = line
             .discount
             .decimal()
@@ -200,6 +212,24 @@ impl Planner<'_> {
             false,
             lines,
         )
+    }
+
+    fn sku_of<'l>(&'l self, line: &'l OrderLine, place: &str) -> Result<&'l Sku, Failure> {
+        if let Some(sku) = &line.sku {
+            return Ok(sku);
+        }
+        if line.gift_card {
+            return self
+                .settings
+                .gift_card_sku
+                .as_ref()
+                .ok_or_else(|| self.no_product("gift_card_sku", "a gift card"));
+        }
+        Err(rejected(
+            "line_without_sku",
+            format!("{place} of order `{}` has no SKU", self.order.number),
+            "give the product a SKU in the channel and in Odoo (Internal Reference), then replay the order",
+        ))
     }
 
     fn shipping(&self, shipping: &ShippingLine, lines: &mut Vec<Line>) -> Result<(), Failure> {
@@ -249,7 +279,8 @@ impl Planner<'_> {
         let digits = self.order.currency.minor_digits();
         let rest_allowed =
             self.settings.totals == TotalsPolicy::Adjust && self.settings.rounding_sku.is_some();
-        let pricing = price(unit, quantity, discount, digits, rest_allowed).ok_or_else(|| {
+        let pricing = price(unit, quantity, discount, digits, self.places, rest_allowed);
+        let pricing = pricing.ok_or_else(|| {
             rejected(
                 "amount_out_of_range",
                 format!(
@@ -259,6 +290,11 @@ impl Planner<'_> {
                 "correct the order in the channel, then replay it",
             )
         })?;
+        let net = unit.checked_mul(quantity).map(|gross| gross - discount);
+        let inexact = pricing.total(digits) != net.map(|net| round(net, digits));
+        if inexact || !self.keeps(pricing.rest) {
+            self.keeps_minor_units(place)?;
+        }
         lines.extend(pricing.lines.iter().map(|p| Line {
             key: String::new(),
             product: Some(product),
@@ -291,27 +327,16 @@ impl Planner<'_> {
     fn extra(
         &self,
         sku: Option<&Sku>,
-        setting: &str,
+        setting: &'static str,
         name: &str,
         amount: Amount,
     ) -> Result<Line, Failure> {
         let sku = sku.ok_or_else(|| {
-            rejected(
-                if setting == "tip_sku" {
-                    "missing_tip_sku"
-                } else {
-                    "missing_rounding_sku"
-                },
-                format!(
-                    "order `{}` has `{}` of {amount}, and no product is set for it",
-                    self.order.number,
-                    name.to_lowercase()
-                ),
-                format!(
-                    "make a service product in Odoo and set its internal reference as `erp.{setting}` in the connections file, then retry"
-                ),
-            )
+            self.no_product(setting, &format!("`{}` of {amount}", name.to_lowercase()))
         })?;
+        if !self.keeps(amount.decimal()) {
+            self.keeps_minor_units(name)?;
+        }
         Ok(Line {
             key: name.to_lowercase(),
             product: Some(self.product(sku, name)?),
@@ -323,6 +348,47 @@ impl Planner<'_> {
             taxes: String::new(),
             is_delivery: false,
         })
+    }
+
+    fn no_product(&self, setting: &'static str, what: &str) -> Failure {
+        let code = match setting {
+            "tip_sku" => "missing_tip_sku",
+            "gift_card_sku" => "missing_gift_card_sku",
+            _ => "missing_rounding_sku",
+        };
+        rejected(
+            code,
+            format!(
+                "order `{}` has {what}, and no product is set for it",
+                self.order.number
+            ),
+            format!(
+                "make a service product in Odoo and set its internal reference as `erp.{setting}` in the connections file, then retry"
+            ),
+        )
+    }
+
+    fn keeps(&self, price: Decimal) -> bool {
+        let places = self.places.price;
+        places.is_none_or(|places| price.normalize().scale() <= places)
+    }
+
+    /// Amounts are exact only where Odoo keeps as many places as the currency has.
+    fn keeps_minor_units(&self, place: &str) -> Result<(), Failure> {
+        let (currency, digits) = (self.order.currency, self.order.currency.minor_digits());
+        match self.places.price {
+            Some(kept) if kept < digits => Err(rejected(
+                "price_precision",
+                format!(
+                    "{place} of order `{}` is in `{currency}` with {digits} places, and Odoo keeps {kept} of a price",
+                    self.order.number
+                ),
+                format!(
+                    "set the accuracy of `Product Price` in Odoo (Settings, Technical, Decimal Accuracy) to {digits}, then retry"
+                ),
+            )),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn product(&self, sku: &Sku, place: &str) -> Result<i64, Failure> {

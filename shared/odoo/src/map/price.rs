@@ -1,7 +1,7 @@
 //! How a line's price is written so that Odoo's line total is the channel's to the cent.
 //!
-//! Odoo rounds unit prices and discount percentages to two places by default, and a line's total
-//! to the currency's. A discount that the channel gives as an amount over the line is therefore
+//! Odoo rounds unit prices (up to 18) and discount percentages to two places by default, and a
+//! line's total to the currency's. A discount that the channel gives as an amount over the line is therefore
 //! written in the first of these ways that is exact:
 //!
 //! 1. a unit price net of discount,
@@ -9,6 +9,7 @@
 //! 3. a unit price and a line with the rest (policy `adjust` with a `rounding_sku`),
 //! 4. two lines whose unit prices differ by the smallest step.
 
+use crate::session::Places;
 use rust_decimal::{Decimal, RoundingStrategy};
 
 /// One line as Odoo is told it.
@@ -26,19 +27,34 @@ pub(crate) struct Pricing {
     pub(crate) rest: Decimal,
 }
 
-/// Places of unit prices and percentages in Odoo (`decimal.precision`, default).
-const PLACES: u32 = 2;
+impl Pricing {
+    /// What Odoo makes of it, in a currency with so many `digits`.
+    pub(crate) fn total(&self, digits: u32) -> Option<Decimal> {
+        let hundred = Decimal::ONE_HUNDRED;
+        self.lines.iter().try_fold(self.rest, |sum, line| {
+            let kept = hundred.checked_sub(line.percent)?.checked_div(hundred)?;
+            let total = line.unit.checked_mul(kept)?.checked_mul(line.quantity)?;
+            sum.checked_add(round(total, digits))
+        })
+    }
+}
+
+/// Most places of a unit price where Odoo keeps them all: more are noise of the channel's floats.
+const MOST_PLACES: u32 = 6;
 
 /// Prices `quantity` at `unit` with `discount` over the whole line, in a currency with so many
-/// `digits`. None beyond the range of decimals or without a quantity.
+/// `digits`, where Odoo keeps so many `places`. None beyond the range of decimals or without a
+/// quantity.
 pub(crate) fn price(
     unit: Decimal,
     quantity: Decimal,
     discount: Decimal,
     digits: u32,
+    kept: Places,
     rest_allowed: bool,
 ) -> Option<Pricing> {
-    let places = PLACES.max(digits);
+    let own = unit.normalize().scale().min(MOST_PLACES);
+    let places = kept.price.unwrap_or_else(|| own.max(digits).max(2));
     let gross = unit.checked_mul(quantity)?;
     let net = round(gross.checked_sub(discount)?, digits);
     let one = |unit, percent| Pricing {
@@ -56,7 +72,7 @@ pub(crate) fn price(
     if fits(per_unit, places) {
         return Some(one(per_unit, Decimal::ZERO));
     }
-    if let Some(percent) = percentage(unit, gross, discount, digits, places) {
+    if let Some(percent) = percentage(unit, gross, discount, digits, places, kept.discount) {
         return Some(one(unit, percent));
     }
     let low = per_unit.round_dp_with_strategy(places, RoundingStrategy::ToNegativeInfinity);
@@ -96,12 +112,14 @@ fn percentage(
     discount: Decimal,
     digits: u32,
     places: u32,
+    percent_places: u32,
 ) -> Option<Decimal> {
     if !fits(unit, places) || gross.is_zero() || discount.is_sign_negative() {
         return None;
     }
     let hundred = Decimal::ONE_HUNDRED;
-    let percent = round(discount.checked_mul(hundred)?.checked_div(gross)?, PLACES);
+    let percent = discount.checked_mul(hundred)?.checked_div(gross)?;
+    let percent = round(percent, percent_places);
     let kept = hundred.checked_sub(percent)?.checked_div(hundred)?;
     let exact = round(gross.checked_mul(kept)?, digits) == round(gross - discount, digits);
     (exact && percent <= hundred).then_some(percent)
@@ -125,15 +143,19 @@ mod tests {
     }
 
     fn priced(unit: &str, quantity: &str, discount: &str, rest_allowed: bool) -> Pricing {
-        price(d(unit), d(quantity), d(discount), 2, rest_allowed).unwrap()
+        price(
+            d(unit),
+            d(quantity),
+            d(discount),
+            2,
+            Places::default(),
+            rest_allowed,
+        )
+        .unwrap()
     }
 
-    /// What Odoo makes of it.
     fn total(pricing: &Pricing) -> Decimal {
-        pricing.lines.iter().fold(pricing.rest, |sum, l| {
-            let kept = (d("100") - l.percent) / d("100");
-            sum + round(l.unit * kept * l.quantity, 2)
-        })
+        pricing.total(2).unwrap()
     }
 
     #[test]
@@ -173,7 +195,15 @@ mod tests {
         for cents in 0..=1000 {
             for rest_allowed in [false, true] {
                 let discount = Decimal::new(cents, 2);
-                let p = price(d("333.34"), d("3"), discount, 2, rest_allowed).unwrap();
+                let p = price(
+                    d("333.34"),
+                    d("3"),
+                    discount,
+                    2,
+                    Places::default(),
+                    rest_allowed,
+                )
+                .unwrap();
                 assert_eq!(total(&p), d("1000.02") - discount);
             }
         }
@@ -182,7 +212,7 @@ mod tests {
     #[test]
     fn free_lines_and_currencies_without_cents_work() {
         assert_eq!(total(&priced("5.00", "2", "10.00", false)), d("0"));
-        let yen = price(d("1000"), d("3"), d("100"), 0, false).unwrap();
+        let yen = price(d("1000"), d("3"), d("100"), 0, Places::default(), false).unwrap();
         assert_eq!(
             yen.lines
                 .iter()
@@ -190,5 +220,22 @@ mod tests {
                 .sum::<Decimal>(),
             d("2900")
         );
+    }
+
+    #[test]
+    fn prices_finer_than_odoo_keeps_are_split_or_kept_whole_from_19_on() {
+        let fine = |places: Option<u32>, unit: &str, digits: u32| {
+            let places = Places {
+                price: places,
+                ..Places::default()
+            };
+            price(d(unit), d("3"), d("0"), digits, places, false).unwrap()
+        };
+        let split = fine(Some(2), "0.333", 2);
+        assert_eq!((split.lines.len(), total(&split)), (2, d("1.00")));
+        let whole = fine(None, "0.333", 2);
+        assert_eq!((whole.lines.len(), total(&whole)), (1, d("1.00")));
+        assert_eq!(fine(Some(3), "1.234", 3).total(3), Some(d("3.702")));
+        assert_ne!(fine(Some(2), "1.234", 3).total(3), Some(d("3.702")));
     }
 }

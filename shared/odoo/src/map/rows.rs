@@ -10,7 +10,7 @@ use waybill_flow::connections::ErpSettings;
 /// of the connection has it, so that every batch is one call; within it an empty cell is nothing.
 pub(crate) struct Columns {
     pricelist: bool,
-    warehouse: Option<String>,
+    warehouse: bool,
     carrier: bool,
     delivery: bool,
     notes: bool,
@@ -19,11 +19,16 @@ pub(crate) struct Columns {
 
 impl Columns {
     /// Columns for a batch.
-    pub(crate) fn of(plans: &[&OrderPlan], settings: &ErpSettings, major: u32) -> Self {
+    pub(crate) fn of(
+        plans: &[&OrderPlan],
+        settings: &ErpSettings,
+        major: u32,
+        warehouse: bool,
+    ) -> Self {
         let any = |test: fn(&Line) -> bool| plans.iter().any(|p| p.lines.iter().any(test));
         Self {
             pricelist: !settings.pricelists.is_empty(),
-            warehouse: settings.warehouse.clone(),
+            warehouse,
             carrier: !settings.carriers.is_empty(),
             delivery: any(|l| l.is_delivery),
             notes: any(|l| l.product.is_none()),
@@ -58,20 +63,25 @@ impl Columns {
             "partner_shipping_id/.id",
         ];
         names.extend(self.pricelist.then_some("pricelist_id/id"));
-        names.extend(self.warehouse.is_some().then_some("warehouse_id/id"));
+        names.extend(self.warehouse.then_some("warehouse_id/id"));
         names.extend(self.carrier.then_some("carrier_id/id"));
         names
     }
 
     /// Rows of one order: the first carries the order, the others only lines.
-    pub(crate) fn rows(&self, plan: &OrderPlan, partners: Placed) -> Vec<Vec<Value>> {
+    pub(crate) fn rows(
+        &self,
+        plan: &OrderPlan,
+        partners: Placed,
+        warehouse: Option<&str>,
+    ) -> Vec<Vec<Value>> {
         let width = self.header().len();
         plan.lines
             .iter()
             .enumerate()
             .map(|(index, line)| {
                 let mut row = if index == 0 {
-                    self.header_cells(plan, partners)
+                    self.header_cells(plan, partners, warehouse)
                 } else {
                     vec![cell(""); width]
                 };
@@ -81,7 +91,12 @@ impl Columns {
             .collect()
     }
 
-    fn header_cells(&self, plan: &OrderPlan, partners: Placed) -> Vec<Value> {
+    fn header_cells(
+        &self,
+        plan: &OrderPlan,
+        partners: Placed,
+        warehouse: Option<&str>,
+    ) -> Vec<Value> {
         let mut row = vec![
             cell(&plan.external_id),
             cell(&plan.reference),
@@ -94,8 +109,8 @@ impl Columns {
         if self.pricelist {
             row.push(cell_or_empty(plan.pricelist.as_deref()));
         }
-        if let Some(warehouse) = &self.warehouse {
-            row.push(cell(warehouse));
+        if self.warehouse {
+            row.push(cell_or_empty(warehouse));
         }
         if self.carrier {
             row.push(cell_or_empty(plan.carrier.as_deref()));

@@ -1,72 +1,42 @@
 //! Bringing an order in Odoo to the channel's newest snapshot, as long as nothing has left.
 
+mod lines;
+mod settle;
+
 use super::cancel::already_shipped;
-use super::confirm::cancelled;
+use super::confirm::{cancelled, confirm};
 use super::invoices::ensure_invoiced;
 use super::load::{Record, Refusal, load_each};
 use super::orders::look_up;
 use super::partners::load_partners;
 use super::resolve::{Effort, Found, not_in_erp, resolve};
 use super::transfer::{Picking, moves, pickings};
-use super::{Outcome, Writer, references};
+use super::{Outcome, Task, Writer, references};
 use crate::client::{Api, LoadMode};
 use crate::error::{OdooError, rejected};
-use crate::map::ids::Ids;
-use crate::map::order::{Line, Wanted, plan};
+use crate::map::cell;
+use crate::map::order::{Line, Wanted};
 use crate::map::partner::Partners;
-use crate::map::{cell, number};
-use crate::wire::{Number, Text, ToOne};
+use crate::wire::Number;
+use lines::{Changes, LineRow, compare, pairs, write_lines};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::json;
+use settle::{follow_route, settle};
 use waybill_model::failure::Failure;
-use waybill_model::id::{CorrelationId, RefKind};
+use waybill_model::id::RefKind;
 use waybill_model::order::{Order, OrderPayment};
 use waybill_model::time::Instant;
 
-/// A line as Odoo holds it.
-#[derive(Debug, Clone, Deserialize)]
-struct LineRow {
-    id: i64,
-    product_id: ToOne,
-    name: Text,
-    product_uom_qty: Number,
-    price_unit: Number,
-    discount: Number,
-    /// Days from order to delivery.
-    customer_lead: Number,
-}
-
-/// What is to be changed.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Changes {
-    /// Lines to change. Quantity, price and percentage go together: Odoo takes the price list's price where it is told a
-    /// new quantity alone.
-    lines: Vec<LineChange>,
-    /// Lines to add.
-    added: Vec<Line>,
-    /// Whether any quantity goes down.
-    reduces: bool,
-}
-
-/// A line as it is to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct LineChange {
-    id: i64,
-    quantity: Decimal,
-    unit: Decimal,
-    percent: Decimal,
-}
-
 /// Amends one order.
-pub(crate) async fn amend(writer: Writer<'_>, order: &Order) -> Outcome {
+pub(crate) async fn amend(writer: Writer<'_>, task: Task<'_>) -> Outcome {
     // What is refunded from a paid order must have been invoiced: the credit note follows.
     let paid = matches!(
-        order.payment,
+        task.order.payment,
         OrderPayment::Paid | OrderPayment::PartiallyRefunded | OrderPayment::Refunded
     );
     let bring = if paid { Bring::Paid } else { Bring::Unpaid };
-    bring_to_now(writer, order, bring).await
+    bring_to_now(writer, task, bring).await
 }
 
 /// The same for an order whose edit came before it was written. Reductions that were never paid for
@@ -77,10 +47,10 @@ pub(crate) async fn amend(writer: Writer<'_>, order: &Order) -> Outcome {
 /// that was cut after confirming leaves them.
 pub(crate) async fn amend_new(
     writer: Writer<'_>,
-    order: &Order,
+    task: Task<'_>,
     as_placed: Option<&[Line]>,
 ) -> Outcome {
-    bring_to_now(writer, order, Bring::New { as_placed }).await
+    bring_to_now(writer, task, Bring::New { as_placed }).await
 }
 
 /// Why an order is brought to a snapshot.
@@ -94,8 +64,8 @@ enum Bring<'a> {
     New { as_placed: Option<&'a [Line]> },
 }
 
-async fn bring_to_now(writer: Writer<'_>, order: &Order, bring: Bring<'_>) -> Outcome {
-    let api = writer.api;
+async fn bring_to_now(writer: Writer<'_>, task: Task<'_>, bring: Bring<'_>) -> Outcome {
+    let (api, order) = (writer.api, task.order);
     let fail = |e: OdooError| e.failure(api.erp);
     let correlation = order.correlation();
     let found = resolve(api, &[correlation], Effort::Thorough)
@@ -111,7 +81,7 @@ async fn bring_to_now(writer: Writer<'_>, order: &Order, bring: Bring<'_>) -> Ou
     // Lines of confirmed orders cannot be put right afterwards: ask now.
     writer.memory.forget(api.erp);
     let catalog = look_up(api, writer.memory, &[order]).await.map_err(fail)?;
-    let plan = plan(order, api.settings, &catalog, Wanted::Now)?;
+    let plan = task.plan(api, &catalog, Wanted::Now)?;
     let fields = [
         "product_id",
         "name",
@@ -141,6 +111,9 @@ async fn bring_to_now(writer: Writer<'_>, order: &Order, bring: Bring<'_>) -> Ou
     } else {
         Vec::new()
     };
+    let quotation = matches!(row.state.as_str(), "draft" | "sent");
+    let mut total = row.amount_total.0;
+    follow_route(api, task, row, &transfers, &what).await?;
     if changes != Changes::default() {
         refuse(row, &transfers, &what)?;
         // A credit note follows for what was paid and given back, so it must be invoiced.
@@ -163,12 +136,20 @@ async fn bring_to_now(writer: Writer<'_>, order: &Order, bring: Bring<'_>) -> Ou
             row.date_order.as_str().to_owned()
         };
         set_date(api, row.id, &date, &kept).await?;
+        total = row_total(api, row.id).await?;
     } else if api.settings.keep_order_date && row.state.as_str() == "sale" {
         // An attempt that was cut between the lines and the date left the confirmed one.
         let kept = order.placed_at.to_naive_utc();
         set_date(api, row.id, row.date_order.as_str(), &kept).await?;
     }
+    let (matched, _, _) = pairs(&present, &plan.lines);
+    let writable = !row.locked && !transfers.iter().any(|p| p.is_done() && p.is_outgoing());
+    let terms = (writable && !invoiced).then_some(matched.as_slice());
+    settle(api, order, &what, total, row.id, terms).await?;
     move_address(api, row, &plan.partners, &transfers).await?;
+    if quotation && let Some(Err(failure)) = confirm(api, &[row.id]).await.remove(&row.id) {
+        return Err(failure);
+    }
     Ok(references(api, RefKind::SaleOrder, &[row.id]))
 }
 
@@ -243,151 +224,6 @@ async fn set_date(api: &Api<'_>, order: i64, present: &str, date: &str) -> Resul
     load_all(api, "sale.order", &[".id", "date_order"], &[record]).await
 }
 
-/// Matches lines by product, first those with the same price. What is wanted no more goes to
-/// zero: a confirmed order's lines cannot be deleted. Prices of an invoiced order stay.
-fn compare(present: &[LineRow], wanted: &[Line], invoiced: bool) -> Changes {
-    let mut free: Vec<&LineRow> = present.iter().collect();
-    let mut open: Vec<&Line> = wanted.iter().filter(|l| l.product.is_some()).collect();
-    let mut changes = Changes::default();
-    let same_price = |row: &LineRow, line: &Line| {
-        row.price_unit.0 == line.unit && row.discount.0 == line.percent
-    };
-    for exact in [true, false] {
-        let mut later = Vec::new();
-        for line in open {
-            let place = free.iter().position(|row| {
-                row.product_id.0 == line.product && (!exact || same_price(row, line))
-            });
-            let Some(row) = place.map(|p| free.remove(p)) else {
-                later.push(line);
-                continue;
-            };
-            if invoiced {
-                changes.line(row, line.quantity, row.price_unit.0, row.discount.0);
-            } else {
-                changes.line(row, line.quantity, line.unit, line.percent);
-            }
-        }
-        open = later;
-    }
-    for row in free {
-        // The line that settles a rounding is ours and not the channel's.
-        if row.name.as_str() != "Rounding" {
-            changes.line(row, Decimal::ZERO, row.price_unit.0, row.discount.0);
-        }
-    }
-    changes.added.extend(open.into_iter().cloned());
-    changes
-}
-
-impl Changes {
-    fn line(&mut self, row: &LineRow, quantity: Decimal, unit: Decimal, percent: Decimal) {
-        let present = row.product_uom_qty.0;
-        if present == quantity && row.price_unit.0 == unit && row.discount.0 == percent {
-            return;
-        }
-        self.reduces |= quantity < present;
-        self.lines.push(LineChange {
-            id: row.id,
-            quantity,
-            unit,
-            percent,
-        });
-    }
-}
-
-async fn write_lines(
-    api: &Api<'_>,
-    order: i64,
-    correlation: CorrelationId,
-    changes: &Changes,
-) -> Result<(), Failure> {
-    let records: Vec<Record> = changes
-        .lines
-        .iter()
-        .map(|line| {
-            vec![vec![
-                cell(line.id.to_string()),
-                number(line.quantity),
-                number(line.unit),
-                number(line.percent),
-            ]]
-        })
-        .collect();
-    let fields = [".id", "product_uom_qty", "price_unit", "discount"];
-    load_all(api, "sale.order.line", &fields, &records).await?;
-    add_lines(api, order, correlation, &changes.added).await
-}
-
-async fn add_lines(
-    api: &Api<'_>,
-    order: i64,
-    correlation: CorrelationId,
-    lines: &[Line],
-) -> Result<(), Failure> {
-    let ids = Ids {
-        prefix: &api.settings.external_id_prefix,
-    };
-    let taxes = if api.session.major >= 19 {
-        "tax_ids/id"
-    } else {
-        "tax_id/id"
-    };
-    let fields = [
-        "id",
-        "order_id/.id",
-        "product_id/.id",
-        "name",
-        "product_uom_qty",
-        "price_unit",
-        "discount",
-        taxes,
-        "is_delivery",
-    ];
-    let records: Vec<Record> = lines
-        .iter()
-        .map(|line| {
-            vec![vec![
-                cell(ids.added_line(correlation, line)),
-                cell(order.to_string()),
-                cell(line.product.map(|p| p.to_string()).unwrap_or_default()),
-                cell(&line.name),
-                number(line.quantity),
-                number(line.unit),
-                number(line.percent),
-                cell(&line.taxes),
-                cell(if line.is_delivery { "True" } else { "" }),
-            ]]
-        })
-        .collect();
-    let results = load_each(
-        api,
-        "sale.order.line",
-        &fields,
-        &records,
-        LoadMode::InsertOnly,
-    );
-    for result in results.await {
-        result.map_err(|refusal| refusal.failure(api.erp))?;
-    }
-    Ok(())
-}
-
-async fn load_all(
-    api: &Api<'_>,
-    model: &'static str,
-    fields: &[&str],
-    records: &[Record],
-) -> Result<(), Failure> {
-    if records.is_empty() {
-        return Ok(());
-    }
-    for result in load_each(api, model, fields, records, LoadMode::Update).await {
-        result.map_err(|refusal| refusal.failure(api.erp))?;
-    }
-    Ok(())
-}
-
 /// A changed address is a record of its own: make it, and let the order and its open deliveries
 /// point to it. Odoo only leaves a note on the deliveries, and does so even where nothing changed.
 async fn move_address(
@@ -425,5 +261,33 @@ fn id_cell(id: i64) -> serde_json::Value {
     cell(id.to_string())
 }
 
-#[cfg(test)]
-mod tests;
+#[derive(Deserialize)]
+struct TotalRow {
+    amount_total: Number,
+}
+
+/// The total as it is now.
+async fn row_total(api: &Api<'_>, order: i64) -> Result<Decimal, Failure> {
+    let rows: Vec<TotalRow> = api
+        .read("sale.order", &[order], &["amount_total"])
+        .await
+        .map_err(|e| e.failure(api.erp))?;
+    let gone = OdooError::Shape("the order that was just written is needed");
+    let row = rows.first().ok_or_else(|| gone.failure(api.erp))?;
+    Ok(row.amount_total.0)
+}
+
+async fn load_all(
+    api: &Api<'_>,
+    model: &'static str,
+    fields: &[&str],
+    records: &[Record],
+) -> Result<(), Failure> {
+    if records.is_empty() {
+        return Ok(());
+    }
+    for result in load_each(api, model, fields, records, LoadMode::Update).await {
+        result.map_err(|refusal| refusal.failure(api.erp))?;
+    }
+    Ok(())
+}

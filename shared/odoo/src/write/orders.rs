@@ -8,11 +8,11 @@ mod finish;
 use super::fresh::{self, Sold, Verdict};
 use super::load::{Record, Refusal, load_each};
 use super::partners::{Placed, load_partners};
-use super::{Outcome, Writer};
+use super::{Outcome, Task, Writer};
 use crate::catalog::{Ask, Catalog, Memory};
 use crate::client::{Api, LoadMode};
 use crate::error::{OdooError, rejected, transient};
-use crate::map::order::{OrderPlan, Wanted, plan, skus};
+use crate::map::order::{OrderPlan, Wanted, skus};
 use crate::map::partner::{Partners, company_key, keys, regions};
 use crate::map::rows::Columns;
 use crate::wire::{Number, Text, ToOne};
@@ -114,7 +114,7 @@ pub(crate) async fn read_orders(api: &Api<'_>, ids: &[i64]) -> Result<Vec<OrderR
 
 /// One order on its way through the steps.
 struct Job<'a> {
-    order: &'a Order,
+    task: Task<'a>,
     plan: OrderPlan,
     /// Known once they were made.
     partners: Option<Placed>,
@@ -146,7 +146,7 @@ impl Job<'_> {
             .map(|r| r.name.as_str());
         format!(
             "order `{}` (`{}`)",
-            self.order.number,
+            self.task.order.number,
             name.unwrap_or_default()
         )
     }
@@ -162,21 +162,22 @@ fn stale(order: &Order) -> Failure {
 }
 
 /// Writes and confirms orders; the outcome of each, in the order given.
-pub(crate) async fn create(writer: Writer<'_>, orders: &[&Order]) -> Vec<Outcome> {
+pub(crate) async fn create(writer: Writer<'_>, tasks: &[Task<'_>]) -> Vec<Outcome> {
     let Writer { api, memory, .. } = writer;
     let mut outcomes: BTreeMap<usize, Outcome> = BTreeMap::new();
-    let catalog = match look_up(api, memory, orders).await {
+    let orders: Vec<&Order> = tasks.iter().map(|task| task.order).collect();
+    let catalog = match look_up(api, memory, &orders).await {
         Ok(catalog) => catalog,
-        Err(error) => return vec![Err(error.failure(api.erp)); orders.len()],
+        Err(error) => return vec![Err(error.failure(api.erp)); tasks.len()],
     };
     let mut jobs: BTreeMap<usize, Job<'_>> = BTreeMap::new();
-    for (index, order) in orders.iter().enumerate() {
-        match plan(order, api.settings, &catalog, Wanted::AsPlaced) {
+    for (index, task) in tasks.iter().enumerate() {
+        match task.plan(api, &catalog, Wanted::AsPlaced) {
             Ok(plan) => {
                 jobs.insert(
                     index,
                     Job {
-                        order,
+                        task: *task,
                         plan,
                         partners: None,
                         id: None,
@@ -184,12 +185,11 @@ pub(crate) async fn create(writer: Writer<'_>, orders: &[&Order]) -> Vec<Outcome
                 );
             }
             Err(failure) => {
-                if matches!(
-                    failure.code().as_str(),
-                    "ambiguous_sku" | "product_not_for_sale"
-                ) {
-                    // It may have been mended since we looked.
-                    memory.forget(api.erp);
+                // It may be mended before the next attempt.
+                match failure.code().as_str() {
+                    "ambiguous_sku" | "product_not_for_sale" => memory.forget(api.erp),
+                    "price_precision" | "quantity_precision" => memory.set_session(api.erp, None),
+                    _ => {}
                 }
                 outcomes.insert(index, Err(failure));
             }
@@ -205,7 +205,7 @@ pub(crate) async fn create(writer: Writer<'_>, orders: &[&Order]) -> Vec<Outcome
         }
     }
     finish(writer, catalog, jobs, &mut outcomes).await;
-    (0..orders.len())
+    (0..tasks.len())
         .map(|index| {
             outcomes
                 .remove(&index)
@@ -252,7 +252,7 @@ async fn place_partners(
     for ((index, job), result) in jobs.iter_mut().zip(results) {
         match result {
             Ok(placed) => job.partners = Some(placed),
-            Err(refusal) => failed.push((*index, translate(&refusal, api, job.order))),
+            Err(refusal) => failed.push((*index, translate(&refusal, api, job))),
         }
     }
     failed
@@ -265,31 +265,35 @@ async fn load_orders(
     jobs: &BTreeMap<usize, Job<'_>>,
 ) -> (Ids, Vec<(usize, Failure)>) {
     let api = writer.api;
-    let plans: Vec<&OrderPlan> = jobs.values().map(|j| &j.plan).collect();
-    if plans.is_empty() {
-        return (Vec::new(), Vec::new());
-    }
-    let columns = Columns::of(&plans, api.settings, api.session.major);
-    let placed = jobs.values().filter_map(|j| Some((&j.plan, j.partners?)));
-    let records: Vec<Record> = placed.map(|(p, at)| columns.rows(p, at)).collect();
-    let results = load_each(
-        api,
-        "sale.order",
-        &columns.names(),
-        &records,
-        LoadMode::InsertOnly,
-    )
-    .await;
     let (mut ids, mut failed) = (Vec::new(), Vec::new());
-    for ((index, job), result) in jobs.iter().zip(results) {
-        match result {
-            Ok(id) => ids.push((*index, id)),
-            Err(Refusal::Blamed(text)) if text.contains("for database id") => {
-                // A product that we remember is gone: the next attempt asks again.
-                writer.memory.forget(api.erp);
-                failed.push((*index, stale(job.order)));
+    // An empty cell is no warehouse, not the default: those without one are a call of their own.
+    for named in [true, false] {
+        let group: BTreeMap<usize, &Job<'_>> = jobs
+            .iter()
+            .filter(|(_, job)| job.task.warehouse.is_some() == named)
+            .map(|(index, job)| (*index, job))
+            .collect();
+        if group.is_empty() {
+            continue;
+        }
+        let plans: Vec<&OrderPlan> = group.values().map(|j| &j.plan).collect();
+        let columns = Columns::of(&plans, api.settings, api.session.major, named);
+        let rows =
+            |job: &&Job<'_>| Some(columns.rows(&job.plan, job.partners?, job.task.warehouse));
+        let records: Vec<Record> = group.values().filter_map(rows).collect();
+        let names = columns.names();
+        let mode = LoadMode::InsertOnly;
+        let results = load_each(api, "sale.order", &names, &records, mode).await;
+        for ((index, job), result) in group.into_iter().zip(results) {
+            match result {
+                Ok(id) => ids.push((index, id)),
+                Err(Refusal::Blamed(text)) if text.contains("for database id") => {
+                    // What we remember is gone: the next attempt asks again.
+                    writer.memory.forget(api.erp);
+                    failed.push((index, stale(job.task.order)));
+                }
+                Err(refusal) => failed.push((index, translate(&refusal, api, job))),
             }
-            Err(refusal) => failed.push((*index, translate(&refusal, api, job.order))),
         }
     }
     (ids, failed)
@@ -297,7 +301,8 @@ async fn load_orders(
 
 /// Odoo's text about an external id, as what is wrong in the connection's settings. The ids are
 /// ours, so the match does not hang on Odoo's wording.
-fn translate(refusal: &Refusal, api: &Api<'_>, order: &Order) -> Failure {
+fn translate(refusal: &Refusal, api: &Api<'_>, job: &Job<'_>) -> Failure {
+    let order = job.task.order;
     let Refusal::Blamed(text) = refusal else {
         return refusal.failure(api.erp);
     };
@@ -319,12 +324,13 @@ fn translate(refusal: &Refusal, api: &Api<'_>, order: &Order) -> Failure {
                 .iter()
                 .map(|c| ("unknown_carrier", "erp.carriers", c.carrier.as_str())),
         )
-        .chain(
-            settings
-                .warehouse
-                .iter()
-                .map(|id| ("unknown_warehouse", "erp.warehouse", id.as_str())),
-        );
+        .chain(job.task.warehouse.iter().map(|id| {
+            (
+                "unknown_warehouse",
+                "erp.warehouse` or `warehouse.odoo_warehouse",
+                *id,
+            )
+        }));
     for (code, setting, id) in mapped {
         if names(id) {
             return rejected(

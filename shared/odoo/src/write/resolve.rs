@@ -39,6 +39,8 @@ pub(crate) struct Found {
     pub(crate) partner_invoice_id: ToOne,
     #[serde(default)]
     pub(crate) partner_shipping_id: ToOne,
+    #[serde(default)]
+    pub(crate) warehouse_id: ToOne,
 }
 
 const FIELDS: [&str; 11] = [
@@ -52,6 +54,7 @@ const FIELDS: [&str; 11] = [
     "commitment_date",
     "partner_invoice_id",
     "partner_shipping_id",
+    "warehouse_id",
     "locked",
 ];
 

@@ -38,7 +38,7 @@ fn odoo(fake: &Fake) -> Odoo<Key> {
     let text = format!(
         "version = \"1\"\n[[connections]]\nid = \"odoo\"\npartner = \"odoo\"\nbase_url = \"{}\"\n\
          [connections.erp]\ndatabase = \"db\"\nlogin = \"me\"\nprotocol = \"json2\"\n\
-         shipping_sku = \"SHIPPING\"\n",
+         shipping_sku = \"SHIPPING\"\nkeep_order_date = false\n",
         fake.url
     );
     let connections = Connections::parse(&text).unwrap();
@@ -74,7 +74,11 @@ fn batch(orders: impl IntoIterator<Item = Order>) -> Vec<ErpCommand> {
             ErpCommand {
                 correlation,
                 key: MessageId::for_effect(correlation, &effect),
-                command: Command::CreateSaleOrder(CreateSaleOrder { erp: erp(), order }),
+                command: Command::CreateSaleOrder(CreateSaleOrder {
+                    erp: erp(),
+                    order,
+                    warehouse: None,
+                }),
             }
         })
         .collect()

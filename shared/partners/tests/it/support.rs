@@ -53,6 +53,7 @@ pub(crate) fn connection(partner: PartnerKind, settings: &[(&str, &str)]) -> Con
             shipping_methods: BTreeMap::from([("express".to_owned(), "2-Day".to_owned())]),
             default_shipping_method: "Standard".to_owned(),
             owns_stock: false,
+            odoo_warehouse: None,
             odoo_location: None,
         }),
         helpdesk: None,

@@ -159,6 +159,24 @@ fn line_of(db: &Db, model: &str, id: i64, quantity: &str, taxes: &str) -> Line {
             .into_iter()
             .map(|tax| tax::tax(db, tax))
             .collect(),
+        places: places_of(db, model, id),
+    }
+}
+
+/// Places of the currency of a line's document.
+fn places_of(db: &Db, model: &str, id: i64) -> i32 {
+    let currency = match model {
+        "sale.order.line" => order_currency(db, db.id_in(model, id, "order_id")),
+        _ => db.id_in(
+            "account.move",
+            db.id_in(model, id, "move_id"),
+            "currency_id",
+        ),
+    };
+    match db.text("res.currency", currency, "name") {
+        "JPY" => 0,
+        "KWD" => 3,
+        _ => 2,
     }
 }
 

@@ -159,6 +159,8 @@ pub struct OdooConfig {
     /// SKUs for which `action_confirm` finds no stock rule: a failure deep inside that names the product only.
     pub unroutable_skus: BTreeSet<String>,
     pub latency: Latency,
+    /// Places of unit prices (`decimal.precision`), which 17 cuts off.
+    pub price_places: u32,
     /// Calls served at once; more wait.
     pub workers: usize,
     pub clock: Clock,
@@ -276,6 +278,7 @@ impl OdooConfig {
             ],
             unroutable_skus: BTreeSet::new(),
             latency: Latency::default(),
+            price_places: 2,
             workers: 4,
             clock: Arc::new(Timestamp::now),
         }

@@ -540,10 +540,13 @@ fn fields_get(
         if let (Some(relation), Some(map)) = (field.kind.relation(), one.as_object_mut()) {
             map.insert("relation".into(), Value::from(relation));
         }
-        if let (Kind::Float, Some(map)) = (&field.kind, one.as_object_mut()) {
-            // 19 shows no limit of prices, though it rounds them in its forms.
-            let unlimited = name == "price_unit" && env.version() == Version::V19;
-            map.insert("digits".into(), if unlimited { json!(false) } else { json!([16, 2]) });
+        // A price is cut off at its accuracy up to 18.
+        if field.kind == super::schema::Kind::Float && let Some(map) = one.as_object_mut() {
+            let whole = env.version() == Version::V19 && name == "price_unit";
+            let places = env.world.config.price_places;
+            let places = if name == "price_unit" { places } else { 2 };
+            let digits = if whole { Value::Bool(false) } else { json!([16, places]) };
+            map.insert("digits".into(), digits);
         }
         if let (false, Some(map)) = (attributes.is_empty(), one.as_object_mut()) {
             map.retain(|key, _| attributes.contains(key));

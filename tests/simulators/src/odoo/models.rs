@@ -225,6 +225,7 @@ fn create_order_line(env: &mut Env<'_>, mut vals: Vals) -> Result<i64, Fault> {
         vals.entry("price_unit".into())
             .or_insert_with(|| json!(0.0));
     }
+    cut_price(env, &mut vals);
     let id = orm::insert(env, "sale.order.line", vals)?;
     let price = env.db.get("sale.order.line", id, "price_unit").clone();
     env.db.set("sale.order.line", id, "__first_price", price);
@@ -236,6 +237,17 @@ fn create_order_line(env: &mut Env<'_>, mut vals: Vals) -> Result<i64, Fault> {
         )?;
     }
     Ok(id)
+}
+
+/// Up to 18 a price is kept to the accuracy of `Product Price`.
+pub(super) fn cut_price(env: &Env<'_>, vals: &mut Vals) {
+    let places = i32::try_from(env.world.config.price_places).unwrap_or(2);
+    if env.version() == Version::V17
+        && let Some(price) = vals.get_mut("price_unit")
+        && let Some(whole) = price.as_f64()
+    {
+        *price = json!(super::env::round_to(whole, places));
+    }
 }
 
 /// The product's price in the currency of the order's pricelist.

@@ -166,7 +166,8 @@ pub(super) fn procure(env: &mut Env<'_>, order: i64, lines: &[(i64, f64)]) -> Re
 }
 
 /// Writing a line of a confirmed order changes its deliveries too.
-pub(super) fn write_line(env: &mut Env<'_>, id: i64, vals: Vals) -> Result<(), Fault> {
+pub(super) fn write_line(env: &mut Env<'_>, id: i64, mut vals: Vals) -> Result<(), Fault> {
+    super::models::cut_price(env, &mut vals);
     let order = env.db.id_in("sale.order.line", id, "order_id");
     let confirmed = env.db.text("sale.order", order, "state") == "sale";
     let before = env.db.num("sale.order.line", id, "product_uom_qty");

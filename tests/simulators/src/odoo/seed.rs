@@ -407,5 +407,8 @@ pub(super) fn add_user(db: &mut Db, schema: &Schema, account: &Account) {
     ];
     let record = filled("res.users", &values);
     db.insert_at("res.users", account.uid, record);
+    let mut users = db.ids("res.company", 1, "user_ids");
+    users.push(account.uid);
+    db.set("res.company", 1, "user_ids", json!(users));
     db.commit();
 }

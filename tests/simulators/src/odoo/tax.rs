@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 
 use super::db::Db;
-use super::env::cents;
+use super::env::round_to;
 use super::{Rounding, Version};
 
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub(super) struct Line {
     pub(super) quantity: f64,
     pub(super) discount: f64,
     pub(super) taxes: Vec<Tax>,
+    /// Places of the currency.
+    pub(super) places: i32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,6 +48,8 @@ pub(super) fn tax(db: &Db, id: i64) -> Tax {
 
 /// The totals of one document.
 pub(super) fn totals(lines: &[Line], rounding: Rounding, version: Version) -> Totals {
+    let places = lines.first().map_or(2, |line| line.places);
+    let cents = |value: f64| round_to(value, places);
     let raws: Vec<Raw> = lines
         .iter()
         .map(|line| raw(line, rounding, version))
@@ -90,6 +94,7 @@ pub(super) fn line_totals(line: &Line, rounding: Rounding, version: Version) -> 
     if (rounding, version) != (Rounding::Globally, Version::V19) {
         return totals(std::slice::from_ref(line), rounding, version);
     }
+    let cents = |value: f64| round_to(value, line.places);
     let raw = raw(line, rounding, version);
     let untaxed = cents(raw.untaxed);
     let tax = cents(raw.taxes.iter().map(|(_, amount)| cents(*amount)).sum());
@@ -101,6 +106,7 @@ pub(super) fn line_totals(line: &Line, rounding: Rounding, version: Version) -> 
 }
 
 fn raw(line: &Line, rounding: Rounding, version: Version) -> Raw {
+    let cents = |value: f64| round_to(value, line.places);
     let round = |value: f64| {
         if rounding == Rounding::PerLine {
             cents(value)
@@ -167,6 +173,7 @@ mod tests {
                 fixed: false,
                 included,
             }],
+            places: 2,
         }
     }
 
@@ -227,6 +234,7 @@ mod tests {
             quantity: 3.0,
             discount: 10.0,
             taxes: vec![],
+            places: 2,
         }];
         assert_eq!(
             totals(&lines, Rounding::Globally, Version::V19),

@@ -9,7 +9,7 @@ use super::{Job, OrderRow, look_up, read_orders, stale, take_out};
 use crate::catalog::Catalog;
 use crate::client::{Api, LoadMode};
 use crate::error::{FaultKind, OdooError, readable, rejected};
-use crate::map::order::{Line, Wanted, plan, skus};
+use crate::map::order::{Line, Wanted, skus};
 use serde_json::json;
 use std::collections::BTreeMap;
 use waybill_model::failure::Failure;
@@ -67,7 +67,7 @@ async fn put_right(
         .collect();
     let orders: Vec<&Order> = suspects
         .iter()
-        .filter_map(|i| jobs.get(i).map(|j| j.order))
+        .filter_map(|i| jobs.get(i).map(|j| j.task.order))
         .collect();
     if orders.is_empty() {
         return failed;
@@ -88,7 +88,7 @@ async fn put_right(
         let Some(job) = jobs.get_mut(index) else {
             continue;
         };
-        match plan(job.order, api.settings, catalog, Wanted::AsPlaced) {
+        match job.task.plan(api, catalog, Wanted::AsPlaced) {
             Ok(plan) => job.plan = plan,
             Err(failure) => failed.push((*index, failure)),
         }
@@ -124,7 +124,7 @@ async fn put_right(
         match refusal {
             Some(failure) => failed.push((*index, failure.clone())),
             None if job.verdict(rows, catalog) != Verdict::Right => {
-                failed.push((*index, stale(job.order)))
+                failed.push((*index, stale(job.task.order)))
             }
             None => {}
         }
@@ -150,7 +150,7 @@ pub(super) async fn finish(
         let Some((id, row)) = job.id.and_then(|id| Some((id, rows.get(&id)?))) else {
             let gone = Failure::Transient {
                 code: Code::literal("erp_record_gone"),
-                detail: format!("order `{}` vanished from Odoo", job.order.number),
+                detail: format!("order `{}` vanished from Odoo", job.task.order.number),
                 retry_after_ms: None,
             };
             outcomes.insert(*index, Err(gone));
@@ -158,9 +158,9 @@ pub(super) async fn finish(
         };
         match row.state.as_str() {
             "draft" | "sent" if row.partner_id.block().is_some() => {
-                outcomes.insert(*index, Err(blocked(job.order, row)));
+                outcomes.insert(*index, Err(blocked(job.task.order, row)));
             }
-            "draft" | "sent" => match settle_total(api, &catalog, job.order, row).await {
+            "draft" | "sent" => match settle_total(api, &catalog, job.task.order, row).await {
                 Ok(()) => {
                     to_confirm.push(id);
                     written.push((*index, id, job));
@@ -170,7 +170,11 @@ pub(super) async fn finish(
                 }
             },
             "cancel" => {
-                let what = format!("order `{}` (`{}`)", job.order.number, row.name.as_str());
+                let what = format!(
+                    "order `{}` (`{}`)",
+                    job.task.order.number,
+                    row.name.as_str()
+                );
                 outcomes.insert(*index, Err(cancelled(&what)));
             }
             _ => written.push((*index, id, job)),
@@ -190,10 +194,10 @@ pub(super) async fn finish(
             Some(Ok(())) | None => Ok(references(api, RefKind::SaleOrder, &[id])),
         };
         let outcome = match outcome {
-            Ok(_) if is_edited(job.order) => {
+            Ok(_) if is_edited(job.task.order) => {
                 let by_us = confirmed.contains_key(&id);
                 let as_placed = (!by_us).then_some(job.plan.lines.as_slice());
-                super::super::amend::amend_new(writer, job.order, as_placed).await
+                super::super::amend::amend_new(writer, job.task, as_placed).await
             }
             other => other,
         };
@@ -237,7 +241,7 @@ async fn restore_dates(
         .filter(|(index, _)| matches!(outcomes.get(index), Some(Ok(_))))
         .filter_map(|(_, job)| {
             let row = rows.get(&job.id?)?;
-            let date = job.order.placed_at.to_naive_utc();
+            let date = job.task.order.placed_at.to_naive_utc();
             let changes = row.state.as_str() != "sale" || row.date_order.as_str() != date;
             changes.then(|| vec![vec![json!(row.id.to_string()), json!(date)]])
         })

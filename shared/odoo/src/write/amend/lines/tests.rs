@@ -1,6 +1,7 @@
 //! What an amendment changes.
 
 use super::*;
+use serde_json::json;
 
 fn row(id: i64, product: i64, quantity: f64, unit: f64) -> LineRow {
     serde_json::from_value(json!({
