@@ -15,6 +15,7 @@ mod needs;
 
 use crate::Odoo;
 use crate::error::OdooError;
+use crate::session::Session;
 use std::collections::BTreeSet;
 use tokio::time::Instant;
 use waybill_flow::ports::{Clock, Secrets};

@@ -128,7 +128,8 @@ async fn try_all(
     collect(api, "res.partner", &fields, &rows, names, &mut refusals).await?;
     let plans = plans(api.erp, needs, seen, names, &lines, now);
     let all: Vec<&OrderPlan> = plans.iter().collect();
-    let columns = Columns::of(&all, needs.settings, needs.major);
+    let warehouse = needs.settings.warehouse.as_deref();
+    let columns = Columns::of(&all, needs.settings, needs.major, warehouse.is_some());
     let mut fields = columns.names();
     // Delivered to the integration user itself: the company's own contact would make it a transfer
     // between warehouses.
@@ -143,7 +144,7 @@ async fn try_all(
     };
     let mut rows: Vec<Vec<Value>> = plans
         .iter()
-        .flat_map(|p| columns.rows(p, placed(p)))
+        .flat_map(|p| columns.rows(p, placed(p), warehouse))
         .collect();
     collect(api, "sale.order", &fields, &rows, names, &mut refusals).await?;
     if refusals.is_empty() {

@@ -217,6 +217,7 @@ fn named_skus(
         (Some(&settings.shipping_sku), "shipping_sku"),
         (settings.tip_sku.as_ref(), "tip_sku"),
         (settings.rounding_sku.as_ref(), "rounding_sku"),
+        (settings.gift_card_sku.as_ref(), "gift_card_sku"),
     ] {
         if let Some(sku) = sku {
             skus.insert(sku.clone(), format!("`erp.{setting}`"));
@@ -257,6 +258,10 @@ fn references<'a>(
         let Some(warehouse) = warehouse.filter(|w| w.erp.as_ref() == Some(erp)) else {
             continue;
         };
+        if let Some(id) = &warehouse.odoo_warehouse {
+            let place = format!("`warehouse.odoo_warehouse` of `{}`", connection.id);
+            add(place, id, Kind::Warehouse);
+        }
         if let Some(id) = &warehouse.odoo_location {
             let place = format!("`warehouse.odoo_location` of `{}`", connection.id);
             add(place, id, Kind::Location);

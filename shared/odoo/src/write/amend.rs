@@ -147,8 +147,15 @@ async fn bring_to_now(writer: Writer<'_>, task: Task<'_>, bring: Bring<'_>) -> O
     let terms = (writable && !invoiced).then_some(matched.as_slice());
     settle(api, order, &what, total, row.id, terms).await?;
     move_address(api, row, &plan.partners, &transfers).await?;
-    if quotation && let Some(Err(failure)) = confirm(api, &[row.id]).await.remove(&row.id) {
-        return Err(failure);
+    if quotation {
+        let mut confirmed = confirm(api, &[row.id], |_, _| true).await;
+        if let Some(Err(failure)) = confirmed.remove(&row.id) {
+            return Err(failure);
+        }
+        if api.settings.keep_order_date {
+            let kept = order.placed_at.to_naive_utc();
+            set_date(api, row.id, "as confirmed", &kept).await?;
+        }
     }
     Ok(references(api, RefKind::SaleOrder, &[row.id]))
 }
