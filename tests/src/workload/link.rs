@@ -69,7 +69,8 @@ impl Link {
             text.push_str(&format!("{name} = {}", quoted(value)));
             text.push('\n');
         }
-        text.push_str("[connections.erp]\nshipping_sku = \"SHIPPING\"\n");
+        // The date is one call more, which what we compare with does not make either.
+        text.push_str("[connections.erp]\nshipping_sku = \"SHIPPING\"\nkeep_order_date = false\n");
         for (name, value) in [
             ("database", &self.database),
             ("login", &self.login),

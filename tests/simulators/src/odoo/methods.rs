@@ -6,7 +6,6 @@ use super::db::id_list;
 use super::env::{Env, Vals, repr};
 use super::fault::{Class, Fault};
 use super::orm::Page;
-use super::schema::Kind;
 use super::{
     OdooConfig, Version, account, domain, import, keys, orm, payments, quants, returns, sale, stock,
 };
