@@ -283,6 +283,7 @@ pub(super) async fn policies(t: &Trial) {
     let amend = Command::AmendSaleOrder(CreateSaleOrder {
         erp: t.erp.clone(),
         order: less.clone(),
+        warehouse: None,
     });
     t.twice("two less", &[t.command(&less, amend)], &["done"])
         .await;

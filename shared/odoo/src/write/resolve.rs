@@ -43,7 +43,7 @@ pub(crate) struct Found {
     pub(crate) warehouse_id: ToOne,
 }
 
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 12] = [
     "name",
     "state",
     "amount_total",
