@@ -143,17 +143,15 @@ impl Memory {
         Ok(catalog)
     }
 
-    /// Products, and states of regions: see [`Memory::look_up`].
-    pub(crate) async fn catalog(
+    /// Products only: see [`Memory::look_up`].
+    pub(crate) async fn products(
         &self,
         api: &Api<'_>,
-        skus: &BTreeSet<Sku>,
-        regions: &BTreeSet<Region>,
+        skus: BTreeSet<Sku>,
     ) -> Result<Catalog, OdooError> {
         let wanted = Ask {
-            skus: skus.clone(),
-            regions: regions.clone(),
-            customers: BTreeSet::new(),
+            skus,
+            ..Ask::default()
         };
         self.look_up(api, &wanted).await
     }

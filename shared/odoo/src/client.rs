@@ -2,7 +2,7 @@
 
 use crate::error::{FaultKind, OdooError};
 use crate::session::Session;
-use crate::wire::{Call, Loaded, json_rpc, read_json_rpc, read_json2};
+use crate::wire::{Call, Loaded, json_rpc, json_rpc_request, read_json_rpc, read_json2};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::fmt;
@@ -162,10 +162,7 @@ impl Api<'_> {
                 read_json2(status, &answer)
             }
         }
-        .map_err(|e| match e {
-            OdooError::Fault(f) if f.kind == FaultKind::Credentials => OdooError::BadCredentials,
-            other => other,
-        })
+        .map_err(bad_credentials)
     }
 
     /// Records that match a domain.
@@ -218,21 +215,18 @@ impl Api<'_> {
             .argument("data", json!(data))
             .context("tz", json!("UTC"));
         match mode {
-            LoadMode::InsertOnly => {
+            LoadMode::InsertOnly | LoadMode::Payment => {
                 call = call
                     .context("mode", json!("update"))
                     .context("noupdate", json!(true));
             }
-            // 18 and later make no journal entry for a payment without this, where the accounting
-            // app is installed; without an entry it can be set off against no invoice.
-            LoadMode::Payment => {
-                call = call
-                    .context("mode", json!("update"))
-                    .context("noupdate", json!(true))
-                    .context("force_payment_move", json!(true));
-            }
             LoadMode::Update => {}
             LoadMode::Count => call = call.context("inventory_mode", json!(true)),
+        }
+        if mode == LoadMode::Payment {
+            // 18 and later make no journal entry for a payment without this, where the accounting
+            // app is installed; without an entry it can be set off against no invoice.
+            call = call.context("force_payment_move", json!(true));
         }
         Loaded::read(&self.call(self.quiet(call)).await?)
     }
@@ -280,12 +274,9 @@ impl Api<'_> {
             "db": self.settings.database, "login": self.settings.login, "password": password.expose(),
         });
         let url = format!("{}/web/session/authenticate", self.base_url);
-        let request = self.http.post(url).json(&web_request(who));
+        let request = self.http.post(url).json(&json_rpc_request(who));
         let answer = self.send(request).await?;
-        let told = read_json_rpc(answer.status, &answer.body).map_err(|e| match e {
-            OdooError::Fault(f) if f.kind == FaultKind::Credentials => OdooError::BadCredentials,
-            other => other,
-        })?;
+        let told = read_json_rpc(answer.status, &answer.body).map_err(bad_credentials)?;
         // Where a second factor is wanted there is no user yet.
         told.get("uid")
             .and_then(Value::as_i64)
@@ -301,7 +292,7 @@ impl Api<'_> {
         let call = call.context("lang", json!("en_US"));
         let url = format!("{}/web/dataset/call_kw", self.base_url);
         let request = self.http.post(url).header("Cookie", &web.cookie);
-        let request = request.json(&web_request(call.web()));
+        let request = request.json(&json_rpc_request(call.web()));
         let answer = self.send(request).await?;
         read_json_rpc(answer.status, &answer.body)
     }
@@ -357,8 +348,12 @@ impl Api<'_> {
     }
 }
 
-fn web_request(params: Value) -> Value {
-    json!({"jsonrpc": "2.0", "method": "call", "id": 1, "params": params})
+/// A refused key or password is the connection's fault, whatever was asked.
+fn bad_credentials(error: OdooError) -> OdooError {
+    match error {
+        OdooError::Fault(f) if f.kind == FaultKind::Credentials => OdooError::BadCredentials,
+        other => other,
+    }
 }
 
 /// `[17, 0, …]`, or `["saas~18", 4, …]` of Odoo Online.

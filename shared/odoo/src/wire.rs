@@ -131,14 +131,14 @@ impl Call {
     }
 }
 
-/// A JSON-RPC request.
+/// A call of a service of `/jsonrpc`.
 pub(crate) fn json_rpc(service: &str, method: &str, args: Value) -> Value {
-    json!({
-        "jsonrpc": "2.0",
-        "method": "call",
-        "id": 1,
-        "params": { "service": service, "method": method, "args": args },
-    })
+    json_rpc_request(json!({ "service": service, "method": method, "args": args }))
+}
+
+/// A JSON-RPC request.
+pub(crate) fn json_rpc_request(params: Value) -> Value {
+    json!({ "jsonrpc": "2.0", "method": "call", "id": 1, "params": params })
 }
 
 /// Reads an answer of `/jsonrpc`.

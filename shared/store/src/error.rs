@@ -20,6 +20,14 @@ where
     }
 }
 
+/// Whether a conditional write was not done because its condition did not hold.
+pub(crate) fn is_condition_failed<E, R>(error: &SdkError<E, R>) -> bool
+where
+    E: ProvideErrorMetadata,
+{
+    error.code() == Some("ConditionalCheckFailedException")
+}
+
 /// A write failed: unless DynamoDB itself refused it, it may have happened.
 pub(crate) fn write_failed<E, R>(system: &'static str, error: &SdkError<E, R>) -> InfraError
 where

@@ -1,7 +1,7 @@
 //! The orders table.
 
 use crate::codec;
-use crate::error::write_failed;
+use crate::error::{is_condition_failed, write_failed};
 use crate::item::{Draft, Item, key, number};
 use crate::keys;
 use crate::limits::{ITEM_BYTES, ITEM_OVERHEAD_BYTES, Retention, STATE_FORMAT, expires_s};
@@ -163,13 +163,7 @@ impl OrderStore for DynamoOrders {
         match Box::pin(call.send()).await {
             Ok(_) => Ok(()),
             // Somebody committed since: they send the outbox.
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
-                Ok(())
-            }
+            Err(error) if is_condition_failed(&error) => Ok(()),
             Err(error) => Err(write_failed(self.table.system, &error)),
         }
     }

@@ -1,6 +1,7 @@
 //! Planned orders → columns and rows of `load`.
 
 use super::order::{Line, OrderPlan};
+use super::tax::tax_column;
 use super::{cell, cell_or_empty, number};
 use crate::write::partners::Placed;
 use serde_json::Value;
@@ -14,7 +15,7 @@ pub(crate) struct Columns {
     carrier: bool,
     delivery: bool,
     notes: bool,
-    taxes: &'static str,
+    taxes: String,
 }
 
 impl Columns {
@@ -32,12 +33,12 @@ impl Columns {
             carrier: !settings.carriers.is_empty(),
             delivery: any(|l| l.is_delivery),
             notes: any(|l| l.product.is_none()),
-            taxes: tax_column(major),
+            taxes: format!("order_line/{}", tax_column(major)),
         }
     }
 
     /// Their names.
-    pub(crate) fn names(&self) -> Vec<&'static str> {
+    pub(crate) fn names(&self) -> Vec<&str> {
         let mut names = self.header();
         names.extend([
             "order_line/product_id/.id",
@@ -45,7 +46,7 @@ impl Columns {
             "order_line/product_uom_qty",
             "order_line/price_unit",
             "order_line/discount",
-            self.taxes,
+            &self.taxes,
         ]);
         names.extend(self.delivery.then_some("order_line/is_delivery"));
         names.extend(self.notes.then_some("order_line/display_type"));
@@ -148,14 +149,5 @@ impl Columns {
             }));
         }
         row
-    }
-}
-
-/// The taxes of a line were renamed in 19.
-fn tax_column(major: u32) -> &'static str {
-    if major >= 19 {
-        "order_line/tax_ids/id"
-    } else {
-        "order_line/tax_id/id"
     }
 }

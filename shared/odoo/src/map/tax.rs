@@ -27,6 +27,15 @@ pub(crate) fn tax_cell(
     Ok(ids.join(","))
 }
 
+/// The column of a line's taxes, which was renamed in 19.
+pub(crate) fn tax_column(major: u32) -> &'static str {
+    if major >= 19 {
+        "tax_ids/id"
+    } else {
+        "tax_id/id"
+    }
+}
+
 /// The mapping for the country where the goods go wins over the one for any country.
 fn mapped<'a>(tax: &Tax, order: &Order, settings: &'a ErpSettings) -> Option<&'a TaxMapping> {
     let country = country(order);

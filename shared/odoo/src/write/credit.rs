@@ -335,7 +335,7 @@ async fn targets(writer: Writer<'_>, command: &CreateCreditNote) -> Result<Vec<T
     skus.insert(shipping.clone());
     let catalog = writer
         .memory
-        .catalog(api, &skus, &BTreeSet::new())
+        .products(api, skus)
         .await
         .map_err(|e| e.failure(api.erp))?;
     let place = format!("refund `{}`", command.refund_id);

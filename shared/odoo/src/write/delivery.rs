@@ -195,7 +195,7 @@ async fn look(writer: Writer<'_>, commands: &Commands<'_>) -> Result<World, Odoo
     };
     let lines = || shipments().flat_map(|s| &s.lines);
     let skus: BTreeSet<Sku> = lines().map(|l| l.sku.clone()).collect();
-    let catalog = writer.memory.catalog(api, &skus, &BTreeSet::new()).await?;
+    let catalog = writer.memory.products(api, skus).await?;
     let told = lines().flat_map(|l| {
         let product = product_id(&catalog, &l.sku);
         l.lots

@@ -10,6 +10,7 @@ use crate::catalog::{Catalog, Product};
 use crate::client::{Api, LoadMode};
 use crate::error::rejected;
 use crate::map::order::Line;
+use crate::map::tax::tax_column;
 use crate::map::{cell, number};
 use crate::wire::{Number, Text, ToOne};
 use serde::Deserialize;
@@ -135,11 +136,6 @@ impl Sold {
 /// Gives lines of quotations their right products; the lines that Odoo refuses it for, with why.
 /// Price, taxes and text are written with them, since Odoo computes them anew for a new product.
 pub(crate) async fn mend(api: &Api<'_>, wrong: &[(i64, &Line)]) -> BTreeMap<i64, Failure> {
-    let taxes = if api.session.major >= 19 {
-        "tax_ids/id"
-    } else {
-        "tax_id/id"
-    };
     let fields = [
         ".id",
         "product_id/.id",
@@ -147,7 +143,7 @@ pub(crate) async fn mend(api: &Api<'_>, wrong: &[(i64, &Line)]) -> BTreeMap<i64,
         "product_uom_qty",
         "price_unit",
         "discount",
-        taxes,
+        tax_column(api.session.major),
     ];
     let records: Vec<Record> = wrong
         .iter()

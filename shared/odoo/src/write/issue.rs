@@ -76,21 +76,10 @@ async fn make(
     if due.is_empty() {
         return Ok(());
     }
-    match make_invoices(api, &due).await {
-        Ok(()) => {}
-        Err(error) if error.is_about_records() => {
-            for id in &due {
-                match make_invoices(api, &[*id]).await {
-                    Ok(()) => {}
-                    Err(error) if is_nothing(&error) => {}
-                    Err(error) if error.is_about_records() => {
-                        failures.insert(*id, error.failure(api.erp));
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-        Err(error) => return Err(error),
+    let make = |ids: Vec<i64>| async move { make_invoices(api, &ids).await };
+    let refused = together_or_alone(&due, make).await?;
+    for (id, error) in refused.iter().filter(|(_, e)| !is_nothing(e)) {
+        failures.insert(*id, error.failure(api.erp));
     }
     let rows: Vec<InvoiceIds> = api.read("sale.order", &due, &["invoice_ids"]).await?;
     for row in rows {
@@ -127,22 +116,37 @@ async fn post_drafts(
     if drafts.is_empty() {
         return Ok(any);
     }
-    match post(api, &drafts).await {
-        Ok(()) => return Ok(true),
-        Err(error) if error.is_about_records() => {}
-        Err(error) => return Err(error),
-    }
-    for order in found.values() {
-        let own = of_order(order, moves);
-        for draft in own.into_iter().filter(|m| drafts.contains(&m.id)) {
-            match post(api, &[draft.id]).await {
-                Ok(()) => {}
-                Err(error) if error.is_about_records() => {
-                    failures.insert(order.id, error.failure(api.erp));
-                }
-                Err(error) => return Err(error),
-            }
+    let post = |ids: Vec<i64>| async move { post(api, &ids).await };
+    for (draft, error) in together_or_alone(&drafts, post).await? {
+        let holds = |o: &&Found| of_order(o, moves).iter().any(|m| m.id == draft);
+        for order in found.values().filter(holds) {
+            failures.insert(order.id, error.failure(api.erp));
         }
     }
     Ok(true)
+}
+
+/// Carries out a call for all records, and for each by itself where that is refused; what is refused
+/// alone, with why.
+async fn together_or_alone<F>(
+    ids: &[i64],
+    call: impl Fn(Vec<i64>) -> F,
+) -> Result<Vec<(i64, OdooError)>, OdooError>
+where
+    F: Future<Output = Result<(), OdooError>>,
+{
+    match call(ids.to_vec()).await {
+        Ok(()) => return Ok(Vec::new()),
+        Err(error) if error.is_about_records() => {}
+        Err(error) => return Err(error),
+    }
+    let mut refused = Vec::new();
+    for id in ids {
+        match call(vec![*id]).await {
+            Ok(()) => {}
+            Err(error) if error.is_about_records() => refused.push((*id, error)),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(refused)
 }

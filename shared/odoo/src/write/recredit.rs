@@ -46,6 +46,23 @@ fn credits(order: &Found, moves: &[Move]) -> Vec<i64> {
         .collect()
 }
 
+/// What was credited and what is to be invoiced of an order with credit notes.
+struct Known {
+    credited: Lines,
+    open: Lines,
+}
+
+async fn known(api: &Api<'_>, order: &Found, moves: &[Move]) -> Result<Option<Known>, OdooError> {
+    let credits = credits(order, moves);
+    if credits.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Known {
+        credited: credited(api, &credits).await?,
+        open: to_invoice(api, order.id).await?,
+    }))
+}
+
 /// Whether an order has something to invoice that was not credited: two calls where it has credit
 /// notes, none where not.
 pub(super) async fn has_more(
@@ -53,12 +70,9 @@ pub(super) async fn has_more(
     order: &Found,
     moves: &[Move],
 ) -> Result<bool, OdooError> {
-    let credits = credits(order, moves);
-    if credits.is_empty() {
+    let Some(Known { credited, open }) = known(api, order, moves).await? else {
         return Ok(true);
-    }
-    let credited = credited(api, &credits).await?;
-    let open = to_invoice(api, order.id).await?;
+    };
     Ok(open
         .iter()
         .any(|(line, quantity)| *quantity > credited.get(line).copied().unwrap_or_default()))
@@ -73,12 +87,9 @@ pub(super) async fn trim(
     moves: &[Move],
     draft: i64,
 ) -> Result<bool, OdooError> {
-    let credits = credits(order, moves);
-    if credits.is_empty() {
+    let Some(Known { credited, open }) = known(api, order, moves).await? else {
         return Ok(true);
-    }
-    let credited = credited(api, &credits).await?;
-    let open = to_invoice(api, order.id).await?;
+    };
     let lines = bill_lines(api, &[draft]).await?;
     let mut left = false;
     let mut changes: Vec<Value> = Vec::new();

@@ -61,11 +61,7 @@ pub(crate) async fn receive(
         .get(&correlation)
         .ok_or_else(|| not_in_erp(correlation))?;
     let skus: BTreeSet<Sku> = returned.lines.iter().map(|l| l.sku.clone()).collect();
-    let catalog = writer
-        .memory
-        .catalog(api, &skus, &BTreeSet::new())
-        .await
-        .map_err(fail)?;
+    let catalog = writer.memory.products(api, skus).await.map_err(fail)?;
     let name = order.name.as_str();
     let place = format!("return `{}` of order `{name}`", returned.id);
     let mut parts: BTreeMap<&'static str, Part> = BTreeMap::new();

@@ -34,11 +34,7 @@ pub(crate) async fn set(writer: Writer<'_>, command: &SetStock) -> Outcome {
     let api = writer.api;
     let fail = |e: OdooError| e.failure(api.erp);
     let skus: BTreeSet<Sku> = command.levels.iter().map(|l| l.sku.clone()).collect();
-    let catalog = writer
-        .memory
-        .catalog(api, &skus, &BTreeSet::new())
-        .await
-        .map_err(fail)?;
+    let catalog = writer.memory.products(api, skus).await.map_err(fail)?;
     let mut failures: Vec<Failure> = Vec::new();
     let mut counts: Vec<(String, i64, &StockLevel)> = Vec::new();
     for level in newest(&command.levels) {

@@ -7,6 +7,7 @@ use crate::client::{Api, LoadMode};
 use crate::error::{OdooError, rejected};
 use crate::map::ids::Ids;
 use crate::map::order::{product_of, unknown_pricelist};
+use crate::map::tax::tax_column;
 use crate::map::{cell, number};
 use rust_decimal::Decimal;
 use waybill_flow::connections::TotalsPolicy;
@@ -69,11 +70,6 @@ async fn adjust(
     let ids = Ids {
         prefix: &api.settings.external_id_prefix,
     };
-    let taxes = if api.session.major >= 19 {
-        "tax_ids/id"
-    } else {
-        "tax_id/id"
-    };
     let fields = [
         "id",
         "order_id/.id",
@@ -81,7 +77,7 @@ async fn adjust(
         "name",
         "product_uom_qty",
         "price_unit",
-        taxes,
+        tax_column(api.session.major),
     ];
     let record = vec![vec![
         cell(ids.adjustment(order.correlation())),

@@ -2,7 +2,7 @@
 
 use super::DynamoEffects;
 use crate::codec;
-use crate::error::write_failed;
+use crate::error::{is_condition_failed, write_failed};
 use crate::item::{Draft, Item, text};
 use crate::keys;
 use crate::limits::{ITEM_BYTES, ITEM_OVERHEAD_BYTES};
@@ -55,13 +55,7 @@ impl DynamoEffects {
         };
         match Box::pin(call.send()).await {
             Ok(_) => Ok(true),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
-                Ok(false)
-            }
+            Err(error) if is_condition_failed(&error) => Ok(false),
             Err(error) => Err(write_failed(self.table.system, &error)),
         }
     }

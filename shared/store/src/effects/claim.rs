@@ -3,7 +3,7 @@
 use super::DynamoEffects;
 use super::record::{CLAIMED, COMPLETED, DONE, Found, REJECTED, RELEASED, Record, claimed};
 use crate::codec::CodecError;
-use crate::error::write_failed;
+use crate::error::{is_condition_failed, write_failed};
 use crate::item::{Item, TTL, key, number, text};
 use crate::keys;
 use crate::limits::{RACE_ROUNDS, expires_s};
@@ -176,13 +176,7 @@ impl DynamoEffects {
     async fn update_if(&self, call: UpdateItemFluentBuilder) -> Result<(), InfraError> {
         match Box::pin(call.send()).await {
             Ok(_) => Ok(()),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
-                Ok(())
-            }
+            Err(error) if is_condition_failed(&error) => Ok(()),
             Err(error) => Err(write_failed(self.table.system, &error)),
         }
     }
@@ -202,13 +196,7 @@ impl DynamoEffects {
         match Box::pin(call.send()).await {
             Ok(_) => Ok(()),
             // Absent, running or done: nothing to forget.
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
-                Ok(())
-            }
+            Err(error) if is_condition_failed(&error) => Ok(()),
             Err(error) => Err(write_failed(self.table.system, &error)),
         }
     }

@@ -1,7 +1,7 @@
 //! Marks that only move forward: one row each, moved by a conditional write.
 
 use super::DynamoEffects;
-use crate::error::write_failed;
+use crate::error::{is_condition_failed, write_failed};
 use crate::item::{TTL, key, number};
 use crate::keys;
 use crate::limits::expires_s;
@@ -33,13 +33,7 @@ impl DynamoEffects {
             .expression_attribute_values(":ttl", number(expires));
         match Box::pin(call.send()).await {
             Ok(_) => Ok(true),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
-                Ok(false)
-            }
+            Err(error) if is_condition_failed(&error) => Ok(false),
             Err(error) => Err(write_failed(self.table.system, &error)),
         }
     }

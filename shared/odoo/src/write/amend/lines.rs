@@ -4,6 +4,7 @@ use super::load_all;
 use crate::client::{Api, LoadMode};
 use crate::map::ids::Ids;
 use crate::map::order::Line;
+use crate::map::tax::tax_column;
 use crate::map::{cell, number};
 use crate::wire::{Number, Text, ToOne};
 use crate::write::load::{Record, load_each};
@@ -160,7 +161,7 @@ async fn add_lines(
         "product_uom_qty",
         "price_unit",
         "discount",
-        tax_field(api),
+        tax_column(api.session.major),
         "is_delivery",
     ];
     let records: Vec<Record> = lines
@@ -194,7 +195,12 @@ async fn add_lines(
 
 /// Writes prices, percentages and taxes of lines as they should be.
 pub(super) async fn write_terms(api: &Api<'_>, pairs: &[(&LineRow, &Line)]) -> Result<(), Failure> {
-    let fields = [".id", "price_unit", "discount", tax_field(api)];
+    let fields = [
+        ".id",
+        "price_unit",
+        "discount",
+        tax_column(api.session.major),
+    ];
     let records: Vec<Record> = pairs
         .iter()
         .map(|(row, line)| {
@@ -207,15 +213,6 @@ pub(super) async fn write_terms(api: &Api<'_>, pairs: &[(&LineRow, &Line)]) -> R
         })
         .collect();
     load_all(api, "sale.order.line", &fields, &records).await
-}
-
-/// The taxes of a line were renamed in 19.
-fn tax_field(api: &Api<'_>) -> &'static str {
-    if api.session.major >= 19 {
-        "tax_ids/id"
-    } else {
-        "tax_id/id"
-    }
 }
 
 #[cfg(test)]
