@@ -22,6 +22,7 @@ shipping_sku = "SHIPPING"
 rounding_sku = "DISCOUNT"
 pricelists = { EUR = "shop.pricelist_eur", USD = "shop.pricelist_usd" }
 warehouse = "shop.wh"
+payment_journals = { default = "shop.journal_bank" }
 taxes = [
     { rate = "0.2", included = true, tax = "shop.tax_20_incl" },
     { rate = "0.1", included = false, tax = "shop.tax_10" },
@@ -161,6 +162,7 @@ async fn what_the_file_names_and_odoo_lacks_is_named_with_its_place() {
                         "EUR = \"shop.pricelist_usd\"",
                     )
                     .replace("shop.carrier_std", "shop.wh")
+                    .replace("shop.journal_bank", "shop.journal_sale")
                     .replace("\"shop.loc_stock\"", "\"stock.stock_location_customers\"")
                     .replace("rounding_sku = \"DISCOUNT\"", "rounding_sku = \"SKU-0007\"")
                     .replace("\"SKU-0001\"", "\"SKU-NEW\"")
@@ -207,6 +209,10 @@ async fn what_the_file_names_and_odoo_lacks_is_named_with_its_place() {
         one(
             "locations",
             "`warehouse.odoo_location` of `depot`: `stock.stock_location_customers` is of the type `customer`",
+        );
+        one(
+            "journals",
+            "`erp.payment_journals`, `default`: `shop.journal_sale` is a journal of the type `sale`",
         );
         one("external ids", "`sale_stock`");
         let skus = faults(&findings, "SKUs").join("\n");

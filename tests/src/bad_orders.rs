@@ -213,7 +213,7 @@ impl Trial {
             }
         };
         let ready = prepare(&access).await?;
-        let meter = Meter::start(&access.url, true)?;
+        let meter = Meter::start(&access.url, true, std::time::Duration::ZERO)?;
         let mut link = Link::to(&access, &ready, &meter.url);
         link.more.push_str(&format!(
             "carriers = [{{ method = \"drone\", carrier = \"{GONE_CARRIER}\" }}]\n"

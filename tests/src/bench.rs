@@ -53,9 +53,18 @@ pub struct Options {
     /// Write without chatter in all modes (`suppress_chatter` of a connection)
     #[arg(long)]
     suppress_chatter: bool,
+    /// How far away Odoo is to seem: milliseconds that every call of every mode takes on its way, besides Odoo's own time
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=1000))]
+    round_trip_ms: u64,
     /// Also write the figures to this file, as JSON
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+}
+
+impl Options {
+    fn round_trip(&self) -> Duration {
+        Duration::from_millis(self.round_trip_ms)
+    }
 }
 
 /// Everything that a mode runs with.
@@ -78,9 +87,9 @@ pub async fn run(options: &Options) -> Result<bool, Stop> {
     let access = options.real.access()?;
     let access = access.ok_or_else(|| Stop::new("measuring an Odoo", "`--odoo` is needed"))?;
     let ready = prepare(&access).await?;
-    let meter = Meter::start(&access.url, false)?;
+    let meter = Meter::start(&access.url, false, options.round_trip())?;
     let mut bench = Bench::new(options, &access, &ready, meter).await?;
-    let meter_ms = bench.meter_cost(&access).await?;
+    let meter_ms = bench.meter_cost(&access).await? - options.round_trip().as_secs_f64() * 1e3;
     bench.warm_up().await?;
     let modes: Vec<Mode> = MODES
         .into_iter()
@@ -97,7 +106,7 @@ pub async fn run(options: &Options) -> Result<bool, Stop> {
         // Each round begins with another mode, so that no mode always comes first.
         let first = usize::try_from(round).unwrap_or_default() * 3 % modes.len().max(1);
         for mode in modes.iter().cycle().skip(first).take(modes.len()) {
-            let sample = bench.sample(*mode, round, options.orders).await?;
+            let sample = bench.sample(*mode, round, options).await?;
             say(&report::progress(&sample));
             samples.push(sample);
         }
@@ -111,6 +120,7 @@ pub async fn run(options: &Options) -> Result<bool, Stop> {
         rounds: options.rounds,
         addresses: options.addresses,
         suppress_chatter: options.suppress_chatter,
+        round_trip: options.round_trip(),
         meter_ms,
         took,
         samples: &samples,
@@ -191,8 +201,8 @@ impl Bench {
         Ok(())
     }
 
-    async fn sample(&mut self, mode: Mode, round: u32, orders: u32) -> Result<Sample, Stop> {
-        let Size { each, writers } = mode.size(orders);
+    async fn sample(&mut self, mode: Mode, round: u32, options: &Options) -> Result<Sample, Stop> {
+        let Size { each, writers } = mode.size(options.orders);
         let plans = self.plans(each * writers);
         let shares: Vec<&[Plan]> = plans.chunks(each).collect();
         let cold: Vec<Ours> = match mode.way {
@@ -238,6 +248,7 @@ impl Bench {
             wall,
             calls: calls.len(),
             odoo: calls.iter().map(|c| c.took).sum(),
+            network: calls.iter().map(|_| options.round_trip()).sum(),
             repeats: repeats.into_iter().sum(),
         })
     }

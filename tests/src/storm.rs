@@ -231,7 +231,7 @@ impl Sea {
             }
         };
         let ready = prepare(&access).await?;
-        let meter = Meter::start(&access.url, true)?;
+        let meter = Meter::start(&access.url, true, Duration::ZERO)?;
         let options_of_world = WorldOptions {
             seed: options.seed,
             real_odoo: Some(meter.url.clone()),

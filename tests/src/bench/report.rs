@@ -26,6 +26,8 @@ pub struct Sample {
     pub calls: usize,
     /// Odoo's own time: of calls at once, the sum.
     pub odoo: Duration,
+    /// What the calls spent on their way, in a network that the meter stands for.
+    pub network: Duration,
     /// Batches that were handed in again.
     pub repeats: usize,
 }
@@ -87,10 +89,11 @@ impl Sample {
         self.odoo.as_secs_f64() * 1e3 / float(self.orders.max(1))
     }
 
-    /// What is not Odoo's of the time; it can be told of one writer only.
+    /// What is neither Odoo's of the time nor the network's; it can be told of one writer only.
     fn own_share(&self) -> Option<f64> {
         let wall = self.wall.as_secs_f64();
-        (self.mode.writers == 1).then(|| (wall - self.odoo.as_secs_f64()).max(0.0) / wall.max(1e-9))
+        (self.mode.writers == 1)
+            .then(|| (wall - (self.odoo + self.network).as_secs_f64()).max(0.0) / wall.max(1e-9))
     }
 }
 
@@ -122,6 +125,8 @@ pub struct Report<'a> {
     pub addresses: bool,
     /// As asked for.
     pub suppress_chatter: bool,
+    /// How far away Odoo was made to seem.
+    pub round_trip: Duration,
     /// What the proxy costs a call.
     pub meter_ms: f64,
     /// All rounds.
@@ -169,7 +174,7 @@ impl Report<'_> {
     #[must_use]
     pub fn table(&self) -> String {
         let mut text = format!(
-            "\nOdoo {} over {}; {} rounds, {:.0} s; three lines and a new customer an order{}{}\n\
+            "\nOdoo {} over {}; {} rounds, {:.0} s; three lines and a new customer an order{}{}{}\n\
              Catalogue warm (products known) unless said; the meter adds {:.2} ms a call, and none of it counts as Odoo's\n\n",
             self.odoo_version,
             self.protocol,
@@ -184,6 +189,11 @@ impl Report<'_> {
                 "; without chatter"
             } else {
                 ""
+            },
+            if self.round_trip.is_zero() {
+                String::new()
+            } else {
+                format!("; {} ms away", self.round_trip.as_millis())
             },
             self.meter_ms,
         );
@@ -311,6 +321,7 @@ impl Report<'_> {
             "odoo": {"version": self.odoo_version, "protocol": self.protocol},
             "orders": self.orders, "rounds": self.rounds, "seconds": round(self.took.as_secs_f64()),
             "delivery_addresses": self.addresses, "suppress_chatter": self.suppress_chatter,
+            "round_trip_ms": round(self.round_trip.as_secs_f64() * 1e3),
             "meter_ms_per_call": round(self.meter_ms),
             "modes": modes,
             "targets": self.targets().into_iter().map(target).collect::<Vec<_>>(),
@@ -332,6 +343,7 @@ mod tests {
             wall: Duration::from_millis(ms),
             calls,
             odoo: Duration::from_millis(odoo_ms),
+            network: Duration::ZERO,
             repeats: 0,
         }
     }
@@ -352,6 +364,7 @@ mod tests {
             rounds: 2,
             addresses: false,
             suppress_chatter: false,
+            round_trip: Duration::ZERO,
             meter_ms: 0.3,
             took: Duration::from_secs(80),
             samples: &samples,

@@ -1,8 +1,8 @@
 //! A thin proxy in front of Odoo that times every answer, the same for whoever calls.
 //!
 //! It has a thread of its own. A call's time is that of Odoo alone: from the request that goes out, whole, to the last
-//! byte of the answer; what the proxy itself costs falls to the caller. Who asks for it gets the calls by method too;
-//! reading them costs time, so whoever measures does not.
+//! byte of the answer; what the proxy itself costs falls to the caller, and so does the network that it stands for, if
+//! any. Who asks for it gets the calls by method too; reading them costs time, so whoever measures does not.
 
 use crate::Stop;
 use axum::Router;
@@ -58,14 +58,16 @@ struct Forward {
     base_url: String,
     calls: Calls,
     reading: bool,
+    round_trip: Duration,
 }
 
 impl Meter {
-    /// Starts one in front of `base_url`; `reading` tells the calls by method.
+    /// Starts one in front of `base_url`; `reading` tells the calls by method, `round_trip` is how far away Odoo is to
+    /// seem.
     ///
     /// # Errors
     /// No port, no thread or no TLS can be had.
-    pub fn start(base_url: &str, reading: bool) -> Result<Self, Stop> {
+    pub fn start(base_url: &str, reading: bool, round_trip: Duration) -> Result<Self, Stop> {
         let doing = "starting the meter";
         let stop = |e: std::io::Error| Stop::new(doing, e);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").map_err(stop)?;
@@ -78,6 +80,7 @@ impl Meter {
             base_url: base_url.trim_end_matches('/').to_owned(),
             calls: Arc::clone(&calls),
             reading,
+            round_trip,
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -148,6 +151,9 @@ async fn forwarded(forward: Forward, request: Request) -> Response {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     let url = format!("{}{path}", forward.base_url);
+    if !forward.round_trip.is_zero() {
+        tokio::time::sleep(forward.round_trip).await;
+    }
     let begun = Instant::now();
     let sent = forward
         .http

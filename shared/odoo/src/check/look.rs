@@ -122,6 +122,8 @@ pub(super) struct TargetRow {
     pub(super) product_id: Link,
     #[serde(default)]
     pub(super) usage: Text,
+    #[serde(default, rename = "type")]
+    pub(super) kind: Text,
 }
 
 /// A link with the name of what it leads to.
@@ -312,6 +314,7 @@ async fn target(api: &Api<'_>, external_id: &str, kind: Kind<'_>) -> Told<Target
         Kind::Carrier => &["active", "company_id", "product_id"],
         Kind::Warehouse => &["active", "company_id"],
         Kind::Location => &["active", "company_id", "usage"],
+        Kind::Journal => &["active", "company_id", "type"],
     };
     let mut rows: Vec<TargetRow> = api.read(kind.model(), &[id], fields).await?;
     Ok(rows

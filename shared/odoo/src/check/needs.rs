@@ -58,6 +58,7 @@ pub(super) enum Kind<'a> {
     Carrier,
     Warehouse,
     Location,
+    Journal,
 }
 
 impl Kind<'_> {
@@ -69,6 +70,7 @@ impl Kind<'_> {
             Self::Carrier => "delivery.carrier",
             Self::Warehouse => "stock.warehouse",
             Self::Location => "stock.location",
+            Self::Journal => "account.journal",
         }
     }
 
@@ -80,6 +82,7 @@ impl Kind<'_> {
             Self::Carrier => "carriers",
             Self::Warehouse => "warehouses",
             Self::Location => "locations",
+            Self::Journal => "journals",
         }
     }
 }
@@ -169,6 +172,14 @@ pub(super) fn needs<'a>(
             why,
         })
         .collect();
+    if !settings.payment_journals.is_empty() {
+        rights.extend(["create", "write"].map(|operation| Right {
+            model: "account.payment",
+            operation,
+            group: INVOICING,
+            why: "payments",
+        }));
+    }
     if counts {
         rights.push(Right {
             model: "stock.quant",
@@ -252,6 +263,13 @@ fn references<'a>(
     }
     if let Some(id) = &settings.warehouse {
         add("`erp.warehouse`".to_owned(), id, Kind::Warehouse);
+    }
+    for (key, id) in &settings.payment_journals {
+        add(
+            format!("`erp.payment_journals`, `{key}`"),
+            id,
+            Kind::Journal,
+        );
     }
     for connection in connections.iter() {
         let warehouse = connection.warehouse.as_ref();

@@ -1,4 +1,4 @@
-//! External ids of the connections file: taxes, price lists, carriers, warehouses, locations.
+//! External ids of the connections file: taxes, price lists, carriers, warehouses, locations, journals.
 
 use super::super::Finding;
 use super::super::look::{Seen, Target, TargetRow};
@@ -7,13 +7,17 @@ use super::{detail, short};
 use rust_decimal::Decimal;
 use waybill_flow::connections::TaxMapping;
 
-const TOPICS: [&str; 5] = [
+const TOPICS: [&str; 6] = [
     "taxes",
     "price lists",
     "carriers",
     "warehouses",
     "locations",
+    "journals",
 ];
+
+/// Journals that money can be booked in; from 18 on there are credit cards too.
+const MONEY_JOURNALS: [&str; 3] = ["bank", "cash", "credit"];
 
 pub(super) fn references(seen: &Seen, needs: &Needs<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -106,7 +110,11 @@ fn about(
             "set one in Odoo (Delivery Methods)",
         ),
         Kind::Location => location(reference, row, needs, &place),
-        Kind::Pricelist(_) | Kind::Carrier | Kind::Warehouse => Vec::new(),
+        Kind::Journal if !MONEY_JOURNALS.contains(&row.kind.as_str()) => fault(
+            format!("is a journal of the type `{}`", row.kind.as_str()),
+            "name a bank or cash journal (Accounting, Configuration, Journals): payments are booked in no other",
+        ),
+        Kind::Pricelist(_) | Kind::Carrier | Kind::Warehouse | Kind::Journal => Vec::new(),
     }
 }
 
