@@ -135,6 +135,8 @@ impl<O: OrderStore, Q: Queues, C: Clock> Ports<'_, O, Q, C> {
                         closed_at: None,
                         owner: None,
                         reason: None,
+                        connection: Some(event.source.clone()),
+                        retry: None,
                     };
                     match self.orders.put_case(&case).await {
                         Ok(()) => Ended::Done,

@@ -7,8 +7,10 @@
 
 mod actions;
 mod auth;
+mod desk;
 mod openapi;
 mod read;
+mod replay;
 mod views;
 
 pub use auth::{Scope, Tokens};
@@ -22,6 +24,7 @@ use waybill_lambda_kit::ended::{Ended, infra_code};
 use waybill_lambda_kit::http::{Answer, Request};
 use waybill_lambda_kit::secrets::SecretSource;
 use waybill_lambda_kit::telemetry::Counters;
+use waybill_model::case::CaseId;
 
 const STEP: &str = "ops-api";
 /// Largest body of a request, in bytes: an effect or a code, and a reason.
@@ -197,6 +200,7 @@ impl<O: OrderStore, Q: Queues, S: SecretSource, C: Clock> Ports<'_, O, Q, S, C> 
             ["orders"] => ("orders", read::orders(self, request).await),
             ["orders", id, "timeline"] => ("timeline", read::timeline(self, id).await),
             ["cases"] => ("cases", read::cases(self, request).await),
+            ["cases", "summary"] => ("summary", read::summary(self).await),
             ["cases", id] => ("case", read::case(self, id).await),
             _ => ("none", Err(Refused::NotFound("route"))),
         }
@@ -222,19 +226,20 @@ impl<O: OrderStore, Q: Queues, S: SecretSource, C: Clock> Ports<'_, O, Q, S, C> 
             ["orders", id, "waive"] => {
                 ("waive", actions::waive(self, &operator, id, request).await)
             }
-            ["orders", id, "replay"] => ("replay_order", actions::replay_order(self, id).await),
-            ["receipts", id, "replay"] => {
-                ("replay_receipt", actions::replay_receipt(self, id).await)
-            }
+            ["orders", id, "replay"] => ("replay_order", replay::order(self, id).await),
+            ["receipts", id, "replay"] => ("replay_receipt", replay::receipt(self, id).await),
+            ["replay"] => ("replay_range", replay::range(self, request).await),
+            ["cases", "bulk"] => ("bulk", desk::bulk(self, &operator, request).await),
+            ["cases", id, "retry"] => ("retry_case", desk::retry(self, &operator, id).await),
             ["cases", id, "ignore"] => (
                 "ignore_case",
-                actions::ignore(self, &operator, id, request).await,
+                desk::ignore(self, &operator, id, request).await,
             ),
             ["cases", id, "assign"] => (
                 "assign_case",
-                actions::assign(self, &operator, id, request).await,
+                desk::assign(self, &operator, id, request).await,
             ),
-            ["cases", id, "close"] => ("close_case", actions::close(self, id, request).await),
+            ["cases", id, "close"] => ("close_case", desk::close(self, id, request).await),
             _ => ("none", Err(Refused::NotFound("route"))),
         };
         audit(&operator, route, rest, &result);
@@ -252,6 +257,14 @@ fn audit(operator: &Operator, action: &str, rest: &[&str], result: &Result<Answe
     };
     tracing::info!(
         target: "audit", step = STEP, operator = %operator.id, action, subject, status, "audit"
+    );
+}
+
+/// The same for one case of many.
+fn audit_case(operator: &Operator, action: &str, case: CaseId, refused: Option<&Refused>) {
+    let status = refused.map_or(202, |refused| refused.answer().status_code);
+    tracing::info!(
+        target: "audit", step = STEP, operator = %operator.id, action, subject = %case, status, "audit"
     );
 }
 

@@ -2,7 +2,8 @@
 //! `infra/schemas/`, which the drift check compares with what is generated.
 
 use crate::views::{
-    Accepted, AssignBody, Cases, CloseBody, IgnoreBody, Orders, RetryBody, Timeline, WaiveBody,
+    Accepted, AssignBody, BulkAnswer, BulkBody, CaseView, Cases, CloseBody, IgnoreBody, Orders,
+    RangeBody, Replayed, RetryBody, Summary, Timeline, WaiveBody,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -91,6 +92,7 @@ fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
         answer,
     };
     let accepted = schema::<Accepted>(generator);
+    let replayed = schema::<Replayed>(generator);
     let open = |path, summary| Route {
         scope: "",
         ..get(path, summary, &[], json!({"type": "object"}))
@@ -115,10 +117,32 @@ fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
             schema::<Cases>(generator),
         ),
         get(
+            "/ops/cases/summary",
+            "How many exceptions are open, how old, and what is at stake, by what is wrong",
+            &[],
+            schema::<Summary>(generator),
+        ),
+        get(
             "/ops/cases/{id}",
             "One exception",
             CASE,
-            schema::<Case>(generator),
+            schema::<CaseView>(generator),
+        ),
+        post(
+            "/ops/cases/bulk",
+            "Retry, ignore or assign every open exception of a class and code, a page at a time",
+            &[],
+            Some(schema::<BulkBody>(generator)),
+            "200",
+            schema::<BulkAnswer>(generator),
+        ),
+        post(
+            "/ops/cases/{id}/retry",
+            "Try an exception again in the way that it says",
+            CASE,
+            None,
+            "202",
+            accepted.clone(),
         ),
         post(
             "/ops/orders/{correlation}/retry",
@@ -142,7 +166,7 @@ fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
             ORDER,
             None,
             "202",
-            accepted.clone(),
+            replayed.clone(),
         ),
         post(
             "/ops/receipts/{receipt}/replay",
@@ -150,7 +174,15 @@ fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
             RECEIPT,
             None,
             "202",
-            accepted.clone(),
+            replayed.clone(),
+        ),
+        post(
+            "/ops/replay",
+            "Run again what was received in a range of time, a page at a time; 200 in a dry run",
+            &[],
+            Some(schema::<RangeBody>(generator)),
+            "202",
+            replayed,
         ),
         post(
             "/ops/cases/{id}/ignore",
@@ -203,6 +235,9 @@ const LIST: &[(&str, &str)] = &[
         "class",
         "`data`, `erp`, `fulfillment`, `finance`, `service` or `integration`",
     ),
+    ("code", "What is wrong"),
+    ("connection", "The connection that it is about"),
+    ("owner", "Who works on it"),
     ("order", "The order's correlation id"),
     ("limit", "1 to 200; 50 if absent"),
     ("cursor", "Of the page before"),

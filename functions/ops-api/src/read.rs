@@ -1,13 +1,13 @@
 //! Questions.
 
-use crate::views::{Cases, OrderView, Orders, Timeline};
+use crate::views::{CaseView, Cases, Group, OrderView, Orders, Summary, Timeline};
 use crate::{Ports, Refused};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use waybill_flow::ports::{CaseQuery, Clock, OrderStore, Queues};
 use waybill_lambda_kit::http::{Answer, Request};
 use waybill_lambda_kit::secrets::SecretSource;
-use waybill_model::case::{CaseClass, CaseId, CaseStatus};
+use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
 use waybill_model::id::{CorrelationId, ExternalId, RefKind, Reference};
 use waybill_model::ownership::Role;
 
@@ -15,6 +15,8 @@ use waybill_model::ownership::Role;
 const MAX_ORDERS: usize = 50;
 /// Cases in one page, if the question does not say.
 const DEFAULT_CASES: usize = 50;
+/// Pages of cases that a summary counts.
+const SUMMARY_PAGES: u32 = 20;
 /// Most cases in one page.
 const MAX_CASES: usize = 200;
 
@@ -153,11 +155,74 @@ pub(crate) async fn cases<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
             "`data`, `erp`, `fulfillment`, `finance`, `service` or `integration`",
         )?,
         correlation: query.get("order").map(|id| correlation(id)).transpose()?,
+        code: word(query.get("code"), "code", "a code")?,
+        connection: word(
+            query.get("connection"),
+            "connection",
+            "the id of a connection",
+        )?,
+        owner: word(query.get("owner"), "owner", "the id of an operator")?,
+        opened_until: None,
         limit: limit.clamp(1, MAX_CASES),
         cursor: query.get("cursor").cloned(),
     };
+    let now = ports.clock.now();
     let (cases, cursor) = ports.orders.cases(&query).await?;
+    let cases = cases.into_iter().map(|c| CaseView::new(c, now)).collect();
     answer(200, &Cases { cases, cursor })
+}
+
+/// What is open, by class, code and connection.
+pub(crate) async fn summary<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, Q, S, C>,
+) -> Result<Answer, Refused> {
+    let now = ports.clock.now();
+    let mut groups = BTreeMap::new();
+    let mut query = CaseQuery {
+        limit: MAX_CASES,
+        ..CaseQuery::default()
+    };
+    let mut complete = false;
+    for _ in 0..SUMMARY_PAGES {
+        let (cases, cursor) = ports.orders.cases(&query).await?;
+        for case in cases {
+            let key = (case.class, case.code.clone(), case.connection.clone());
+            // The first is the oldest.
+            let group = groups.entry(key).or_insert_with(|| Group {
+                class: case.class,
+                code: case.code.clone(),
+                connection: case.connection.clone(),
+                cases: 0,
+                unassigned: 0,
+                oldest_age_s: now.ms_since(case.opened_at) / 1000,
+                value: Vec::new(),
+                remedy: case.remedy.clone(),
+            });
+            group.count(&case);
+        }
+        query.cursor = cursor;
+        complete = query.cursor.is_none();
+        if complete {
+            break;
+        }
+    }
+    let mut groups: Vec<Group> = groups.into_values().collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.cases));
+    answer(200, &Summary { groups, complete })
+}
+
+impl Group {
+    fn count(&mut self, case: &Case) {
+        self.cases += 1;
+        self.unassigned += usize::from(case.owner.is_none());
+        let Some(value) = case.value else { return };
+        let same = self.value.iter_mut().find(|v| v.currency == value.currency);
+        match same {
+            // An amount beyond the range stays at what it was: it is a sum for a person's eye.
+            Some(sum) => sum.amount = sum.amount.plus(value.amount).unwrap_or(sum.amount),
+            None => self.value.push(value),
+        }
+    }
 }
 
 /// A parameter that is one of a few words.
@@ -172,7 +237,7 @@ fn word<T: serde::de::DeserializeOwned>(
         .map_err(|_| invalid(name, words))
 }
 
-fn invalid(name: &str, needed: &str) -> Refused {
+pub(crate) fn invalid(name: &str, needed: &str) -> Refused {
     Refused::Invalid {
         code: "invalid_parameter",
         message: format!("`{name}` has another value than {needed}"),
@@ -187,5 +252,6 @@ pub(crate) async fn case<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
 ) -> Result<Answer, Refused> {
     let id = CaseId::parse(id).map_err(|_| Refused::NotFound("case"))?;
     let case = ports.orders.case(id).await?;
-    answer(200, &case.ok_or(Refused::NotFound("case"))?)
+    let case = case.ok_or(Refused::NotFound("case"))?;
+    answer(200, &CaseView::new(case, ports.clock.now()))
 }

@@ -234,62 +234,6 @@ async fn only_what_was_found_can_be_waived() {
     assert_eq!(answer["error"]["code"], "not_found_in_order");
 }
 
-fn archived(correlation: Option<CorrelationId>, raw: String) -> Archived {
-    Archived {
-        receipt: build::message("receipt-1"),
-        correlation,
-        delivery: raw,
-        received_at: build::start(),
-    }
-}
-
-#[tokio::test]
-async fn a_replay_hands_in_the_same_bytes_marked_as_a_replay() {
-    let world = World::new();
-    let id = world.order().await;
-    let delivery = Delivery {
-        receipt: build::message("receipt-1"),
-        connection: build::connection("shop-main"),
-        origin: Origin::Webhook,
-        topic: None,
-        dedupe_id: None,
-        headers: BTreeMap::new(),
-        received_at: build::start(),
-        traceparent: None,
-        body: b"order".to_vec(),
-    };
-    let raw = delivery::encode(&delivery).unwrap();
-    world
-        .orders
-        .archive(&archived(Some(id), raw))
-        .await
-        .unwrap();
-    for path in [
-        format!("/ops/orders/{id}/replay"),
-        "/ops/receipts/receipt-1/replay".to_owned(),
-    ] {
-        let (status, answer) = world.post(&path, none()).await;
-        assert_eq!(status, 202, "{answer}");
-    }
-    let sent = world.queues.sent(Queue::Inbound);
-    assert_eq!(sent.len(), 2);
-    let replayed = delivery::decode(&sent[0].body).unwrap();
-    assert_eq!(
-        (replayed.origin, replayed.body),
-        (Origin::Replay, delivery.body)
-    );
-}
-
-#[tokio::test]
-async fn what_never_was_a_delivery_cannot_be_replayed() {
-    let world = World::new();
-    let raw = archived(None, "no json".to_owned());
-    world.orders.archive(&raw).await.unwrap();
-    let (status, answer) = world.post("/ops/receipts/receipt-1/replay", none()).await;
-    assert_eq!(status, 409);
-    assert_eq!(answer["error"]["code"], "not_replayable");
-}
-
 #[tokio::test]
 async fn a_case_of_no_order_is_listed_and_closed() {
     let world = World::new();
@@ -422,3 +366,6 @@ fn the_served_document_is_the_generated_one() {
         "infra/schemas/openapi.json is out of date: run this test with WAYBILL_WRITE_SCHEMAS=1"
     );
 }
+
+mod desk;
+mod replay;

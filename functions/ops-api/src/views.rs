@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use waybill_flow::axes;
 use waybill_flow::ports::{Stored, TimelineEntry};
 use waybill_flow::state::Effect;
-use waybill_model::case::Case;
+use waybill_model::case::{Case, CaseClass};
 use waybill_model::event::{Finding, Outcome};
 use waybill_model::id::{
-    CorrelationId, EffectKey, OperatorId, OrderNumber, Reason, Reference, TrackingNumber,
+    Code, ConnectionId, CorrelationId, EffectKey, OperatorId, OrderNumber, Reason, Reference,
+    TrackingNumber,
 };
 use waybill_model::money::Money;
 use waybill_model::time::Instant;
@@ -118,10 +119,178 @@ pub(crate) struct EntryView {
 /// A page of cases.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Cases {
-    /// Oldest first.
-    pub(crate) cases: Vec<Case>,
+    /// Oldest first. A page can be short, even empty, and have a next one.
+    pub(crate) cases: Vec<CaseView>,
     /// Give it as `cursor` for the next page; absent on the last.
     pub(crate) cursor: Option<String>,
+}
+
+/// A case with its age.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct CaseView {
+    /// The case.
+    #[serde(flatten)]
+    pub(crate) case: Case,
+    /// Seconds from its opening until it was closed, or until now.
+    pub(crate) age_s: i64,
+}
+
+/// What is open, by what is wrong: a page to begin the day with.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct Summary {
+    /// Most cases first.
+    pub(crate) groups: Vec<Group>,
+    /// Whether every open case was counted.
+    pub(crate) complete: bool,
+}
+
+/// Open cases of one class, code and connection.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Group {
+    /// Who has to act.
+    pub(crate) class: CaseClass,
+    /// What is wrong.
+    pub(crate) code: Code,
+    /// The connection that it is about.
+    pub(crate) connection: Option<ConnectionId>,
+    /// How many.
+    pub(crate) cases: usize,
+    /// How many of them nobody works on.
+    pub(crate) unassigned: usize,
+    /// Seconds since the oldest was opened.
+    pub(crate) oldest_age_s: i64,
+    /// Value at stake, one entry a currency. An order with several cases counts in each.
+    pub(crate) value: Vec<Money>,
+    /// What to do about the oldest.
+    pub(crate) remedy: String,
+}
+
+/// What was handed in again.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct Replayed {
+    /// Receipts that were put on a queue again; that would be, in a dry run.
+    pub(crate) ids: Vec<String>,
+    /// Those that were not, and why.
+    pub(crate) skipped: Vec<Skipped>,
+    /// Give it as `cursor` for the next page of a range; absent on the last.
+    pub(crate) cursor: Option<String>,
+}
+
+/// A message of the archive that was not handed in again.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Skipped {
+    /// Its receipt.
+    pub(crate) receipt: String,
+    /// Why.
+    pub(crate) why: String,
+}
+
+/// Body of `replay` over a range of time.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RangeBody {
+    /// Received at this instant or later.
+    pub(crate) from: Instant,
+    /// Received before this instant.
+    pub(crate) to: Instant,
+    /// Only what came through this connection.
+    pub(crate) connection: Option<ConnectionId>,
+    /// Only this topic of the partner.
+    pub(crate) topic: Option<String>,
+    /// Deliveries that one call looks at: 1 to 200; 50 if absent.
+    pub(crate) limit: Option<usize>,
+    /// Of the page before.
+    pub(crate) cursor: Option<String>,
+    /// Only tell which.
+    #[serde(default)]
+    pub(crate) dry_run: bool,
+}
+
+/// Body of `bulk`.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BulkBody {
+    /// Which open cases.
+    pub(crate) filter: BulkFilter,
+    /// What to do with each.
+    pub(crate) action: Action,
+    /// Cases of one call: 1 to 50; 25 if absent.
+    pub(crate) limit: Option<usize>,
+    /// Of the call before.
+    pub(crate) cursor: Option<String>,
+    /// Only tell which.
+    #[serde(default)]
+    pub(crate) dry_run: bool,
+}
+
+/// Open cases of one kind.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BulkFilter {
+    /// Who has to act.
+    pub(crate) class: CaseClass,
+    /// What is wrong.
+    pub(crate) code: Code,
+    /// Only what is about this connection.
+    pub(crate) connection: Option<ConnectionId>,
+    /// Only what this person works on.
+    pub(crate) owner: Option<OperatorId>,
+    /// Only what was opened so long ago.
+    pub(crate) older_than_minutes: Option<u32>,
+}
+
+/// What is done with a case.
+#[derive(Debug, PartialEq, Eq, serde::Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Action {
+    /// Try again in the way that the case says.
+    Retry,
+    /// Leave it as it is.
+    Ignore {
+        /// Why nothing is to be done.
+        reason: Reason,
+    },
+    /// Give it to somebody.
+    Assign {
+        /// To whom; to whoever asks if absent.
+        owner: Option<OperatorId>,
+    },
+}
+
+impl Action {
+    /// For the audit log.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Retry => "bulk_retry",
+            Self::Ignore { .. } => "bulk_ignore",
+            Self::Assign { .. } => "bulk_assign",
+        }
+    }
+}
+
+/// What became of a call over many cases.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct BulkAnswer {
+    /// One for each case, oldest first.
+    pub(crate) results: Vec<BulkResult>,
+    /// How many were acted on; that would be, in a dry run.
+    pub(crate) accepted: usize,
+    /// How many cannot be.
+    pub(crate) refused: usize,
+    /// Give it as `cursor` for the next call; absent on the last.
+    pub(crate) cursor: Option<String>,
+    /// A store or queue of Waybill did not answer at this case: make the same call again.
+    pub(crate) stopped_at: Option<waybill_model::case::CaseId>,
+}
+
+/// What became of one of them.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct BulkResult {
+    /// The case as it was.
+    #[serde(flatten)]
+    pub(crate) case: CaseView,
+    /// Why it was not acted on: an error as this API answers it.
+    pub(crate) refused: Option<serde_json::Value>,
 }
 
 /// An action was taken on.
@@ -129,8 +298,6 @@ pub(crate) struct Cases {
 pub(crate) struct Accepted {
     /// Ids of the events or receipts that were put on a queue.
     pub(crate) ids: Vec<String>,
-    /// Archived bodies that cannot be replayed.
-    pub(crate) skipped: usize,
 }
 
 /// Body of `retry`.
@@ -227,6 +394,16 @@ fn word(value: &impl Serialize) -> String {
         .ok()
         .and_then(|v| v.as_str().map(str::to_owned))
         .unwrap_or_default()
+}
+
+impl CaseView {
+    pub(crate) fn new(case: Case, now: Instant) -> Self {
+        let age_ms = case.closed_at.unwrap_or(now).ms_since(case.opened_at);
+        Self {
+            case,
+            age_s: age_ms / 1000,
+        }
+    }
 }
 
 impl From<TimelineEntry> for EntryView {

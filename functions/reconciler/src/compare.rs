@@ -131,6 +131,8 @@ impl<O: OrderStore, E, Q: Queues, P, R: Erp, C: Clock, S> Ports<'_, O, E, Q, P, 
                 closed_at: None,
                 owner: None,
                 reason: None,
+                connection: None,
+                retry: None,
             };
             self.orders.put_case(&case).await?;
         }

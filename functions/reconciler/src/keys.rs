@@ -290,6 +290,8 @@ where
             closed_at: None,
             owner: None,
             reason: None,
+            connection: Some(connection.id.clone()),
+            retry: None,
         };
         Ok(self.orders.put_case(&case).await?)
     }

@@ -212,6 +212,8 @@ impl<O: OrderStore, E, Q: Queues, P, R, C: Clock, S> Ports<'_, O, E, Q, P, R, C,
                 closed_at: None,
                 owner: None,
                 reason: None,
+                connection: Some(connection.id.clone()),
+                retry: None,
             })
             .await?;
         Ok(failure.code().to_string())

@@ -195,6 +195,8 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, R, C: Clock, S>
             closed_at: None,
             owner: None,
             reason: None,
+            connection: Some(delivery.connection.clone()),
+            retry: None,
         };
         Ok(self.orders.put_case(&case).await?)
     }

@@ -24,7 +24,9 @@ use waybill_flow::ports::{
 use waybill_lambda_kit::batch::{BatchError, Handled, Record, Runner, Visibility};
 use waybill_lambda_kit::delivery;
 use waybill_lambda_kit::ended::Ended;
-use waybill_lambda_kit::quarantine::{Unreadable, quarantine, receipt_of, unreadable};
+use waybill_lambda_kit::quarantine::{
+    Unreadable, quarantine, receipt_of, resolve as resolve_case, unreadable,
+};
 use waybill_lambda_kit::queues::{MAX_BYTES, event_message};
 use waybill_lambda_kit::telemetry::About;
 use waybill_model::delivery::{Delivery, Origin};
@@ -110,7 +112,16 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, C: Clock> Ports<'
             entity_ref: Some(delivery.receipt.to_string()),
             ..About::default()
         };
-        let ended = self.delivery(&record.body, &delivery, &mut about).await;
+        let mut ended = self.delivery(&record.body, &delivery, &mut about).await;
+        if delivery.origin == Origin::Replay
+            && matches!(
+                ended,
+                Ended::Done | Ended::Duplicate | Ended::Ignored { .. }
+            )
+            && let Err(error) = resolve_case(self.orders, &delivery.receipt, self.clock.now()).await
+        {
+            ended = Ended::infra(&error);
+        }
         Handled { ended, about }
     }
 

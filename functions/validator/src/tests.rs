@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use waybill_flow::ports::InfraError;
 use waybill_flow::state::OrderState;
+use waybill_model::case::CaseStatus;
 use waybill_model::event::{Event, OrderObserved, Subject};
 use waybill_model::id::{ConnectionId, RefKind, Reference};
 use waybill_model::order::Order;
@@ -252,6 +253,28 @@ async fn what_cannot_be_read_is_kept_with_a_case_before_it_is_acknowledged() {
         assert_eq!(kept.unwrap().delivery, raw);
         assert!(world.queues.is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_replay_that_can_be_read_closes_the_case_of_what_was_put_aside() {
+    let world = World::new();
+    assert!(world.take(&message("shop-main", "garbage")).await);
+    let again = |body: &str| {
+        let mut replay = delivery("shop-main", body);
+        replay.origin = Origin::Replay;
+        delivery::encode(&replay).unwrap()
+    };
+    assert!(world.take(&again("still garbage")).await);
+    let case = |status| {
+        let cases = world.orders.all_cases();
+        assert_eq!(cases.len(), 1, "one case, however often it is tried");
+        assert_eq!(cases[0].status, status);
+    };
+    case(CaseStatus::Open);
+    world.orders.faults().plan("put_case", Fault::Unavailable);
+    assert!(!world.take(&again("order")).await, "the case is open still");
+    assert!(world.take(&again("order")).await);
+    case(CaseStatus::Resolved);
 }
 
 #[tokio::test]

@@ -5,12 +5,12 @@ use crate::plan::{self, keys};
 use crate::stages;
 use crate::state::OrderState;
 use crate::view::View;
-use std::collections::{BTreeMap, BTreeSet};
-use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
+use std::collections::BTreeMap;
+use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus, Retry};
 use waybill_model::command::{CommandKind, CommandQueue};
 use waybill_model::event::{Decision, Event, Outcome};
 use waybill_model::failure::TOO_LATE;
-use waybill_model::id::{Code, CorrelationId, EffectKey};
+use waybill_model::id::{Code, ConnectionId, CorrelationId, EffectKey};
 use waybill_model::money::Money;
 use waybill_model::payment::{PaymentStatus, RefundStatus};
 use waybill_model::shipment::{FulfillmentStatus, ShipmentStatus, TrackingStatus};
@@ -24,7 +24,14 @@ struct Causes<'a> {
 }
 
 impl Causes<'_> {
-    fn add(&mut self, class: CaseClass, code: &Code, key: &str, detail: String, remedy: &str) {
+    fn add(
+        &mut self,
+        class: CaseClass,
+        code: &Code,
+        key: &str,
+        detail: String,
+        remedy: &str,
+    ) -> CaseId {
         let id = CaseId::new(&self.correlation.to_string(), code, key);
         let order = self.view.order;
         self.found.insert(
@@ -42,8 +49,19 @@ impl Causes<'_> {
                 closed_at: None,
                 owner: None,
                 reason: None,
+                connection: Some(order.channel.clone()),
+                retry: None,
             },
         );
+        id
+    }
+
+    /// What `case` needs to be tried again, and who refused if it was not the channel.
+    fn retried(&mut self, case: CaseId, retry: Retry, refused: Option<&ConnectionId>) {
+        if let Some(case) = self.found.get_mut(&case) {
+            case.retry = Some(retry);
+            case.connection = refused.cloned().or(case.connection.take());
+        }
     }
 
     fn own(
@@ -122,6 +140,8 @@ fn unknown_channel(
         closed_at: None,
         owner: None,
         reason: None,
+        connection: Some(order.channel.clone()),
+        retry: Some(Retry::Order),
     };
     BTreeMap::from([(id, case)])
 }
@@ -150,13 +170,14 @@ fn findings(causes: &mut Causes<'_>) {
     }
     for finding in causes.view.blocking() {
         let key = finding.detail.clone();
-        causes.add(
+        let case = causes.add(
             CaseClass::Data,
             &finding.code,
             &key,
             finding.detail.clone(),
             &finding.remedy,
         );
+        causes.retried(case, Retry::Order, None);
     }
 }
 
@@ -164,7 +185,10 @@ fn findings(causes: &mut Causes<'_>) {
 /// amendment by a newer edit is nobody's work any more.
 fn rejections(causes: &mut Causes<'_>) {
     let view = causes.view;
-    let wanted: BTreeSet<EffectKey> = plan::wanted(view).into_iter().map(|w| w.key).collect();
+    let wanted: BTreeMap<EffectKey, ConnectionId> = plan::wanted(view)
+        .into_iter()
+        .map(|w| (w.key, w.command.connection().clone()))
+        .collect();
     let last_ticket = keys::ticket(view.state.ticket.revision);
     for (key, effect) in &view.state.effects {
         let Some(Outcome::Rejected {
@@ -181,7 +205,7 @@ fn rejections(causes: &mut Causes<'_>) {
             CommandKind::PublishFulfillment => view.order.cancelled.is_some(),
             _ => false,
         };
-        if race || !(wanted.contains(key) || *key == last_ticket) {
+        if race || !(wanted.contains_key(key) || *key == last_ticket) {
             continue;
         }
         let class = match (effect.command.queue(), effect.command) {
@@ -190,7 +214,12 @@ fn rejections(causes: &mut Causes<'_>) {
             (CommandQueue::Status, CommandKind::CreateRefund) => CaseClass::Finance,
             (CommandQueue::Status, _) => CaseClass::Integration,
         };
-        causes.add(class, code, key.as_str(), detail.clone(), remedy);
+        let case = causes.add(class, code, key.as_str(), detail.clone(), remedy);
+        let retry = Retry::Effect {
+            effect: key.clone(),
+        };
+        let refused = wanted.get(key).or(view.settings.helpdesk.as_ref());
+        causes.retried(case, retry, refused);
     }
 }
 
@@ -201,14 +230,15 @@ fn release(causes: &mut Causes<'_>) {
         && view.order.requires_shipping()
         && view.released_to().is_none();
     if stuck && crate::routing::route(view.order, view.settings).is_none() {
-        causes.own(
+        let case = causes.add(
             CaseClass::Integration,
-            "no_route",
+            &Code::literal("no_route"),
             "",
             "no route of the channel fits this order".to_owned(),
             "add a route without conditions as the last one of the channel in the connections \
              file, deploy, and replay the order",
         );
+        causes.retried(case, Retry::Order, None);
     }
     for order in view.facts().fulfillment_orders.values() {
         let stopped = view.shipped().next().is_none();

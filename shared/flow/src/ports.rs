@@ -13,7 +13,8 @@ pub use effects::{Attempt, Claim, EffectStore, same_content};
 pub use erp::{Availability, Erp, ErpCommand, ErpOrder};
 pub use keys::{ErpKey, ErpKeys, KeyError, MadeKey, SecretStore};
 pub use orders::{
-    Archived, CaseQuery, Commit, CommitError, OrderStore, Parked, Stored, TimelineEntry,
+    ArchiveQuery, Archived, CaseQuery, Commit, CommitError, OrderStore, Parked, Stored,
+    TimelineEntry,
 };
 pub use partners::{PartnerPort, PolledPage};
 pub use queues::{Outgoing, Queue, Queues};

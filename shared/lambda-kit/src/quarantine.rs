@@ -1,9 +1,10 @@
 //! What cannot be read is kept with its reason, and a person is told.
 
 use crate::batch::Record;
+use crate::delivery;
 use crate::ended::Ended;
-use waybill_flow::ports::{Archived, OrderStore};
-use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
+use waybill_flow::ports::{Archived, InfraError, OrderStore};
+use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus, Retry};
 use waybill_model::id::{Code, MessageId};
 use waybill_model::time::Instant;
 
@@ -68,7 +69,7 @@ pub async fn quarantine(orders: &impl OrderStore, what: Unreadable, now: Instant
         return Ended::infra(&error);
     }
     let case = Case {
-        id: CaseId::new(receipt.as_str(), &code, ""),
+        id: case_of(&receipt),
         correlation_id: None,
         class: CaseClass::Integration,
         code: code.clone(),
@@ -80,11 +81,41 @@ pub async fn quarantine(orders: &impl OrderStore, what: Unreadable, now: Instant
         closed_at: None,
         owner: None,
         reason: None,
+        connection: delivery::decode(&archived.delivery)
+            .ok()
+            .map(|d| d.connection),
+        retry: Some(Retry::Receipt { receipt }),
     };
     match orders.put_case(&case).await {
         Ok(()) => Ended::Quarantined { code, detail },
         Err(error) => Ended::infra(&error),
     }
+}
+
+/// The case about a message that was put aside: one, whatever is wrong with it at a later attempt.
+#[must_use]
+pub fn case_of(receipt: &MessageId) -> CaseId {
+    CaseId::new(receipt.as_str(), &Code::literal("put_aside"), "")
+}
+
+/// What was put aside under this receipt could be read after all: its case closes.
+///
+/// # Errors
+/// The store failed.
+pub async fn resolve(
+    orders: &impl OrderStore,
+    receipt: &MessageId,
+    now: Instant,
+) -> Result<(), InfraError> {
+    let Some(mut case) = orders.case(case_of(receipt)).await? else {
+        return Ok(());
+    };
+    if case.status != CaseStatus::Open {
+        return Ok(());
+    }
+    case.status = CaseStatus::Resolved;
+    case.closed_at = Some(now);
+    orders.put_case(&case).await
 }
 
 /// A receipt for a message of our own queues, which has none.

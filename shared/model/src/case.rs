@@ -1,6 +1,8 @@
 //! A case: an exception that a person owns, with what they need to mend it.
 
-use crate::id::{Code, CorrelationId, OperatorId, Reason, name_uuid};
+use crate::id::{
+    Code, ConnectionId, CorrelationId, EffectKey, MessageId, OperatorId, Reason, name_uuid,
+};
 use crate::money::Money;
 use crate::time::Instant;
 use schemars::JsonSchema;
@@ -92,6 +94,33 @@ pub struct Case {
     /// Why nothing is to be done, if a person decided so.
     #[serde(default)]
     pub reason: Option<Reason>,
+    /// The connection that it is about: whoever refused, else the channel of the order.
+    #[serde(default)]
+    pub connection: Option<ConnectionId>,
+    /// How it is tried again; absent where that would change nothing.
+    #[serde(default)]
+    pub retry: Option<Retry>,
+}
+
+/// How an exception is tried again, once what it says is mended.
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[schemars(deny_unknown_fields)]
+pub enum Retry {
+    /// Issue the refused effect of the order again.
+    Effect {
+        /// Which effect.
+        effect: EffectKey,
+    },
+    /// Read and judge again what the partners told of the order.
+    Order,
+    /// Read again a delivery that was put aside.
+    Receipt {
+        /// Which delivery.
+        receipt: MessageId,
+    },
 }
 
 /// Open or not.

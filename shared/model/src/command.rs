@@ -131,6 +131,31 @@ command_kinds! {
     CreateRefund => "waybill.refund.create", Status;
 }
 
+impl Command {
+    /// The connection that is asked to carry it out.
+    #[must_use]
+    pub fn connection(&self) -> &ConnectionId {
+        match self {
+            Self::CreateSaleOrder(c) | Self::AmendSaleOrder(c) => &c.erp,
+            Self::CancelSaleOrder(c) => &c.erp,
+            Self::RegisterDelivery(c) => &c.erp,
+            Self::ReceiveReturn(c) => &c.erp,
+            Self::CreateInvoice(c) => &c.erp,
+            Self::RegisterPayment(c) => &c.erp,
+            Self::CreateCreditNote(c) => &c.erp,
+            Self::ReverseCreditNote(c) => &c.erp,
+            Self::SetStock(c) => &c.erp,
+            Self::CreateFulfillmentOrder(c) => &c.warehouse,
+            Self::CancelFulfillmentOrder(c) => &c.warehouse,
+            Self::SubscribeTracking(c) => &c.tracker,
+            Self::PublishFulfillment(c) => &c.channel,
+            Self::PublishStock(c) => &c.channel,
+            Self::UpdateTicket(c) => &c.helpdesk,
+            Self::CreateRefund(c) => &c.gateway,
+        }
+    }
+}
+
 /// The queues that carry commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CommandQueue {

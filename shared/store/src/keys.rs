@@ -1,8 +1,8 @@
 //! Keys of both tables. The variable part comes last, so no id can pass for another key.
 
-use crate::limits::STAGE_SHARDS;
+use crate::limits::{ARCHIVE_SHARDS, STAGE_SHARDS};
 use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
-use waybill_model::id::{ConnectionId, CorrelationId, MessageId, Reference};
+use waybill_model::id::{ConnectionId, CorrelationId, MessageId, Reference, name_uuid};
 use waybill_model::time::Instant;
 
 pub(crate) const STATE: &str = "STATE";
@@ -41,6 +41,24 @@ pub(crate) fn raw_prefix(at: Instant, receipt: &MessageId) -> String {
 
 pub(crate) fn receipt(receipt: &MessageId) -> String {
     format!("RECEIPT#{receipt}")
+}
+
+/// Partition of what was received in the hour of `at`, by shard.
+pub(crate) fn archive(at: Instant, shard: u128) -> String {
+    let time = sort_time(at);
+    let hour = time.split(':').next().unwrap_or_default();
+    format!("ARCHIVE#{hour}#{shard}")
+}
+
+/// The shard of a receipt.
+pub(crate) fn archive_of(at: Instant, receipt: &MessageId) -> String {
+    let hash = name_uuid(&["archive", receipt.as_str()]).as_u128();
+    archive(at, hash % ARCHIVE_SHARDS)
+}
+
+/// Place of a raw body in the order of time, and the cursor of a listing.
+pub(crate) fn archive_sort(at: Instant, receipt: &MessageId) -> String {
+    format!("{}#{receipt}", sort_time(at))
 }
 
 pub(crate) fn reference(reference: &Reference) -> String {

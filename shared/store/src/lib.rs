@@ -11,6 +11,7 @@
 //! | `ORDER#{correlation}` | `RAW#{time}#{receipt}#{part}` | a raw body for replay, in parts of at most [`limits::RAW_PART_BYTES`] |
 //! | `ORDER#{correlation}` | `CASE#{case id}` | copy of a case, to list an order's cases |
 //! | `RECEIPT#{receipt}` | `RECEIPT` | `raw_pk` S: where the body is; of unknown orders it is here, as `RAW#…` |
+//! | `ARCHIVE#{hour}#{shard}` | `{time}#{receipt}` | that a raw body was received then |
 //! | `REF#{system}#{kind}#{id}` | `ORDER#{correlation}` | a reference that leads to the order |
 //! | `REF#{system}#{kind}#{id}` | `PARKED#{event id}` | an event that waits for that reference |
 //! | `CASE#{case id}` | `CASE` | `case` S, `case_shard` S, `case_sort` S |

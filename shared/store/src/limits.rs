@@ -7,6 +7,9 @@
 //! | [`Retention::parked_days`] | an event that came long before its order is lost | orphans are kept longer |
 //! | [`Retention::effects_days`] | below `orders_days`, a retry or replay of an old effect does it twice | storage |
 //! | [`STAGE_SHARDS`] | one index partition takes all deadlines: about 1000 writes a second | more queries for each look at overdue orders |
+//! | [`ARCHIVE_SHARDS`] | one partition takes all deliveries of an hour | more queries for each hour of a replay |
+//! | [`ARCHIVE_HOURS`] | a replay over a quiet time takes more calls | one call takes longer |
+//! | [`CASE_PAGES`] | a filter that fits few cases takes more calls | one call takes longer |
 //! | [`BATCH_ROUNDS`] | throttling shows sooner | a call waits longer before it gives up |
 //! | [`RAW_PART_BYTES`] | more items a body | above 400 KB DynamoDB refuses the item |
 
@@ -26,6 +29,14 @@ pub const BATCH_ROUNDS: u32 = 6;
 pub const RACE_ROUNDS: u32 = 8;
 /// Partitions of the index of stages.
 pub const STAGE_SHARDS: u128 = 8;
+/// Partitions of what was archived in one hour: each takes about 1000 writes a second.
+pub const ARCHIVE_SHARDS: u128 = 8;
+/// Hours that one page of the archive looks through; it takes [`ARCHIVE_SHARDS`] queries each.
+pub const ARCHIVE_HOURS: u32 = 48;
+/// Cases looked at together where few of many are asked for.
+pub const CASE_PAGE: usize = 200;
+/// Such pages that one listing looks through before it answers with a cursor.
+pub const CASE_PAGES: u32 = 25;
 /// Bytes of one part of a raw body; the four of the largest queue message fit one transaction.
 pub const RAW_PART_BYTES: usize = 350 * 1024;
 /// Pages (1 MB each) that one listing reads before it gives up rather than run out of memory.

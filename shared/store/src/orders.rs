@@ -9,8 +9,8 @@ use crate::table::Table;
 use aws_sdk_dynamodb::Client;
 use std::sync::Arc;
 use waybill_flow::ports::{
-    Archived, CaseQuery, Clock, Commit, CommitError, InfraError, OrderStore, Parked, Stored,
-    TimelineEntry,
+    ArchiveQuery, Archived, CaseQuery, Clock, Commit, CommitError, InfraError, OrderStore, Parked,
+    Stored, TimelineEntry,
 };
 use waybill_model::case::{Case, CaseId};
 use waybill_model::id::{CorrelationId, MessageId, Reference};
@@ -194,6 +194,13 @@ impl OrderStore for DynamoOrders {
 
     async fn receipt(&self, receipt: &MessageId) -> Result<Option<Archived>, InfraError> {
         self.body_of(receipt).await
+    }
+
+    async fn archived_between(
+        &self,
+        query: &ArchiveQuery,
+    ) -> Result<(Vec<Archived>, Option<String>), InfraError> {
+        self.bodies_between(query).await
     }
 
     async fn timeline(&self, correlation: CorrelationId) -> Result<Vec<TimelineEntry>, InfraError> {

@@ -195,6 +195,8 @@ pub fn case(correlation: Option<CorrelationId>, class: CaseClass, name: &str) ->
         closed_at: None,
         owner: None,
         reason: None,
+        connection: None,
+        retry: None,
     }
 }
 

@@ -66,6 +66,8 @@ macro_rules! order_store_conformance {
                 a_body_of_an_unknown_order_is_found_by_receipt,
                 the_largest_body_survives,
                 a_body_archived_twice_is_kept_once,
+                bodies_are_listed_by_when_they_were_received,
+                pages_of_bodies_miss_and_repeat_none,
             ]
         );
         $crate::conformance_cases!(
@@ -76,6 +78,7 @@ macro_rules! order_store_conformance {
                 cases_of_a_commit_are_listed_and_closed,
                 cases_are_listed_by_status_class_and_order,
                 pages_of_cases_miss_and_repeat_none,
+                cases_are_listed_by_code_connection_owner_and_age,
                 more_cases_than_one_transaction_takes_are_all_kept,
             ]
         );

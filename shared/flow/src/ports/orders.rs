@@ -5,7 +5,7 @@ use crate::state::OrderState;
 use std::future::Future;
 use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
 use waybill_model::envelope::{CommandEnvelope, EventEnvelope};
-use waybill_model::id::{CorrelationId, MessageId, Reference};
+use waybill_model::id::{Code, ConnectionId, CorrelationId, MessageId, OperatorId, Reference};
 use waybill_model::time::Instant;
 
 /// An order's state with what the store needs to write it again.
@@ -105,6 +105,46 @@ pub struct CaseQuery {
     pub class: Option<CaseClass>,
     /// Only this order.
     pub correlation: Option<CorrelationId>,
+    /// Only this code.
+    pub code: Option<Code>,
+    /// Only what is about this connection.
+    pub connection: Option<ConnectionId>,
+    /// Only what this person works on.
+    pub owner: Option<OperatorId>,
+    /// Only what was opened at this instant or before.
+    pub opened_until: Option<Instant>,
+    /// At most so many.
+    pub limit: usize,
+    /// Where the page before ended.
+    pub cursor: Option<String>,
+}
+
+impl CaseQuery {
+    /// Whether a case is asked for; where its page begins and ends is left out of it.
+    #[must_use]
+    pub fn matches(&self, case: &Case) -> bool {
+        fn is<T: PartialEq>(wanted: Option<&T>, found: Option<&T>) -> bool {
+            wanted.is_none() || wanted == found
+        }
+        case.status == self.status.unwrap_or(CaseStatus::Open)
+            && is(self.class.as_ref(), Some(&case.class))
+            && is(self.correlation.as_ref(), case.correlation_id.as_ref())
+            && is(self.code.as_ref(), Some(&case.code))
+            && is(self.connection.as_ref(), case.connection.as_ref())
+            && is(self.owner.as_ref(), case.owner.as_ref())
+            && self
+                .opened_until
+                .is_none_or(|until| case.opened_at <= until)
+    }
+}
+
+/// Which raw bodies to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchiveQuery {
+    /// Received at this instant or later.
+    pub from: Instant,
+    /// Received before this instant.
+    pub to: Instant,
     /// At most so many.
     pub limit: usize,
     /// Where the page before ended.
@@ -195,6 +235,17 @@ pub trait OrderStore: Send + Sync {
         receipt: &MessageId,
     ) -> impl Future<Output = Result<Option<Archived>, InfraError>> + Send;
 
+    /// Raw bodies by when they were received, oldest first, and the cursor of the next page. A page
+    /// can be short, even empty, and have a next one: a long time without any is looked through in
+    /// steps.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn archived_between(
+        &self,
+        query: &ArchiveQuery,
+    ) -> impl Future<Output = Result<(Vec<Archived>, Option<String>), InfraError>> + Send;
+
     /// The order's timeline, oldest first.
     ///
     /// # Errors
@@ -227,7 +278,8 @@ pub trait OrderStore: Send + Sync {
     /// The store failed.
     fn case(&self, id: CaseId) -> impl Future<Output = Result<Option<Case>, InfraError>> + Send;
 
-    /// Cases, oldest first, and the cursor of the next page.
+    /// Cases, oldest first, and the cursor of the next page. A page can be short, even empty, and
+    /// have a next one, where few of very many cases are asked for.
     ///
     /// # Errors
     /// The store failed.

@@ -4,7 +4,7 @@ use super::{CASES_INDEX, DynamoOrders};
 use crate::error::Refused;
 use crate::item::{Draft, Item, text};
 use crate::keys;
-use crate::limits::{RACE_ROUNDS, expires_s};
+use crate::limits::{CASE_PAGE, CASE_PAGES, RACE_ROUNDS, expires_s};
 use aws_sdk_dynamodb::types::Put;
 use futures::future::try_join_all;
 use waybill_flow::ports::{CaseQuery, InfraError};
@@ -92,49 +92,65 @@ impl DynamoOrders {
         Ok(put)
     }
 
-    /// Oldest first. The cursor is the sort key of the last case of the page.
+    /// Oldest first. The cursor is the sort key of the last case that was looked at.
     pub(super) async fn list_cases(
         &self,
         query: &CaseQuery,
     ) -> Result<(Vec<Case>, Option<String>), InfraError> {
-        let mut found = match query.correlation {
-            Some(order) => self.cases_at(order, query).await?,
-            None => self.cases_in_index(query).await?,
-        };
-        found.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let more = found.len() > query.limit;
-        found.truncate(query.limit);
-        let last = found.last().map(|(sort, _)| sort.clone());
-        let cases = found.into_iter().map(|(_, case)| case).collect();
-        Ok((cases, last.filter(|_| more)))
+        let (mut found, mut after) = (Vec::new(), query.cursor.clone());
+        for _ in 0..CASE_PAGES {
+            let (page, last) = match query.correlation {
+                Some(order) => (self.cases_at(order, after.as_deref()).await?, None),
+                None => self.cases_in_index(query, after.as_deref()).await?,
+            };
+            let youngest = page.last().map(|(_, case)| case.opened_at);
+            let past = query
+                .opened_until
+                .is_some_and(|until| youngest > Some(until));
+            found.extend(page.into_iter().filter(|(_, case)| query.matches(case)));
+            after = last.filter(|_| !past);
+            if after.is_none() || found.len() >= query.limit {
+                break;
+            }
+        }
+        if found.len() > query.limit {
+            found.truncate(query.limit);
+            after = found.last().map(|(sort, _)| sort.clone());
+        }
+        Ok((found.into_iter().map(|(_, case)| case).collect(), after))
     }
 
     /// All of an order's: there are few.
     async fn cases_at(
         &self,
         order: CorrelationId,
-        query: &CaseQuery,
+        after: Option<&str>,
     ) -> Result<Vec<(String, Case)>, InfraError> {
         let items = self.table.list(keys::order(order), keys::CASES).await?;
         let mut found = self.read_cases(&items)?;
-        found.retain(|(sort, case)| {
-            case.status == query.status.unwrap_or(CaseStatus::Open)
-                && query.class.is_none_or(|class| case.class == class)
-                && query.cursor.as_ref().is_none_or(|cursor| sort > cursor)
-        });
+        found.retain(|(sort, _)| after.is_none_or(|after| sort.as_str() > after));
+        found.sort_by(|(a, _), (b, _)| a.cmp(b));
         Ok(found)
     }
 
-    /// One more than a page of each class.
-    async fn cases_in_index(&self, query: &CaseQuery) -> Result<Vec<(String, Case)>, InfraError> {
+    /// A page over the wanted classes, and the place of its last case if there are more.
+    async fn cases_in_index(
+        &self,
+        query: &CaseQuery,
+        after: Option<&str>,
+    ) -> Result<(Vec<(String, Case)>, Option<String>), InfraError> {
         let classes = match query.class {
             Some(class) => vec![class],
             None => keys::CLASSES.to_vec(),
         };
         let status = query.status.unwrap_or(CaseStatus::Open);
-        let wanted = query.limit.saturating_add(1);
+        let filtered = query.code.is_some() || query.connection.is_some() || query.owner.is_some();
+        let size = match filtered {
+            true => query.limit.max(CASE_PAGE),
+            false => query.limit,
+        };
+        let wanted = size.saturating_add(1);
         let pages = classes.into_iter().map(|class| {
-            let after = query.cursor.clone().unwrap_or_default();
             let call = self
                 .table
                 .client
@@ -145,17 +161,18 @@ impl DynamoOrders {
                 // A range key cannot be compared with an empty text; every sort key is above `0`.
                 .expression_attribute_values(
                     ":after",
-                    text(if after.is_empty() {
-                        "0".to_owned()
-                    } else {
-                        after
-                    }),
+                    text(after.filter(|a| !a.is_empty()).unwrap_or("0")),
                 )
                 .limit(i32::try_from(wanted).unwrap_or(i32::MAX));
             self.table.query(call, wanted)
         });
         let items: Vec<Item> = try_join_all(pages).await?.into_iter().flatten().collect();
-        self.read_cases(&items)
+        let mut found = self.read_cases(&items)?;
+        found.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let more = found.len() > size;
+        found.truncate(size);
+        let last = found.last().map(|(sort, _)| sort.clone());
+        Ok((found, last.filter(|_| more)))
     }
 
     fn read_cases(&self, items: &[Item]) -> Result<Vec<(String, Case)>, InfraError> {

@@ -1,7 +1,7 @@
 //! Cases.
 
 use super::Bench;
-use crate::build::{case, commit, correlation, start};
+use crate::build::{case, code, commit, connection, correlation, start, text};
 use waybill_flow::ports::{CaseQuery, OrderStore};
 use waybill_flow::state::OrderState;
 use waybill_model::case::{Case, CaseClass, CaseStatus};
@@ -160,4 +160,50 @@ pub async fn more_cases_than_one_transaction_takes_are_all_kept<S: OrderStore>(b
         ..everything()
     };
     assert_eq!(list(&*bench.store, &of_order).await.len(), MANY);
+}
+
+/// Each by itself and together, in pages that look through cases of others.
+pub async fn cases_are_listed_by_code_connection_owner_and_age<S: OrderStore>(bench: Bench<S>) {
+    let make = |n: usize| {
+        let name = ["unknown_sku", "total_mismatch"][n % 2];
+        let mut found = case(Some(correlation(&n.to_string())), CaseClass::Data, name);
+        found.opened_at = start().plus_ms(i64::try_from(n).unwrap() * 1000);
+        found.connection = Some(connection(["shop-main", "shop-two", "shop-three"][n % 3]));
+        found.owner = n.is_multiple_of(4).then(|| text("alice"));
+        found
+    };
+    let all: Vec<Case> = (0..24).map(make).collect();
+    for found in &all {
+        bench.store.put_case(found).await.unwrap();
+    }
+    let of = |code_: Option<&str>, shop: Option<&str>, owner: Option<&str>| CaseQuery {
+        code: code_.map(code),
+        connection: shop.map(connection),
+        owner: owner.map(text),
+        limit: 2,
+        ..CaseQuery::default()
+    };
+    let mut old = of(None, None, None);
+    old.opened_until = Some(start().plus_ms(5000));
+    for query in [
+        of(Some("unknown_sku"), None, None),
+        of(None, Some("shop-two"), None),
+        of(None, None, Some("alice")),
+        of(Some("unknown_sku"), Some("shop-main"), Some("alice")),
+        of(Some("no_such_code"), None, None),
+        old,
+    ] {
+        let expected: Vec<Case> = all.iter().filter(|c| query.matches(c)).cloned().collect();
+        let (mut found, mut page_of) = (Vec::new(), query.clone());
+        loop {
+            let (page, cursor) = bench.store.cases(&page_of).await.unwrap();
+            assert!(page.len() <= 2);
+            found.extend(page);
+            match cursor {
+                Some(cursor) => page_of.cursor = Some(cursor),
+                None => break,
+            }
+        }
+        assert_eq!(found, expected, "{query:?}");
+    }
 }

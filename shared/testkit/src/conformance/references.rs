@@ -2,7 +2,7 @@
 
 use super::Bench;
 use crate::build::{commit, correlation, message, observed, order, reference, start};
-use waybill_flow::ports::{Archived, OrderStore, Parked};
+use waybill_flow::ports::{ArchiveQuery, Archived, OrderStore, Parked};
 use waybill_flow::state::OrderState;
 use waybill_model::id::{CorrelationId, RefKind, Reference};
 
@@ -147,4 +147,61 @@ pub async fn a_body_archived_twice_is_kept_once<S: OrderStore>(bench: Bench<S>) 
     bench.store.archive(&archived).await.unwrap();
     let all = bench.store.archived(correlation("1")).await.unwrap();
     assert_eq!(all, vec![archived]);
+}
+
+fn between(from_s: i64, to_s: i64, limit: usize) -> ArchiveQuery {
+    ArchiveQuery {
+        from: start().plus_ms(from_s * 1000),
+        to: start().plus_ms(to_s * 1000),
+        limit,
+        cursor: None,
+    }
+}
+
+/// Of known and unknown orders, over hours and days, the start included and the end not.
+pub async fn bodies_are_listed_by_when_they_were_received<S: OrderStore>(bench: Bench<S>) {
+    let store = &bench.store;
+    let bodies = [
+        body("r-5", Some("1"), 0),
+        body("r-4", None, 59),
+        body("r-3", Some("2"), 3 * 3600),
+        body("r-2", Some("1"), 30 * 3600),
+    ];
+    for archived in bodies.iter().rev() {
+        store.archive(archived).await.unwrap();
+    }
+    let list = async |query: ArchiveQuery| {
+        let (found, cursor) = store.archived_between(&query).await.unwrap();
+        assert_eq!(cursor, None, "one page is enough");
+        found
+    };
+    assert_eq!(list(between(0, 30 * 3600 + 1, 9)).await, bodies);
+    assert_eq!(list(between(0, 30 * 3600, 9)).await, bodies[..3]);
+    assert_eq!(list(between(1, 3 * 3600 + 1, 9)).await, bodies[1..3]);
+    assert_eq!(list(between(60, 3600, 9)).await, []);
+    assert_eq!(list(between(60, 60, 9)).await, []);
+    assert_eq!(list(between(60, 0, 9)).await, []);
+}
+
+/// Two at a time, several of one instant, and a week of silence between.
+pub async fn pages_of_bodies_miss_and_repeat_none<S: OrderStore>(bench: Bench<S>) {
+    let week_s = 7 * 24 * 3600;
+    let times = [0, 0, 0, 10, 4000, 4000, week_s, week_s];
+    let mut expected: Vec<Archived> = Vec::new();
+    for (index, seconds) in times.into_iter().enumerate() {
+        let archived = body(&format!("r-{index}"), Some("1"), seconds);
+        bench.store.archive(&archived).await.unwrap();
+        expected.push(archived);
+    }
+    let (mut found, mut query) = (Vec::new(), between(0, week_s + 1, 2));
+    loop {
+        let (page, cursor) = bench.store.archived_between(&query).await.unwrap();
+        assert!(page.len() <= 2);
+        found.extend(page);
+        match cursor {
+            Some(cursor) => query.cursor = Some(cursor),
+            None => break,
+        }
+    }
+    assert_eq!(found, expected);
 }

@@ -4,7 +4,8 @@ use crate::faults::Faults;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 use waybill_flow::ports::{
-    Archived, CaseQuery, Commit, CommitError, InfraError, OrderStore, Parked, Stored, TimelineEntry,
+    ArchiveQuery, Archived, CaseQuery, Commit, CommitError, InfraError, OrderStore, Parked, Stored,
+    TimelineEntry,
 };
 use waybill_model::case::{Case, CaseId, CaseStatus};
 use waybill_model::id::{CorrelationId, MessageId, Reference};
@@ -113,15 +114,28 @@ impl Tables {
         let position = |case: &Case| format!("{:020}#{}", case.opened_at.epoch_us(), case.id);
         let mut found: Vec<&Case> = self.cases.values().collect();
         found.retain(|case| {
-            case.status == query.status.unwrap_or(CaseStatus::Open)
-                && query.class.is_none_or(|class| case.class == class)
-                && (query.correlation.is_none() || case.correlation_id == query.correlation)
-                && query.cursor.as_ref().is_none_or(|c| position(case) > *c)
+            query.matches(case) && query.cursor.as_ref().is_none_or(|c| position(case) > *c)
         });
         found.sort_by_key(|case| position(case));
         let more = found.len() > query.limit;
         found.truncate(query.limit);
         let last = found.last().map(|case| position(case));
+        (found.into_iter().cloned().collect(), last.filter(|_| more))
+    }
+}
+
+impl Tables {
+    fn archived_between(&self, query: &ArchiveQuery) -> (Vec<Archived>, Option<String>) {
+        let position = |a: &Archived| format!("{:020}#{}", a.received_at.epoch_us(), a.receipt);
+        let mut found: Vec<&Archived> = self.archive.values().collect();
+        found.retain(|a| {
+            (query.from..query.to).contains(&a.received_at)
+                && query.cursor.as_ref().is_none_or(|c| position(a) > *c)
+        });
+        found.sort_by_key(|a| position(a));
+        let more = found.len() > query.limit;
+        found.truncate(query.limit);
+        let last = found.last().map(|a| position(a));
         (found.into_iter().cloned().collect(), last.filter(|_| more))
     }
 }
@@ -195,6 +209,13 @@ impl OrderStore for MemoryOrders {
 
     async fn receipt(&self, receipt: &MessageId) -> Result<Option<Archived>, InfraError> {
         self.run("receipt", |t| t.archive.get(receipt).cloned())
+    }
+
+    async fn archived_between(
+        &self,
+        query: &ArchiveQuery,
+    ) -> Result<(Vec<Archived>, Option<String>), InfraError> {
+        self.run("archived_between", |t| t.archived_between(query))
     }
 
     async fn timeline(&self, correlation: CorrelationId) -> Result<Vec<TimelineEntry>, InfraError> {

@@ -1,0 +1,272 @@
+//! The case desk: one case or all that a filter names are retried, ignored or given to somebody.
+//!
+//! A case of an order is changed by a decision that goes through the order's timeline; one of no
+//! order is changed here.
+
+use crate::actions::{accepted, body, decide, retry_effect, unwritable};
+use crate::auth::Operator;
+use crate::read::answer;
+use crate::views::{
+    Action, AssignBody, BulkAnswer, BulkBody, BulkResult, CaseView, CloseBody, IgnoreBody,
+};
+use crate::{Ports, Refused, audit_case, replay};
+use std::collections::BTreeSet;
+use waybill_flow::ports::{CaseQuery, Clock, OrderStore, Queues};
+use waybill_lambda_kit::http::{Answer, Request};
+use waybill_lambda_kit::secrets::SecretSource;
+use waybill_model::case::{Case, CaseId, CaseStatus, Retry};
+use waybill_model::event::Decision;
+use waybill_model::id::{CorrelationId, OperatorId};
+
+/// Cases of one call, if it does not say.
+const DEFAULT_BULK: usize = 25;
+/// Most cases of one call: what fits into the time of one.
+const MAX_BULK: usize = 50;
+
+/// What an action came to.
+enum Acted {
+    /// Ids of what was put on a queue.
+    Sent(Vec<String>),
+    /// The case, changed at once.
+    Changed(Box<Case>),
+}
+
+impl Acted {
+    fn answer(self) -> Result<Answer, Refused> {
+        match self {
+            Self::Sent(ids) => accepted(ids),
+            Self::Changed(case) => answer(200, &case),
+        }
+    }
+}
+
+/// Tries an exception again in the way that it says.
+pub(crate) async fn retry<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, Q, S, C>,
+    operator: &Operator,
+    id: &str,
+) -> Result<Answer, Refused> {
+    let case = open_case(ports, id).await?;
+    act(ports, operator, case, &Action::Retry).await?.answer()
+}
+
+/// Leaves an exception as it is: nothing is to be done.
+pub(crate) async fn ignore<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, Q, S, C>,
+    operator: &Operator,
+    id: &str,
+    request: &Request,
+) -> Result<Answer, Refused> {
+    let IgnoreBody { reason } = body(request)?;
+    let case = open_case(ports, id).await?;
+    let action = Action::Ignore { reason };
+    act(ports, operator, case, &action).await?.answer()
+}
+
+/// Gives an exception to somebody.
+pub(crate) async fn assign<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, Q, S, C>,
+    operator: &Operator,
+    id: &str,
+    request: &Request,
+) -> Result<Answer, Refused> {
+    let AssignBody { owner } = body(request)?;
+    let case = open_case(ports, id).await?;
+    let action = Action::Assign { owner };
+    act(ports, operator, case, &action).await?.answer()
+}
+
+/// Does the same to every open case of a class and code, a page at a time. Each is answered for: one
+/// that cannot be acted on does not keep the others from it.
+pub(crate) async fn bulk<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, Q, S, C>,
+    operator: &Operator,
+    request: &Request,
+) -> Result<Answer, Refused> {
+    let asked: BulkBody = body(request)?;
+    let now = ports.clock.now();
+    let opened_until = asked
+        .filter
+        .older_than_minutes
+        .map(|minutes| now.plus_ms(-60_000 * i64::from(minutes)));
+    let query = CaseQuery {
+        class: Some(asked.filter.class),
+        code: Some(asked.filter.code.clone()),
+        connection: asked.filter.connection.clone(),
+        owner: asked.filter.owner.clone(),
+        opened_until,
+        limit: asked.limit.unwrap_or(DEFAULT_BULK).clamp(1, MAX_BULK),
+        cursor: asked.cursor.clone(),
+        ..CaseQuery::default()
+    };
+    let (cases, cursor) = ports.orders.cases(&query).await?;
+    let mut bulk = BulkAnswer {
+        cursor,
+        ..BulkAnswer::default()
+    };
+    let mut replayed = BTreeSet::new();
+    for case in cases {
+        let view = CaseView::new(case.clone(), now);
+        // Everything of an order is replayed at once, for all of its cases.
+        let again = case.retry == Some(Retry::Order) && asked.action == Action::Retry;
+        let done = again && !replayed.insert(case.correlation_id);
+        let result = if asked.dry_run || done {
+            Ok(())
+        } else {
+            let id = case.id;
+            let result = act(ports, operator, case, &asked.action).await;
+            audit_case(operator, asked.action.name(), id, result.as_ref().err());
+            result.map(|_| ())
+        };
+        if let Err(Refused::Infra(_)) = &result {
+            bulk.stop(view, asked.cursor);
+            break;
+        }
+        bulk.add(view, result);
+    }
+    answer(200, &bulk)
+}
+
+impl BulkAnswer {
+    fn add(&mut self, case: CaseView, result: Result<(), Refused>) {
+        let refused = result.err().map(|refused| refused.answer().body);
+        match refused {
+            None => self.accepted += 1,
+            Some(_) => self.refused += 1,
+        }
+        let refused = refused.and_then(|body| serde_json::from_str(&body).ok());
+        self.results.push(BulkResult { case, refused });
+    }
+
+    /// Our own stores failed: to repeat the call does no harm to what was done before.
+    fn stop(&mut self, case: CaseView, cursor: Option<String>) {
+        self.stopped_at = Some(case.case.id);
+        self.cursor = cursor;
+    }
+}
+
+async fn act<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, Q, S, C>,
+    operator: &Operator,
+    mut case: Case,
+    action: &Action,
+) -> Result<Acted, Refused> {
+    let id = case.id;
+    let decision = match action {
+        Action::Retry => return again(ports, operator, &case).await,
+        Action::Ignore { reason } => {
+            let reason = reason.clone();
+            case.status = CaseStatus::Ignored;
+            case.closed_at = Some(ports.clock.now());
+            if case.owner.is_none() {
+                case.owner = Some(name(operator)?);
+            }
+            case.reason = Some(reason.clone());
+            Decision::Ignore { case: id, reason }
+        }
+        Action::Assign { owner } => {
+            let owner = match owner {
+                Some(owner) => owner.clone(),
+                None => name(operator)?,
+            };
+            case.owner = Some(owner.clone());
+            Decision::Assign { case: id, owner }
+        }
+    };
+    if let Some(order) = holder(ports, &case).await? {
+        let event = decide(ports, operator, order, decision).await?;
+        return Ok(Acted::Sent(vec![event]));
+    }
+    ports.orders.put_case(&case).await?;
+    Ok(Acted::Changed(Box::new(case)))
+}
+
+/// Tries a case again in its own way.
+async fn again<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, Q, S, C>,
+    operator: &Operator,
+    case: &Case,
+) -> Result<Acted, Refused> {
+    let ids = match (&case.retry, case.correlation_id) {
+        (Some(Retry::Effect { effect }), Some(order)) => {
+            vec![retry_effect(ports, operator, order, effect.clone()).await?]
+        }
+        (Some(Retry::Order), Some(order)) => replay::of_order(ports, order).await?.ids,
+        (Some(Retry::Receipt { receipt }), _) => replay::of_receipt(ports, receipt).await?.ids,
+        (Some(Retry::Effect { .. } | Retry::Order), None) | (None, _) => {
+            return Err(Refused::Conflict {
+                code: "nothing_to_retry",
+                message: format!("case `{}` waits for something outside of Waybill", case.id),
+                remedy: "do what the case says; it closes by itself when its cause is gone",
+            });
+        }
+    };
+    Ok(Acted::Sent(ids))
+}
+
+fn name(operator: &Operator) -> Result<OperatorId, Refused> {
+    OperatorId::new(&operator.id).map_err(|e| unwritable(&e))
+}
+
+async fn open_case<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, Q, S, C>,
+    id: &str,
+) -> Result<Case, Refused> {
+    let id = CaseId::parse(id).map_err(|_| Refused::NotFound("case"))?;
+    let case = ports.orders.case(id).await?;
+    let case = case.ok_or(Refused::NotFound("case"))?;
+    if case.status != CaseStatus::Open {
+        return Err(Refused::Conflict {
+            code: "not_open",
+            message: format!("case `{id}` is closed"),
+            remedy: "nothing is to be done; it opens again by itself if its cause comes back",
+        });
+    }
+    Ok(case)
+}
+
+/// The order whose state holds the case, if one does.
+async fn holder<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, Q, S, C>,
+    case: &Case,
+) -> Result<Option<CorrelationId>, Refused> {
+    let Some(order) = case.correlation_id else {
+        return Ok(None);
+    };
+    let stored = ports.orders.load(order).await?;
+    let holds = stored.is_some_and(|s| s.state.cases.contains_key(&case.id));
+    Ok(holds.then_some(order))
+}
+
+/// Closes a case that no order's state holds: a quarantined delivery, a connection, a comparison.
+pub(crate) async fn close<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, Q, S, C>,
+    id: &str,
+    request: &Request,
+) -> Result<Answer, Refused> {
+    let id = CaseId::parse(id).map_err(|_| Refused::NotFound("case"))?;
+    let CloseBody { status } = body(request)?;
+    if status == CaseStatus::Open {
+        return Err(Refused::Invalid {
+            code: "invalid_body",
+            message: "`status` is `open`".to_owned(),
+            remedy: "give `resolved` or `ignored`",
+        });
+    }
+    let case = ports.orders.case(id).await?;
+    let mut case = case.ok_or(Refused::NotFound("case"))?;
+    if let Some(order) = case.correlation_id
+        && let Some(stored) = ports.orders.load(order).await?
+        && stored.state.cases.contains_key(&id)
+    {
+        return Err(Refused::Conflict {
+            code: "follows_the_order",
+            message: "this case closes by itself when the order goes on".to_owned(),
+            remedy: "retry the effect, waive the finding, correct the order, or ignore the case",
+        });
+    }
+    case.status = status;
+    case.closed_at = Some(ports.clock.now());
+    ports.orders.put_case(&case).await?;
+    answer(200, &case)
+}
