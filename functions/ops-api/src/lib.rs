@@ -8,6 +8,7 @@
 mod actions;
 mod auth;
 mod desk;
+mod dry_run;
 mod openapi;
 mod read;
 mod replay;
@@ -18,17 +19,19 @@ pub use openapi::document;
 
 use auth::Operator;
 use aws_lambda_events::event::apigw::ApiGatewayV2httpRequest;
-use waybill_flow::connections::Connections;
+use waybill_flow::connections::{Connection, Connections};
 use waybill_flow::ports::{Clock, InfraError, OrderStore, Queues};
 use waybill_lambda_kit::ended::{Ended, infra_code};
 use waybill_lambda_kit::http::{Answer, Request};
 use waybill_lambda_kit::secrets::SecretSource;
 use waybill_lambda_kit::telemetry::Counters;
 use waybill_model::case::CaseId;
+use waybill_model::delivery::Delivery;
+use waybill_partners::Parsed;
 
 const STEP: &str = "ops-api";
-/// Largest body of a request, in bytes: an effect or a code, and a reason.
-const MAX_BODY_BYTES: usize = 16 * 1024;
+/// Largest body of a request, in bytes: a connections file for a dry run.
+const MAX_BODY_BYTES: usize = 512 * 1024;
 
 /// What the handler needs.
 #[derive(Debug)]
@@ -43,7 +46,12 @@ pub struct Ports<'a, O, Q, S, C> {
     pub tokens: &'a Tokens<S, C>,
     /// The clock.
     pub clock: &'a C,
+    /// Reads a delivery: [`waybill_partners::parse`].
+    pub parse: Parse,
 }
+
+/// How deliveries are read.
+pub type Parse = fn(&Connection, &Delivery) -> Result<Parsed, waybill_partners::Unreadable>;
 
 /// Why a request is not answered with what it asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,6 +187,9 @@ impl<O: OrderStore, Q: Queues, S: SecretSource, C: Clock> Ports<'_, O, Q, S, C> 
             ("GET", ["health"]) => ("health", Ok(self.health())),
             ("GET", ["openapi.json"]) => ("openapi", Ok(openapi::answer())),
             ("GET", _) => self.read(request, rest).await,
+            ("POST", _) if request.body.len() > MAX_BODY_BYTES => ("none", Err(too_large())),
+            // What changes nothing needs no more than to ask.
+            ("POST", [.., "dry-run"]) => self.read(request, rest).await,
             ("POST", _) => self.act(request, rest).await,
             _ => ("none", Err(Refused::NotFound("route"))),
         }
@@ -199,6 +210,11 @@ impl<O: OrderStore, Q: Queues, S: SecretSource, C: Clock> Ports<'_, O, Q, S, C> 
         match rest {
             ["orders"] => ("orders", read::orders(self, request).await),
             ["orders", id, "timeline"] => ("timeline", read::timeline(self, id).await),
+            ["orders", id, "dry-run"] => ("dry_run", dry_run::order(self, id, request).await),
+            ["receipts", id, "dry-run"] => ("dry_run", dry_run::receipt(self, id, request).await),
+            ["replay", "dry-run"] if request.method == "POST" => {
+                ("dry_run", dry_run::range(self, request).await)
+            }
             ["cases"] => ("cases", read::cases(self, request).await),
             ["cases", "summary"] => ("summary", read::summary(self).await),
             ["cases", id] => ("case", read::case(self, id).await),
@@ -211,14 +227,6 @@ impl<O: OrderStore, Q: Queues, S: SecretSource, C: Clock> Ports<'_, O, Q, S, C> 
             Ok(operator) => operator,
             Err(refused) => return ("act", Err(refused)),
         };
-        if request.body.len() > MAX_BODY_BYTES {
-            let refused = Refused::Invalid {
-                code: "body_too_large",
-                message: format!("the body has more than {MAX_BODY_BYTES} bytes"),
-                remedy: "send only the documented fields",
-            };
-            return ("act", Err(refused));
-        }
         let (route, result) = match rest {
             ["orders", id, "retry"] => {
                 ("retry", actions::retry(self, &operator, id, request).await)
@@ -244,6 +252,14 @@ impl<O: OrderStore, Q: Queues, S: SecretSource, C: Clock> Ports<'_, O, Q, S, C> 
         };
         audit(&operator, route, rest, &result);
         (route, result)
+    }
+}
+
+fn too_large() -> Refused {
+    Refused::Invalid {
+        code: "body_too_large",
+        message: format!("the body has more than {MAX_BODY_BYTES} bytes"),
+        remedy: "send only the documented fields",
     }
 }
 

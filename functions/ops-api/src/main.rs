@@ -26,6 +26,7 @@ async fn main() -> Result<(), Error> {
         queues: &queues,
         tokens: &tokens,
         clock: &SystemClock,
+        parse: waybill_partners::parse,
     };
     lambda_runtime::run(service_fn(
         async |event: LambdaEvent<ApiGatewayV2httpRequest>| {

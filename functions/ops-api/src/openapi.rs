@@ -2,8 +2,8 @@
 //! `infra/schemas/`, which the drift check compares with what is generated.
 
 use crate::views::{
-    Accepted, AssignBody, BulkAnswer, BulkBody, CaseView, Cases, CloseBody, IgnoreBody, Orders,
-    RangeBody, Replayed, RetryBody, Summary, Timeline, WaiveBody,
+    Accepted, AssignBody, BulkAnswer, BulkBody, CaseView, Cases, CloseBody, DryRun, DryRunBody,
+    DryRunRange, IgnoreBody, Orders, RangeBody, Replayed, RetryBody, Summary, Timeline, WaiveBody,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -93,6 +93,11 @@ fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
     };
     let accepted = schema::<Accepted>(generator);
     let replayed = schema::<Replayed>(generator);
+    let dry_run = schema::<DryRun>(generator);
+    let asked = |path, summary, parameters, body, answer| Route {
+        scope: "read",
+        ..post(path, summary, parameters, Some(body), "200", answer)
+    };
     let open = |path, summary| Route {
         scope: "",
         ..get(path, summary, &[], json!({"type": "object"}))
@@ -178,11 +183,32 @@ fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
         ),
         post(
             "/ops/replay",
-            "Run again what was received in a range of time, a page at a time; 200 in a dry run",
+            "Run again what was received in a range of time, a page at a time",
             &[],
             Some(schema::<RangeBody>(generator)),
             "202",
             replayed,
+        ),
+        asked(
+            "/ops/orders/{correlation}/dry-run",
+            "What a replay of an order would change, with the connections file of now or another",
+            ORDER,
+            schema::<DryRunBody>(generator),
+            dry_run.clone(),
+        ),
+        asked(
+            "/ops/receipts/{receipt}/dry-run",
+            "What a replay of one delivery would change",
+            RECEIPT,
+            schema::<DryRunBody>(generator),
+            dry_run.clone(),
+        ),
+        asked(
+            "/ops/replay/dry-run",
+            "What a replay of a range of time would change, a page at a time",
+            &[],
+            schema::<DryRunRange>(generator),
+            dry_run,
         ),
         post(
             "/ops/cases/{id}/ignore",

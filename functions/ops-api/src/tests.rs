@@ -7,8 +7,9 @@ use waybill_model::case::{CaseClass, CaseStatus};
 use waybill_model::command::CommandKind;
 use waybill_model::delivery::{Delivery, Origin};
 use waybill_model::envelope::EventEnvelope;
-use waybill_model::event::{Decision, Event, Outcome};
+use waybill_model::event::{Decision, Event, OrderObserved, Outcome, Subject};
 use waybill_model::id::{CorrelationId, RefKind, Reference};
+use waybill_model::order::Order;
 use waybill_testkit::build;
 use waybill_testkit::{ManualClock, MemoryOrders, MemoryQueues};
 
@@ -74,6 +75,7 @@ impl World {
             queues: &self.queues,
             tokens: &self.tokens,
             clock: &self.clock,
+            parse,
         };
         let answer = handle(&ports, event).await;
         let body = serde_json::from_str(&answer.body).unwrap();
@@ -116,6 +118,37 @@ impl World {
         commit.references = vec![Reference::anywhere(RefKind::OrderNumber, number)];
         self.orders.commit(commit).await.unwrap();
         correlation
+    }
+}
+
+/// A partner's adapter in five words, or a canonical order.
+fn parse(_: &Connection, delivery: &Delivery) -> Result<Parsed, waybill_partners::Unreadable> {
+    match delivery.body.as_slice() {
+        b"garbage" => Err(waybill_partners::Unreadable::new(
+            "unreadable_json",
+            "at `id`",
+        )),
+        b"nothing" => Ok(Parsed::Ignored {
+            code: build::code("unknown_topic"),
+        }),
+        b"thin" => Ok(Parsed::Refetch {
+            dedupe_id: "thin-1".to_owned(),
+        }),
+        body => {
+            let order: Order = serde_json::from_slice(body).unwrap();
+            let subject = Subject::Order(order.correlation());
+            let findings = Vec::new();
+            let event = Event::OrderObserved(Box::new(OrderObserved { order, findings }));
+            let facts = vec![waybill_partners::Fact {
+                subject,
+                at: None,
+                event,
+            }];
+            Ok(Parsed::Facts {
+                dedupe_id: "event-1".to_owned(),
+                facts,
+            })
+        }
     }
 }
 
@@ -368,4 +401,5 @@ fn the_served_document_is_the_generated_one() {
 }
 
 mod desk;
+mod dry_run;
 mod replay;

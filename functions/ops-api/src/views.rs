@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use waybill_flow::axes;
+use waybill_flow::differences::Difference;
 use waybill_flow::ports::{Stored, TimelineEntry};
 use waybill_flow::state::Effect;
 use waybill_model::case::{Case, CaseClass};
@@ -168,7 +169,7 @@ pub(crate) struct Group {
 /// What was handed in again.
 #[derive(Debug, Default, Serialize, JsonSchema)]
 pub(crate) struct Replayed {
-    /// Receipts that were put on a queue again; that would be, in a dry run.
+    /// Receipts that were put on a queue again.
     pub(crate) ids: Vec<String>,
     /// Those that were not, and why.
     pub(crate) skipped: Vec<Skipped>,
@@ -201,9 +202,132 @@ pub(crate) struct RangeBody {
     pub(crate) limit: Option<usize>,
     /// Of the page before.
     pub(crate) cursor: Option<String>,
-    /// Only tell which.
-    #[serde(default)]
-    pub(crate) dry_run: bool,
+}
+
+/// Body of a dry run of an order or a delivery; it may be left out.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DryRunBody {
+    /// Text of a connections file to read with, instead of the one that is deployed.
+    pub(crate) connections: Option<String>,
+}
+
+/// Body of a dry run of a range of time.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DryRunRange {
+    /// Which deliveries; at most 100 in one call.
+    pub(crate) range: RangeBody,
+    /// Text of a connections file to read with, instead of the one that is deployed.
+    pub(crate) connections: Option<String>,
+}
+
+/// What a replay would do. Nothing was written, and no partner was asked.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct DryRun {
+    /// Version of the connections file that was read with.
+    pub(crate) connections_version: String,
+    /// What was made of each delivery, oldest first.
+    pub(crate) deliveries: Vec<DeliveryView>,
+    /// What would differ, by order.
+    pub(crate) orders: Vec<OrderDifference>,
+    /// Give it as `cursor` for the next page of a range; absent on the last.
+    pub(crate) cursor: Option<String>,
+}
+
+/// One delivery of the archive, read again.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct DeliveryView {
+    /// Its receipt.
+    pub(crate) receipt: String,
+    /// When it came.
+    pub(crate) received_at: Instant,
+    /// Through which connection; absent where it is no delivery.
+    pub(crate) connection: Option<ConnectionId>,
+    /// The partner's topic.
+    pub(crate) topic: Option<String>,
+    /// What was made of it.
+    pub(crate) reading: Reading,
+    /// Why, where that is worth a word.
+    pub(crate) detail: Option<String>,
+}
+
+/// What was made of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Reading {
+    /// Its facts were applied.
+    Read,
+    /// It is read differently than what is stored, and what is stored stays.
+    Kept,
+    /// It says nothing that Waybill uses.
+    Ignored,
+    /// It cannot be read.
+    Unreadable,
+    /// It only names something whose current state a replay would ask the partner for.
+    NeedsThePartner,
+    /// The connection does not own what it tells.
+    NotOwner,
+    /// No order is known that it belongs to.
+    NoOrder,
+    /// It belongs to another order than the one asked for.
+    OtherOrder,
+}
+
+/// What would differ in one order.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct OrderDifference {
+    /// The order.
+    pub(crate) correlation_id: CorrelationId,
+    /// Whether it is known today.
+    pub(crate) known: bool,
+    /// Fields, findings and effects; empty where a replay would change nothing.
+    pub(crate) differences: Vec<DifferenceView>,
+    /// What partners and Odoo would be asked to do at once; more may follow from what they answer.
+    pub(crate) effects: Vec<PlannedEffect>,
+    /// Exceptions that would open.
+    pub(crate) opened: Vec<String>,
+    /// Exceptions that would close.
+    pub(crate) closed: Vec<String>,
+    /// Where it would stand.
+    pub(crate) axes: BTreeMap<String, String>,
+}
+
+/// One field, finding or effect.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct DifferenceView {
+    /// Where, such as `order.lines[7].sku`.
+    pub(crate) what: String,
+    /// What it is; absent where there is nothing. Personal data is not shown.
+    pub(crate) stored: Option<String>,
+    /// What it would be; absent where there would be nothing.
+    pub(crate) replayed: Option<String>,
+}
+
+impl From<Difference> for DifferenceView {
+    fn from(difference: Difference) -> Self {
+        let Difference {
+            what,
+            stored,
+            replayed,
+        } = difference;
+        Self {
+            what,
+            stored,
+            replayed,
+        }
+    }
+}
+
+/// An effect that would be asked for.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct PlannedEffect {
+    /// Its name.
+    pub(crate) effect: EffectKey,
+    /// The command's type.
+    pub(crate) command: String,
+    /// Who would be asked.
+    pub(crate) connection: ConnectionId,
 }
 
 /// Body of `bulk`.

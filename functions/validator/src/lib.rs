@@ -13,11 +13,11 @@
 //! between repeats it, and the coordinator tolerates that.
 
 mod resolve;
-mod rules;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use resolve::Target;
 use waybill_flow::connections::{Connection, Connections};
+use waybill_flow::intake;
 use waybill_flow::ports::{
     Archived, Clock, EffectStore, OrderStore, Outgoing, PartnerPort, Queue, Queues,
 };
@@ -238,7 +238,7 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, C: Clock> Ports<'
         let mut events = Vec::new();
         let mut parked = Vec::new();
         for (fact, id) in facts.into_iter().zip(&ids) {
-            if let Err(field) = rules::check_owner(connection, &fact.event) {
+            if let Err(field) = intake::check_owner(connection, &fact.event) {
                 tracing::warn!(
                     partner = %connection.id, field = ?field, error_code = "not_owner",
                     "a fact was dropped: its owner is another system"
@@ -292,7 +292,7 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, C: Clock> Ports<'
             connection.id.clone(),
             fact.at.unwrap_or(delivery.received_at),
             CorrelationId::for_connection(&connection.id),
-            rules::refine(connection, fact.event),
+            intake::refine(connection, fact.event),
         )
         .caused_by(delivery.receipt.clone())
         .traced(delivery.traceparent.clone());

@@ -365,7 +365,7 @@ fn the_shipped_order_is_read_and_nothing_blocks_it() {
     let Parsed::Facts { mut facts, .. } = parsed else {
         panic!("{parsed:?}");
     };
-    let refined = rules::refine(connection, facts.remove(0).event);
+    let refined = intake::refine(connection, facts.remove(0).event);
     let Event::OrderObserved(observed) = refined else {
         panic!("{refined:?}");
     };

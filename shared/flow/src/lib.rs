@@ -5,12 +5,14 @@
 //! |---|---|
 //! | [`connections`] | the reviewed file that says who is connected and how |
 //! | [`validate`] | what blocks an order, by name (features V1) |
+//! | [`intake`] | who may tell what, and our names for what is told |
 //! | [`state`] | what is known of an order and which effects were asked for |
 //! | [`fold`] | events into facts: commutative, associative, idempotent |
 //! | [`view`] | questions about a state: is it paid, is it accepted, what was refunded |
 //! | [`plan`] | which effects a state calls for |
 //! | [`exceptions`], [`stages`] | which cases it calls for, and when a stage is overdue |
 //! | [`decide`](mod@decide) | all of the above in one function: the only place that knows the process |
+//! | [`differences`] | what differs between two states, for a person |
 //! | [`axes`](mod@axes) | the four axes that people read |
 //! | [`pace`] | how much an ERP takes at once, learned from how long it takes |
 //! | [`ports`] | what the handlers need from the outside |
@@ -20,8 +22,10 @@ pub mod axes;
 pub mod connections;
 pub mod context;
 pub mod decide;
+pub mod differences;
 pub mod exceptions;
 pub mod fold;
+pub mod intake;
 pub mod pace;
 pub mod plan;
 pub mod ports;

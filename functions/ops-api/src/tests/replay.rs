@@ -125,14 +125,8 @@ async fn a_replay_of_many_is_continued_by_its_cursor() {
 }
 
 #[tokio::test]
-async fn a_dry_replay_of_a_range_names_and_sends_nothing() {
+async fn a_range_that_ends_before_it_begins_is_refused() {
     let world = World::new();
-    archive_three(&world).await;
-    let mut body = range(0, 9);
-    body["dry_run"] = true.into();
-    let (status, answer) = world.post("/ops/replay", body).await;
-    assert_eq!((status, answer["ids"].as_array().unwrap().len()), (200, 3));
-    assert!(world.queues.is_empty());
     assert_eq!(world.post("/ops/replay", range(2, 2)).await.0, 400);
 }
 

@@ -1,7 +1,8 @@
-//! Rules that need the connection: who owns what, aliases of products, what blocks an order.
+//! What is told, before it is decided: who may tell it (features M2), aliases of products, what
+//! blocks an order.
 
-use waybill_flow::connections::{ChannelSettings, Connection};
-use waybill_flow::validate;
+use crate::connections::{ChannelSettings, Connection};
+use crate::validate;
 use waybill_model::event::{Event, OrderObserved};
 use waybill_model::id::Sku;
 use waybill_model::ownership::{Field, Role};
@@ -18,7 +19,10 @@ const ROLES: [Role; 6] = [
 
 /// Whether this connection may tell this; the field that it does not own, if not. Nobody outside
 /// may tell what Waybill itself does.
-pub(crate) fn check_owner(connection: &Connection, event: &Event) -> Result<(), Option<Field>> {
+///
+/// # Errors
+/// The field that another system owns; none where nobody outside may tell it.
+pub fn check_owner(connection: &Connection, event: &Event) -> Result<(), Option<Field>> {
     let fields: &[Field] = match event {
         Event::OrderObserved(_) => &[Field::Order],
         Event::PaymentObserved(_) => &[Field::Payment],
@@ -49,7 +53,8 @@ pub(crate) fn check_owner(connection: &Connection, event: &Event) -> Result<(), 
 }
 
 /// The event with our SKUs, and an order with what blocks it.
-pub(crate) fn refine(connection: &Connection, event: Event) -> Event {
+#[must_use]
+pub fn refine(connection: &Connection, event: Event) -> Event {
     let Some(settings) = &connection.channel else {
         return event;
     };
