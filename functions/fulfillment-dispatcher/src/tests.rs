@@ -1,8 +1,9 @@
 use super::*;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use waybill_flow::ports::{Attempt, EffectStore};
 use waybill_flow::ports::{InfraError, Queue};
 use waybill_lambda_kit::batch::{Runner, Visibility};
+use waybill_lambda_kit::endpoints::Endpoints;
 use waybill_lambda_kit::execute::TELLING_MS;
 use waybill_model::command::{CancelFulfillmentOrder, Command, CommandKind};
 use waybill_model::envelope::CommandEnvelope;
@@ -16,10 +17,16 @@ use waybill_testkit::build;
 use waybill_testkit::fakes::Reply;
 use waybill_testkit::{FakePartner, Fault, ManualClock, MemoryEffects, MemoryOrders, MemoryQueues};
 
-struct Nowhere;
+mod endpoints;
 
-impl Visibility for Nowhere {
-    async fn change(&self, _: &str, _: Vec<(String, u32)>) -> Result<(), InfraError> {
+/// Keeps when messages come back, in seconds.
+#[derive(Default)]
+struct Later(Mutex<Vec<u32>>);
+
+impl Visibility for &Later {
+    async fn change(&self, _: &str, entries: Vec<(String, u32)>) -> Result<(), InfraError> {
+        let mut later = self.0.lock().unwrap();
+        later.extend(entries.into_iter().map(|(_, delay_s)| delay_s));
         Ok(())
     }
 }
@@ -30,6 +37,8 @@ struct World {
     queues: MemoryQueues,
     partners: FakePartner,
     clock: Arc<ManualClock>,
+    endpoints: Endpoints,
+    later: Later,
 }
 
 impl World {
@@ -41,6 +50,8 @@ impl World {
             queues: MemoryQueues::default(),
             partners: FakePartner::default(),
             clock,
+            endpoints: Endpoints::default(),
+            later: Later::default(),
         }
     }
 
@@ -51,6 +62,16 @@ impl World {
     }
 
     async fn take_until(&self, command: &CommandEnvelope, until: Instant) -> bool {
+        self.take_by(&self.endpoints, command, until).await
+    }
+
+    /// The same by a sandbox that knows of endpoints what it saw.
+    async fn take_by(
+        &self,
+        endpoints: &Endpoints,
+        command: &CommandEnvelope,
+        until: Instant,
+    ) -> bool {
         let ports = Ports {
             orders: &self.orders,
             effects: &self.effects,
@@ -58,10 +79,11 @@ impl World {
             partners: &self.partners,
             target,
             clock: self.clock.as_ref(),
+            endpoints,
         };
         let runner = Runner {
             step: "test",
-            visibility: Nowhere,
+            visibility: &self.later,
             clock: ManualClock::default(),
         };
         let event = serde_json::from_value(serde_json::json!({

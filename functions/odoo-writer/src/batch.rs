@@ -1,10 +1,11 @@
 //! One batch: read, claim, write by ERP, finish.
 
 use crate::turn::busy;
-use crate::{CALL_MS, Ports, TELLING_MS};
+use crate::{CALL_MS, LEASE_MS, Ports, TELLING_MS};
 use futures::future::join_all;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use waybill_flow::breaker::Signal;
 use waybill_flow::pace::Cap;
 use waybill_flow::ports::{Clock, EffectStore, Erp, ErpCommand, OrderStore, Queues};
 use waybill_lambda_kit::batch::{Handled, Record};
@@ -22,6 +23,11 @@ const UNKNOWN: Cap = Cap {
     batch: 50,
     writers: 1,
 };
+
+/// Calls that a batch takes: what is counted against `calls_per_minute`.
+const CALLS: u32 = 4;
+/// Commands that an ERP is tried with that was away.
+const PROBE: usize = 1;
 
 type Written = Result<Vec<Reference>, Failure>;
 
@@ -131,24 +137,42 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, R: Erp, C: Clock> Ports<'_, O, E,
         if until.ms_since(self.clock.now()) < TELLING_MS + CALL_MS {
             return commands.iter().map(failed(out_of_time())).collect();
         }
+        // No seat is taken for an ERP that is away.
+        let door = self.endpoints.door(self.effects, self.clock, LEASE_MS);
+        if let Some(away) = door.shut(erp).await {
+            return commands.iter().map(failed(away)).collect();
+        }
         let Some(mut turn) = self.turn(erp, cap, commands, until).await else {
             return commands.iter().map(failed(busy(erp))).collect();
         };
         let mut written: Vec<(MessageId, Written)> = Vec::with_capacity(commands.len());
         let mut rest = commands;
         while !rest.is_empty() {
-            let began = self.clock.now();
-            let left_ms = until.ms_since(began) - TELLING_MS;
-            if left_ms < CALL_MS {
+            if until.ms_since(self.clock.now()) - TELLING_MS < CALL_MS {
                 written.extend(rest.iter().map(failed(out_of_time())));
                 break;
             }
-            let (chunk, later) = rest.split_at(turn.size().min(rest.len()));
+            let latest = until.plus_ms(-TELLING_MS - CALL_MS);
+            let pass = match door.enter(erp, CALLS, latest).await {
+                Ok(pass) => pass,
+                Err(away) => {
+                    written.extend(rest.iter().map(failed(away)));
+                    break;
+                }
+            };
+            let size = if pass.is_probe() { PROBE } else { turn.size() };
+            let (chunk, later) = rest.split_at(size.min(rest.len()));
+            let began = self.clock.now();
+            let left_ms = until.ms_since(began) - TELLING_MS;
             let within = Duration::from_millis(u64::try_from(left_ms).unwrap_or_default());
             let mut results = self.erp.write_within(erp, chunk, within).await;
             results.resize_with(chunk.len(), || Err(unanswered()));
             let seen: Vec<_> = results.iter().map(|r| r.as_ref().map(drop)).collect();
             turn.learn(&seen, began, self.clock.now());
+            let code = seen.iter().find_map(|r| r.err().map(|f| f.code().as_str()));
+            let signal = Signal::of_all(seen.iter().copied());
+            door.leave_with(pass, &signal, code.unwrap_or_default())
+                .await;
             written.extend(chunk.iter().map(|c| c.key.clone()).zip(results));
             rest = later;
         }

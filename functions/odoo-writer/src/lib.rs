@@ -10,6 +10,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use waybill_flow::connections::Connections;
 use waybill_flow::ports::{Clock, EffectStore, Erp, OrderStore, Queues};
 use waybill_lambda_kit::batch::{BatchError, Runner, Visibility};
+use waybill_lambda_kit::endpoints::Endpoints;
 use waybill_lambda_kit::execute::Executor;
 use waybill_model::time::Instant;
 
@@ -31,6 +32,8 @@ pub struct Ports<'a, O, E, Q, R, C> {
     pub erp: &'a R,
     /// The clock.
     pub clock: &'a C,
+    /// Which ERPs are called now, and how often.
+    pub endpoints: &'a Endpoints,
 }
 
 /// Time that is kept at the end of an invocation to record and tell outcomes: whole batches of them,

@@ -29,6 +29,8 @@ const CONNECTIONS: &str = r#"
     batch = 2
 "#;
 
+mod breaker;
+
 struct Nowhere;
 
 impl Visibility for Nowhere {
@@ -44,6 +46,7 @@ struct World {
     queues: MemoryQueues,
     erp: FakeErp,
     clock: Arc<ManualClock>,
+    endpoints: Endpoints,
 }
 
 impl World {
@@ -55,6 +58,7 @@ impl World {
             effects: MemoryEffects::new(clock.clone()),
             queues: MemoryQueues::default(),
             erp: FakeErp::default(),
+            endpoints: Endpoints::new(&Connections::parse(CONNECTIONS).unwrap()),
             clock,
         }
     }
@@ -78,6 +82,7 @@ impl World {
             queues: &self.queues,
             erp: &self.erp,
             clock: self.clock.as_ref(),
+            endpoints: &self.endpoints,
         };
         let runner = Runner {
             step: "test",

@@ -5,6 +5,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use status_publisher::{Ports, handle};
 use std::sync::Arc;
 use waybill_lambda_kit::clock::{SystemClock, end_of};
+use waybill_lambda_kit::endpoints::Endpoints;
 use waybill_lambda_kit::env;
 use waybill_lambda_kit::start::Start;
 use waybill_partners::PartnerClient;
@@ -34,6 +35,7 @@ async fn main() -> Result<(), Error> {
         partners: &partners,
         target,
         clock: &SystemClock,
+        endpoints: &Endpoints::new(&config.connections),
     };
     lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
         let until = end_of(&event.context);

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use waybill_flow::ports::OrderStore;
 use waybill_flow::ports::{InfraError, Queue};
 use waybill_lambda_kit::batch::{Runner, Visibility};
+use waybill_lambda_kit::endpoints::Endpoints;
 use waybill_lambda_kit::execute::connection_case;
 use waybill_model::case::CaseClass;
 use waybill_model::command::{Command, CommandKind, PublishStock, SubscribeTracking};
@@ -38,6 +39,7 @@ async fn take(world: &World, orders: &MemoryOrders, body: String) -> bool {
         partners: &world.partners,
         target,
         clock: clock.as_ref(),
+        endpoints: &Endpoints::default(),
     };
     let runner = Runner {
         step: "test",

@@ -15,10 +15,12 @@
 //! | [`differences`] | what differs between two states, for a person |
 //! | [`axes`](mod@axes) | the four axes that people read |
 //! | [`pace`] | how much an ERP takes at once, learned from how long it takes |
+//! | [`breaker`], [`quota`] | whether an endpoint is called at all, and how often |
 //! | [`ports`] | what the handlers need from the outside |
 
 pub mod amendment;
 pub mod axes;
+pub mod breaker;
 pub mod connections;
 pub mod context;
 pub mod decide;
@@ -29,6 +31,7 @@ pub mod intake;
 pub mod pace;
 pub mod plan;
 pub mod ports;
+pub mod quota;
 pub mod routing;
 pub mod stages;
 pub mod state;

@@ -4,6 +4,15 @@ use waybill_flow::ports::InfraError;
 use waybill_model::failure::Failure;
 use waybill_model::id::Code;
 
+/// Codes whose detail is our own: of stores and queues, and of endpoints that are not called.
+const OUR_WORDS: [&str; 5] = [
+    "breaker_open",
+    "calls_used_up",
+    "infra_answer_lost",
+    "infra_unavailable",
+    "queue_refused",
+];
+
 /// How the handling of one message ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
@@ -153,13 +162,12 @@ impl Ended {
         }
     }
 
-    /// What may stand in a log: the detail of our own stores and queues being away. All other
-    /// details can hold words of a partner or of the ERP, and with them a customer's name or
+    /// What may stand in a log: the detail of our own stores and queues being away, and of an
+    /// endpoint that is not called. All other details can hold words of a partner or of the ERP, and with them a customer's name or
     /// address: those go to the case only.
     #[must_use]
     pub fn own_words(&self) -> Option<&str> {
-        let is_ours =
-            |code| ["infra_unavailable", "infra_answer_lost", "queue_refused"].contains(&code);
+        let is_ours = |code| OUR_WORDS.contains(&code);
         self.code()
             .is_some_and(is_ours)
             .then(|| self.detail())

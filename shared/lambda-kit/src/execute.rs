@@ -4,7 +4,7 @@
 //! after. What became of it is told to the coordinator before the message is acknowledged. An
 //! attempt whose end is not known is given back *in doubt*: the next one looks before it writes.
 
-use crate::batch::{Handled, Record};
+use crate::batch::Record;
 use crate::ended::Ended;
 use crate::quarantine::{Unreadable, receipt_of, unreadable};
 use crate::queues::event_message;
@@ -15,13 +15,11 @@ use waybill_flow::ports::{
     Attempt, Claim, Clock, EffectStore, InfraError, OrderStore, Outgoing, Queue, Queues,
 };
 use waybill_model::case::{CaseId, CaseStatus};
-use waybill_model::command::{Command, CommandKind};
+use waybill_model::command::CommandKind;
 use waybill_model::envelope::{CommandEnvelope, EventEnvelope};
 use waybill_model::event::{CommandFinished, Event, Outcome};
 use waybill_model::failure::{Failure, GAVE_UP};
-use waybill_model::id::{
-    Code, ConnectionId, CorrelationId, EffectKey, MessageId, Reference, name_uuid,
-};
+use waybill_model::id::{Code, CorrelationId, EffectKey, MessageId, Reference, name_uuid};
 use waybill_model::time::Instant;
 
 /// Age at which a command that still fails is given up and a case is opened.
@@ -261,7 +259,10 @@ impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C
     }
 
     /// The result of an attempt, or in doubt where the invocation does not wait for it any longer.
-    async fn in_time(
+    ///
+    /// # Errors
+    /// The attempt's, and those of having no time.
+    pub async fn in_time(
         &self,
         attempt: impl Future<Output = Result<Vec<Reference>, Failure>>,
     ) -> Result<Vec<Reference>, Failure> {
@@ -277,28 +278,6 @@ impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C
                 detail: "the partner had not answered when the invocation had to end".to_owned(),
             }),
         }
-    }
-
-    /// The whole cycle for one record.
-    pub async fn run<F, R>(&self, record: Record, partner: F, work: R) -> Handled
-    where
-        F: Fn(&Command) -> Option<&ConnectionId>,
-        R: AsyncFnOnce(&CommandEnvelope, Attempt) -> Result<Vec<Reference>, Failure>,
-    {
-        let task = match self.read(&record).await {
-            Ok(task) => task,
-            Err(ended) => return ended.into(),
-        };
-        let mut about = about(&task);
-        about.partner = partner(&task.envelope.body).map(ToString::to_string);
-        let ended = match self.begin(&record, &task).await {
-            Begun::Ended(ended) => ended,
-            Begun::Run(held) => {
-                let result = self.in_time(work(&task.envelope, held.attempt)).await;
-                self.finish(&record, &task, Some(&held), result).await
-            }
-        };
-        Handled { ended, about }
     }
 }
 

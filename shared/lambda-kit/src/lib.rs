@@ -5,6 +5,7 @@
 //! | [`env`], [`connections`], [`start`] | configuration, read once at the cold start, all faults at once |
 //! | [`batch`], [`ended`], [`backoff`] | one SQS batch: every record by itself, what is acknowledged, when the rest comes back |
 //! | [`execute`] | claim, do, complete, tell: the cycle of every function that carries out commands |
+//! | [`endpoints`] | whether an endpoint is called now: breaker and calls a minute |
 //! | [`partner_commands`], [`levels`] | the handler of commands to partners; stock levels that were overtaken |
 //! | [`queues`], [`secrets`], [`clock`] | adapters of the flow's ports |
 //! | [`delivery`] | the form of a delivery on the inbound queue |
@@ -17,6 +18,7 @@ pub mod clock;
 pub mod connections;
 pub mod delivery;
 pub mod ended;
+pub mod endpoints;
 pub mod env;
 pub mod execute;
 pub mod http;

@@ -6,7 +6,8 @@
 
 use crate::batch::{BatchError, Handled, Record, Runner, Visibility};
 use crate::ended::infra_code;
-use crate::execute::Executor;
+use crate::endpoints::Endpoints;
+use crate::execute::{Begun, Executor, TELLING_MS, about};
 use crate::levels;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use waybill_flow::ports::{Attempt, Clock, EffectStore, OrderStore, PartnerPort, Queues};
@@ -18,6 +19,9 @@ use waybill_model::time::Instant;
 
 /// How long an attempt may take: longer than the function runs (30 s).
 pub const LEASE_MS: i64 = 45_000;
+
+/// Time that an attempt is left with that had to wait for its turn.
+const ONE_CALL_MS: i64 = 10_000;
 
 /// What the handler needs.
 #[derive(Debug)]
@@ -34,6 +38,8 @@ pub struct Ports<'a, O, E, Q, P, C> {
     pub target: fn(&Command) -> Option<&ConnectionId>,
     /// The clock.
     pub clock: &'a C,
+    /// Which partners are called now, and how often.
+    pub endpoints: &'a Endpoints,
 }
 
 /// Handles a batch. The invocation ends at `until`.
@@ -70,14 +76,25 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, C: Clock> Ports<'
             lease_ms: LEASE_MS,
             until,
         };
-        let work = async |envelope: &CommandEnvelope, attempt: Attempt| {
-            self.execute(envelope, attempt).await
+        let task = match executor.read(&record).await {
+            Ok(task) => task,
+            Err(ended) => return ended.into(),
         };
-        executor.run(record, self.target, work).await
+        let mut about = about(&task);
+        about.partner = (self.target)(&task.envelope.body).map(ToString::to_string);
+        let ended = match executor.begin(&record, &task).await {
+            Begun::Ended(ended) => ended,
+            Begun::Run(held) => {
+                let result = self.execute(&executor, &task.envelope, held.attempt).await;
+                executor.finish(&record, &task, Some(&held), result).await
+            }
+        };
+        Handled { ended, about }
     }
 
     async fn execute(
         &self,
+        executor: &Executor<'_, E, O, Q, C>,
         envelope: &CommandEnvelope,
         attempt: Attempt,
     ) -> Result<Vec<Reference>, Failure> {
@@ -92,8 +109,18 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, C: Clock> Ports<'
                 });
             }
         };
-        self.partners
-            .execute(&command, envelope.correlationid, &envelope.id, attempt)
-            .await
+        let call = self
+            .partners
+            .execute(&command, envelope.correlationid, &envelope.id, attempt);
+        let Some(connection) = (self.target)(&command) else {
+            return executor.in_time(call).await;
+        };
+        let door = self.endpoints.door(self.effects, self.clock, LEASE_MS);
+        let calls = self.partners.calls(&command, attempt);
+        let latest = executor.until.plus_ms(-TELLING_MS - ONE_CALL_MS);
+        let pass = door.enter(connection, calls, latest).await?;
+        let result = executor.in_time(call).await;
+        door.leave(pass, &result).await;
+        result
     }
 }

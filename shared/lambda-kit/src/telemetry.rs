@@ -154,6 +154,21 @@ impl Counters {
 /// Metrics of a connection as they stand now, in the same format: all counts.
 #[must_use]
 pub fn gauges(connection: &str, values: &[(&str, u64)], now: Instant) -> String {
+    gauges_by(&[&["connection"]], connection, values, now)
+}
+
+/// The same with a line over all connections beside it, for an alarm.
+#[must_use]
+pub fn gauges_of_all(connection: &str, values: &[(&str, u64)], now: Instant) -> String {
+    gauges_by(&[&["connection"], &[]], connection, values, now)
+}
+
+fn gauges_by(
+    dimensions: &[&[&str]],
+    connection: &str,
+    values: &[(&str, u64)],
+    now: Instant,
+) -> String {
     let metrics: Vec<_> = values
         .iter()
         .map(|(name, _)| serde_json::json!({"Name": name, "Unit": "Count"}))
@@ -163,7 +178,7 @@ pub fn gauges(connection: &str, values: &[(&str, u64)], now: Instant) -> String 
             "Timestamp": now.epoch_ms(),
             "CloudWatchMetrics": [{
                 "Namespace": "Waybill",
-                "Dimensions": [["connection"]],
+                "Dimensions": dimensions,
                 "Metrics": metrics,
             }],
         },
@@ -182,6 +197,11 @@ pub fn gauges(connection: &str, values: &[(&str, u64)], now: Instant) -> String 
 /// Writes such a line to standard output.
 pub fn write_gauges(connection: &str, values: &[(&str, u64)], now: Instant) {
     print(&[gauges(connection, values, now)]);
+}
+
+/// Writes such a line that counts for all connections too.
+pub fn write_gauges_of_all(connection: &str, values: &[(&str, u64)], now: Instant) {
+    print(&[gauges_of_all(connection, values, now)]);
 }
 
 fn print(lines: &[String]) {
@@ -206,7 +226,11 @@ mod tests {
         assert_eq!(line["writers"], 2);
         let told = &line["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(told["Metrics"][0]["Name"], "writers");
-        assert_eq!(told["Dimensions"][0][0], "connection");
+        assert_eq!(told["Dimensions"], serde_json::json!([["connection"]]));
+        let line = gauges_of_all("depot", &[("breaker_open", 1)], Instant::EPOCH);
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let told = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(told["Dimensions"], serde_json::json!([["connection"], []]));
     }
 
     #[test]

@@ -94,6 +94,22 @@ impl<S: Secrets, C: Clock> PartnerPort for PartnerClient<S, C> {
         }
     }
 
+    fn calls(&self, command: &Command, attempt: Attempt) -> u32 {
+        let partner = target(command)
+            .and_then(|id| self.connections.get(id))
+            .map(|connection| connection.partner);
+        let look = u32::from(attempt == Attempt::InDoubt);
+        match (partner, command) {
+            // The shop's work is looked up before it is fulfilled.
+            (Some(PartnerKind::Shopify), Command::PublishFulfillment(_)) => 2 + look,
+            (Some(PartnerKind::Shopify), _) => 2,
+            // A ticket and a fulfillment order to cancel are found before they are changed.
+            (Some(PartnerKind::Zendesk), _)
+            | (Some(PartnerKind::Shipbob), Command::CancelFulfillmentOrder(_)) => 2,
+            _ => 1 + look,
+        }
+    }
+
     async fn poll(
         &self,
         connection: &ConnectionId,

@@ -19,6 +19,7 @@ use waybill_flow::connections::Connections;
 use waybill_flow::ports::{Clock as _, InfraError, Outgoing, Queue, Queues};
 use waybill_lambda_kit::batch::{Runner, Visibility};
 use waybill_lambda_kit::clock::SystemClock;
+use waybill_lambda_kit::endpoints::Endpoints;
 use waybill_odoo::Odoo;
 use waybill_testkit::{MemoryEffects, MemoryOrders};
 
@@ -112,6 +113,7 @@ pub async fn run(writer: u32, setting: &Setting) -> Result<(), Stop> {
         queues: &remote,
         erp: &odoo,
         clock: &SystemClock,
+        endpoints: &Endpoints::new(&connections),
     };
     let runner = Runner {
         step: "odoo-writer",

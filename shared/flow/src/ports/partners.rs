@@ -32,6 +32,11 @@ pub trait PartnerPort: Send + Sync {
         attempt: Attempt,
     ) -> impl Future<Output = Result<Vec<Reference>, Failure>> + Send;
 
+    /// About how many HTTP calls that takes: what is counted against `calls_per_minute`.
+    fn calls(&self, _command: &Command, _attempt: Attempt) -> u32 {
+        1
+    }
+
     /// One page of what changed at a channel since an instant, oldest first.
     ///
     /// # Errors
