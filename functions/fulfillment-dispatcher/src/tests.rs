@@ -4,7 +4,7 @@ use waybill_flow::ports::{Attempt, EffectStore};
 use waybill_flow::ports::{InfraError, Queue};
 use waybill_lambda_kit::batch::{Runner, Visibility};
 use waybill_lambda_kit::endpoints::Endpoints;
-use waybill_lambda_kit::execute::TELLING_MS;
+use waybill_lambda_kit::execute::{PARTNER_WINDOW_MS, TELLING_MS};
 use waybill_model::command::{CancelFulfillmentOrder, Command, CommandKind};
 use waybill_model::envelope::CommandEnvelope;
 use waybill_model::envelope::EventEnvelope;
@@ -170,6 +170,23 @@ async fn a_throttled_call_did_nothing_and_is_a_first_attempt_again() {
     assert!(world.take(&command()).await);
     let attempts: Vec<Attempt> = world.partners.calls().iter().map(|c| c.attempt).collect();
     assert_eq!(attempts, [Attempt::First, Attempt::First]);
+}
+
+#[tokio::test]
+async fn past_the_partners_window_even_a_first_attempt_looks_before_it_writes() {
+    let world = World::new();
+    let throttled = Failure::Transient {
+        code: Code::literal("throttled"),
+        detail: "slow down".to_owned(),
+        retry_after_ms: Some(1000),
+    };
+    world.partners.reply(KIND, Reply::Refused(throttled));
+    assert!(!world.take(&command()).await);
+    world.clock.advance_ms(PARTNER_WINDOW_MS);
+    let until = build::start().plus_ms(PARTNER_WINDOW_MS + 30_000);
+    assert!(world.take_until(&command(), until).await);
+    let attempts: Vec<Attempt> = world.partners.calls().iter().map(|c| c.attempt).collect();
+    assert_eq!(attempts, [Attempt::First, Attempt::InDoubt]);
 }
 
 #[tokio::test]

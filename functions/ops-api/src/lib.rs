@@ -7,6 +7,7 @@
 
 mod actions;
 mod auth;
+mod dead;
 mod desk;
 mod dry_run;
 mod openapi;
@@ -20,7 +21,7 @@ pub use openapi::document;
 use auth::Operator;
 use aws_lambda_events::event::apigw::ApiGatewayV2httpRequest;
 use waybill_flow::connections::{Connection, Connections};
-use waybill_flow::ports::{Clock, InfraError, OrderStore, Queues};
+use waybill_flow::ports::{Clock, DeadLetters, InfraError, OrderStore, Queues};
 use waybill_lambda_kit::ended::{Ended, infra_code};
 use waybill_lambda_kit::http::{Answer, Request};
 use waybill_lambda_kit::secrets::SecretSource;
@@ -129,7 +130,7 @@ impl Refused {
 }
 
 /// Answers one request.
-pub async fn handle<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
+pub async fn handle<O: OrderStore, Q: Queues + DeadLetters, S: SecretSource, C: Clock>(
     ports: &Ports<'_, O, Q, S, C>,
     event: ApiGatewayV2httpRequest,
 ) -> Answer {
@@ -175,7 +176,7 @@ pub async fn handle<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
 
 type Routed = (&'static str, Result<Answer, Refused>);
 
-impl<O: OrderStore, Q: Queues, S: SecretSource, C: Clock> Ports<'_, O, Q, S, C> {
+impl<O: OrderStore, Q: Queues + DeadLetters, S: SecretSource, C: Clock> Ports<'_, O, Q, S, C> {
     /// Finds what answers. The name of the route is for the log: paths hold ids.
     async fn route(&self, request: &Request) -> Routed {
         let segments = request.segments();
@@ -215,6 +216,7 @@ impl<O: OrderStore, Q: Queues, S: SecretSource, C: Clock> Ports<'_, O, Q, S, C> 
             ["replay", "dry-run"] if request.method == "POST" => {
                 ("dry_run", dry_run::range(self, request).await)
             }
+            ["dead-letters"] => ("dead_letters", dead::list(self).await),
             ["cases"] => ("cases", read::cases(self, request).await),
             ["cases", "summary"] => ("summary", read::summary(self).await),
             ["cases", id] => ("case", read::case(self, id).await),
@@ -236,6 +238,9 @@ impl<O: OrderStore, Q: Queues, S: SecretSource, C: Clock> Ports<'_, O, Q, S, C> 
             }
             ["orders", id, "replay"] => ("replay_order", replay::order(self, id).await),
             ["receipts", id, "replay"] => ("replay_receipt", replay::receipt(self, id).await),
+            ["dead-letters", queue, "redrive"] => {
+                ("redrive", dead::redrive(self, queue, request).await)
+            }
             ["replay"] => ("replay_range", replay::range(self, request).await),
             ["cases", "bulk"] => ("bulk", desk::bulk(self, &operator, request).await),
             ["cases", id, "retry"] => ("retry_case", desk::retry(self, &operator, id).await),

@@ -2,8 +2,9 @@
 //! `infra/schemas/`, which the drift check compares with what is generated.
 
 use crate::views::{
-    Accepted, AssignBody, BulkAnswer, BulkBody, CaseView, Cases, CloseBody, DryRun, DryRunBody,
-    DryRunRange, IgnoreBody, Orders, RangeBody, Replayed, RetryBody, Summary, Timeline, WaiveBody,
+    Accepted, AssignBody, BulkAnswer, BulkBody, CaseView, Cases, CloseBody, DeadLetterQueues,
+    DryRun, DryRunBody, DryRunRange, IgnoreBody, Orders, RangeBody, RedriveBody, Redriven,
+    Replayed, RetryBody, Summary, Timeline, WaiveBody,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -189,6 +190,20 @@ fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
             "202",
             replayed,
         ),
+        get(
+            "/ops/dead-letters",
+            "How many messages are in each dead-letter queue",
+            &[],
+            schema::<DeadLetterQueues>(generator),
+        ),
+        post(
+            "/ops/dead-letters/{queue}/redrive",
+            "Move messages back to the queue that they came from",
+            QUEUE,
+            Some(schema::<RedriveBody>(generator)),
+            "200",
+            schema::<Redriven>(generator),
+        ),
         asked(
             "/ops/orders/{correlation}/dry-run",
             "What a replay of an order would change, with the connections file of now or another",
@@ -244,6 +259,10 @@ fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
 
 const ORDER: &[(&str, &str)] = &[("correlation", "The order's correlation id")];
 const CASE: &[(&str, &str)] = &[("id", "The case's id")];
+const QUEUE: &[(&str, &str)] = &[(
+    "queue",
+    "`inbound`, `events`, `erp`, `erp-bulk`, `fulfillment` or `status`",
+)];
 const RECEIPT: &[(&str, &str)] = &[("receipt", "The id in the acknowledgement of the webhook")];
 const FIND: &[(&str, &str)] = &[
     (

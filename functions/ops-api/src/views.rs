@@ -166,6 +166,42 @@ pub(crate) struct Group {
     pub(crate) remedy: String,
 }
 
+/// Dead-letter queues.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct DeadLetterQueues {
+    /// Every one.
+    pub(crate) queues: Vec<DeadLetterQueue>,
+}
+
+/// One dead-letter queue.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct DeadLetterQueue {
+    /// The queue that it belongs to: `inbound`, `events`, `erp`, `erp-bulk`, `fulfillment` or
+    /// `status`.
+    pub(crate) queue: String,
+    /// How many messages are in it, about.
+    pub(crate) messages: u64,
+}
+
+/// Body of `redrive`.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RedriveBody {
+    /// Messages of one call: 1 to 500; 50 if absent.
+    pub(crate) limit: Option<usize>,
+}
+
+/// What was moved back.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Redriven {
+    /// The queue that has it again.
+    pub(crate) queue: String,
+    /// How many messages.
+    pub(crate) moved: usize,
+    /// Whether there may be more.
+    pub(crate) more: bool,
+}
+
 /// What was handed in again.
 #[derive(Debug, Default, Serialize, JsonSchema)]
 pub(crate) struct Replayed {

@@ -4,12 +4,13 @@ use crate::connections::Connections;
 use crate::plan;
 use crate::state::OrderState;
 use crate::view::View;
-use crate::{context, exceptions, fold, stages};
+use crate::{context, exceptions, fold, intake, stages};
 use waybill_model::case::Case;
 use waybill_model::command::{Command, Issued, SetStock};
 use waybill_model::envelope::EventEnvelope;
 use waybill_model::event::{Decision, Event, OperatorDecided, Outcome};
 use waybill_model::id::{Code, EffectKey, ExternalId, MessageId, RefKind, Reference};
+use waybill_model::ownership::Field;
 use waybill_model::time::Instant;
 
 /// What follows from one event.
@@ -44,7 +45,14 @@ pub fn decide(
     let mut state = state.cloned().unwrap_or_default();
     let correlation = event.correlationid;
     give_up_lost(&mut state, &event.body, now);
-    let changed = fold::apply(&mut state, event);
+    let foreign = foreign_field(event, rules);
+    let changed = match foreign {
+        None => fold::apply(&mut state, event),
+        Some(_) => {
+            fold::remember(&mut state, event);
+            false
+        }
+    };
     let wanted = View::new(&state, rules, now)
         .map(|v| plan::wanted(&v))
         .unwrap_or_default();
@@ -62,7 +70,13 @@ pub fn decide(
     commands.extend(context::issue(&mut state, rules, correlation, now));
     let references = learn_references(&mut state);
     let deadline = View::new(&state, rules, now).and_then(|v| stages::next_deadline(&v));
-    let summary = summarise(&event.body);
+    let summary = match foreign {
+        None => summarise(&event.body),
+        Some(field) => format!(
+            "dropped: `{}` does not own `{field:?}`, which it told",
+            event.source
+        ),
+    };
     Decided {
         state,
         commands,
@@ -72,6 +86,13 @@ pub fn decide(
         summary,
         changed,
     }
+}
+
+/// What a connection tells although another system owns it (features M2). The validator drops such
+/// facts; one that waited for its order, or came another way, is dropped here.
+fn foreign_field(event: &EventEnvelope, rules: &Connections) -> Option<Field> {
+    let connection = rules.get(&event.source)?;
+    intake::check_owner(connection, &event.body).err().flatten()
 }
 
 /// An operator asks again for an effect of which nothing was heard for a day: it counts as rejected,

@@ -22,10 +22,18 @@ pub fn apply(state: &mut OrderState, envelope: &EventEnvelope) -> bool {
     }
     let before = (state.facts.clone(), state.effects.clone());
     apply_event(state, envelope);
+    remember(state, envelope);
+    before != (state.facts.clone(), state.effects.clone())
+}
+
+/// Remembers an event as one that was seen, without applying it.
+pub fn remember(state: &mut OrderState, envelope: &EventEnvelope) {
+    if state.applied.contains(&envelope.id) {
+        return;
+    }
     state.applied.push(envelope.id.clone());
     let excess = state.applied.len().saturating_sub(REMEMBERED_EVENTS);
     state.applied.drain(..excess);
-    before != (state.facts.clone(), state.effects.clone())
 }
 
 fn apply_event(state: &mut OrderState, envelope: &EventEnvelope) {

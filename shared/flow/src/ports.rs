@@ -17,7 +17,7 @@ pub use orders::{
     TimelineEntry,
 };
 pub use partners::{PartnerPort, PolledPage};
-pub use queues::{Outgoing, Queue, Queues};
+pub use queues::{DeadLetters, Outgoing, Queue, Queues};
 pub use secrets::{ConnectionSecrets, Secret, Secrets};
 
 use waybill_model::time::Instant;

@@ -30,6 +30,18 @@ pub const ERP_BULK_QUEUE_URL: &str = "WAYBILL_ERP_BULK_QUEUE_URL";
 pub const FULFILLMENT_QUEUE_URL: &str = "WAYBILL_FULFILLMENT_QUEUE_URL";
 /// URL of the queue of commands to channels, helpdesks, gateways and carrier services.
 pub const STATUS_QUEUE_URL: &str = "WAYBILL_STATUS_QUEUE_URL";
+/// URL of the dead-letter queue of deliveries.
+pub const INBOUND_DLQ_URL: &str = "WAYBILL_INBOUND_DLQ_URL";
+/// URL of the FIFO dead-letter queue of events.
+pub const EVENTS_DLQ_URL: &str = "WAYBILL_EVENTS_DLQ_URL";
+/// URL of the dead-letter queue of commands to the ERP.
+pub const ERP_DLQ_URL: &str = "WAYBILL_ERP_DLQ_URL";
+/// URL of the dead-letter queue of commands to the ERP that wait behind orders.
+pub const ERP_BULK_DLQ_URL: &str = "WAYBILL_ERP_BULK_DLQ_URL";
+/// URL of the dead-letter queue of commands to warehouses.
+pub const FULFILLMENT_DLQ_URL: &str = "WAYBILL_FULFILLMENT_DLQ_URL";
+/// URL of the dead-letter queue of commands to channels, helpdesks, gateways and carrier services.
+pub const STATUS_DLQ_URL: &str = "WAYBILL_STATUS_DLQ_URL";
 /// Name of the table of orders.
 pub const ORDERS_TABLE: &str = "WAYBILL_ORDERS_TABLE";
 /// Name of the table of idempotency records.
@@ -106,6 +118,16 @@ pub const OPS_API: &[&str] = &[
     SECRETS_PREFIX,
     INBOUND_QUEUE_URL,
     EVENTS_QUEUE_URL,
+    ERP_QUEUE_URL,
+    ERP_BULK_QUEUE_URL,
+    FULFILLMENT_QUEUE_URL,
+    STATUS_QUEUE_URL,
+    INBOUND_DLQ_URL,
+    EVENTS_DLQ_URL,
+    ERP_DLQ_URL,
+    ERP_BULK_DLQ_URL,
+    FULFILLMENT_DLQ_URL,
+    STATUS_DLQ_URL,
     ORDERS_TABLE,
 ];
 
@@ -131,6 +153,18 @@ const QUEUES: &[(&str, Queue)] = &[
         Queue::Commands(CommandQueue::Fulfillment),
     ),
     (STATUS_QUEUE_URL, Queue::Commands(CommandQueue::Status)),
+];
+
+const DLQS: &[(&str, Queue)] = &[
+    (INBOUND_DLQ_URL, Queue::Inbound),
+    (EVENTS_DLQ_URL, Queue::Events),
+    (ERP_DLQ_URL, Queue::Commands(CommandQueue::Erp)),
+    (ERP_BULK_DLQ_URL, Queue::Commands(CommandQueue::ErpBulk)),
+    (
+        FULFILLMENT_DLQ_URL,
+        Queue::Commands(CommandQueue::Fulfillment),
+    ),
+    (STATUS_DLQ_URL, Queue::Commands(CommandQueue::Status)),
 ];
 
 /// The environment that the stack is deployed as.
@@ -167,6 +201,8 @@ pub struct Config {
     pub connections: Connections,
     /// URLs of the queues that the function needs.
     pub queue_urls: BTreeMap<Queue, String>,
+    /// URLs of the dead-letter queues that the function needs, by the queues they belong to.
+    pub dlq_urls: BTreeMap<Queue, String>,
     /// Prefix of the names of secrets; blank where the function reads none.
     pub secrets_prefix: String,
     /// Table of orders; blank where the function does not use it.
@@ -208,18 +244,15 @@ impl Config {
         let secrets_prefix = value(SECRETS_PREFIX).trim_end_matches('/').to_owned();
         let orders_table = value(ORDERS_TABLE);
         let effects_table = value(EFFECTS_TABLE);
-        let urls: Vec<(&str, Queue, String)> = QUEUES
-            .iter()
-            .filter(|(name, _)| needs.contains(name))
-            .map(|(name, queue)| (*name, *queue, value(name)))
-            .collect();
-        let mut queue_urls = BTreeMap::new();
-        for (name, queue, url) in urls {
-            if !url.is_empty() && !url.starts_with("http") {
-                faults.push(format!("`{name}` is no URL: give the queue's URL"));
-            }
-            queue_urls.insert(queue, url);
-        }
+        let mut urls = |table: &[(&'static str, Queue)]| -> Vec<(&'static str, Queue, String)> {
+            let needed = table.iter().filter(|(name, _)| needs.contains(name));
+            needed
+                .map(|(name, queue)| (*name, *queue, value(name)))
+                .collect()
+        };
+        let (queues, dlqs) = (urls(QUEUES), urls(DLQS));
+        let queue_urls = checked_urls(queues, &mut faults);
+        let dlq_urls = checked_urls(dlqs, &mut faults);
         let overrides = read_overrides(get(LOCAL_OVERRIDES), &mut faults);
         let connections = match Stage::parse(&stage) {
             Some(stage) => read_connections(stage, &overrides, &mut faults).map(|c| (stage, c)),
@@ -237,6 +270,7 @@ impl Config {
                 stage,
                 connections,
                 queue_urls,
+                dlq_urls,
                 secrets_prefix,
                 orders_table,
                 effects_table,
@@ -244,6 +278,21 @@ impl Config {
             _ => Err(ConfigError { faults }),
         }
     }
+}
+
+/// Queues by their URLs; what is no URL is a fault.
+fn checked_urls(
+    urls: Vec<(&'static str, Queue, String)>,
+    faults: &mut Vec<String>,
+) -> BTreeMap<Queue, String> {
+    let mut checked = BTreeMap::new();
+    for (name, queue, url) in urls {
+        if !url.is_empty() && !url.starts_with("http") {
+            faults.push(format!("`{name}` is no URL: give the queue's URL"));
+        }
+        checked.insert(queue, url);
+    }
+    checked
 }
 
 fn read_overrides(

@@ -15,7 +15,7 @@ use waybill_flow::ports::{
     Attempt, Claim, Clock, EffectStore, InfraError, OrderStore, Outgoing, Queue, Queues,
 };
 use waybill_model::case::{CaseId, CaseStatus};
-use waybill_model::command::CommandKind;
+use waybill_model::command::{CommandKind, CommandQueue};
 use waybill_model::envelope::{CommandEnvelope, EventEnvelope};
 use waybill_model::event::{CommandFinished, Event, Outcome};
 use waybill_model::failure::{Failure, GAVE_UP};
@@ -29,6 +29,13 @@ pub const GIVE_UP_MS: i64 = 24 * 60 * 60 * 1000;
 /// attempt that is still running then is given up in doubt, so that one slow partner does not take
 /// the other records of its batch with it.
 pub const TELLING_MS: i64 = 5_000;
+
+/// Age of a command from which no partner's own idempotency key is relied on: the shortest window is
+/// two hours (Zendesk; Stripe's is a day). A first attempt that comes later, such as one of a message
+/// that was redriven, looks before it writes: an earlier one that failed as if nothing had happened
+/// may have been carried out, and the partner would not know the key any more. Odoo has no such keys:
+/// what is written there is found by its external id.
+pub const PARTNER_WINDOW_MS: i64 = 90 * 60 * 1000;
 
 /// How long a command waits for another issue of its effect that holds the key.
 const MISMATCH_MS: i64 = 60 * 60 * 1000;
@@ -128,6 +135,10 @@ impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C
             };
         }
         match claimed {
+            Ok(Claim::Granted(_)) if self.is_past_window(task) => Begun::Run(Held {
+                owner,
+                attempt: Attempt::InDoubt,
+            }),
             Ok(Claim::Granted(attempt)) => Begun::Run(Held { owner, attempt }),
             Ok(Claim::Held { until }) => Begun::Ended(Ended::Held {
                 retry_after_ms: u64::try_from(until.ms_since(self.clock.now())).unwrap_or_default(),
@@ -146,6 +157,14 @@ impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C
         self.effects
             .claim(&task.envelope.id, &payload, owner, now, self.lease_ms)
             .await
+    }
+
+    fn is_past_window(&self, task: &Task) -> bool {
+        let keyed = match task.envelope.body.kind().queue() {
+            CommandQueue::Fulfillment | CommandQueue::Status => true,
+            CommandQueue::Erp | CommandQueue::ErpBulk => false,
+        };
+        keyed && self.clock.now().ms_since(task.envelope.time) >= PARTNER_WINDOW_MS
     }
 
     /// Another issue of the effect holds the key: it may still be running, so wait for its lease.

@@ -9,6 +9,8 @@ use std::fmt;
 use waybill_flow::ports::{InfraError, Outgoing, Queue, Queues};
 use waybill_model::envelope::{CommandEnvelope, EventEnvelope};
 
+mod dead_letters;
+
 /// Most messages in one call: SQS's limit.
 const MAX_ENTRIES: usize = 10;
 /// Most bytes in one call, and in one message: SQS's limit of 1 MiB, less room for what SQS counts
@@ -20,6 +22,7 @@ pub const MAX_BYTES: usize = 1024 * 1024 - 8 * 1024;
 pub struct SqsQueues {
     client: Client,
     urls: BTreeMap<Queue, String>,
+    dead: BTreeMap<Queue, String>,
 }
 
 impl fmt::Debug for SqsQueues {
@@ -34,7 +37,22 @@ impl SqsQueues {
     /// Queues by their URLs.
     #[must_use]
     pub fn new(client: Client, urls: BTreeMap<Queue, String>) -> Self {
-        Self { client, urls }
+        let dead = BTreeMap::new();
+        Self { client, urls, dead }
+    }
+
+    /// The same, with dead-letter queues by the queues that they belong to.
+    #[must_use]
+    pub fn with_dead_letters(self, dead: BTreeMap<Queue, String>) -> Self {
+        Self { dead, ..self }
+    }
+
+    fn url(&self, queue: Queue) -> Result<&str, InfraError> {
+        let url = self.urls.get(&queue).map(String::as_str);
+        url.ok_or_else(|| InfraError::Unavailable {
+            system: "sqs",
+            detail: format!("this function has no URL of the queue `{queue:?}`"),
+        })
     }
 
     async fn send_chunk(
@@ -135,13 +153,7 @@ fn chunks(messages: Vec<Outgoing>) -> (Vec<Vec<(usize, Outgoing)>>, Vec<usize>) 
 
 impl Queues for SqsQueues {
     async fn send(&self, queue: Queue, messages: Vec<Outgoing>) -> Result<Vec<usize>, InfraError> {
-        let url = self
-            .urls
-            .get(&queue)
-            .ok_or_else(|| InfraError::Unavailable {
-                system: "sqs",
-                detail: format!("this function has no URL of the queue `{queue:?}`"),
-            })?;
+        let url = self.url(queue)?;
         let (chunks, mut unsent) = chunks(messages);
         for chunk in chunks {
             unsent.extend(self.send_chunk(url, chunk).await?);

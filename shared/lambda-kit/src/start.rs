@@ -51,6 +51,7 @@ impl Start {
     pub fn queues(&self) -> SqsQueues {
         let client = aws_sdk_sqs::Client::new(&self.aws);
         SqsQueues::new(client, self.config.queue_urls.clone())
+            .with_dead_letters(self.config.dlq_urls.clone())
     }
 
     /// The secrets of connections.

@@ -198,6 +198,57 @@ fn secret_change_faults(template: &Template) -> Vec<String> {
     faults
 }
 
+/// Dead letters are taken out by operators alone, and from every dead-letter queue.
+fn redrive_faults(template: &Template) -> Vec<String> {
+    let mut faults = Vec::new();
+    let needed = [
+        "sqs:GetQueueAttributes",
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+    ];
+    let dead = template.queues().filter_map(|queue| {
+        let target = &queue.property("RedrivePolicy")["deadLetterTargetArn"];
+        attribute_of(target, "Arn").map(str::to_owned)
+    });
+    for id in dead {
+        for role in template.resources("AWS::IAM::Role") {
+            let allowed: BTreeSet<&str> = statements(role)
+                .into_iter()
+                .filter(|statement| {
+                    let resources = each(&statement["Resource"]);
+                    let is_it = |r: &&Value| attribute_of(r, "Arn") == Some(id.as_str());
+                    resources.iter().any(is_it)
+                })
+                .flat_map(|statement| each(&statement["Action"]))
+                .filter_map(Value::as_str)
+                .collect();
+            let wanted: BTreeSet<&str> = match role.id {
+                "OpsApiRole" => needed.into(),
+                _ => BTreeSet::new(),
+            };
+            if allowed != wanted {
+                faults.push(format!("{} may do {allowed:?} with {id}", role.id));
+            }
+        }
+    }
+    faults
+}
+
+#[test]
+fn operators_alone_take_dead_letters_out_and_from_every_queue() {
+    assert_holds(redrive_faults);
+    let template = Template::of_the_project();
+    // The fourth of its statements, `RedriveDeadLetters`.
+    let resource =
+        "/Resources/OpsApiRole/Properties/Policies/0/PolicyDocument/Statement/3/Resource";
+    let without_one = template.with(&format!("{resource}/0/Fn::GetAtt"), json!("StatusDlq.Arn"));
+    assert_bites(
+        redrive_faults,
+        &without_one,
+        "OpsApiRole may do {} with InboundDlq",
+    );
+}
+
 #[test]
 fn no_policy_allows_every_resource_or_action() {
     assert_holds(wildcard_faults);

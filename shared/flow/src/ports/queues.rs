@@ -41,3 +41,49 @@ pub trait Queues: Send + Sync {
         messages: Vec<Outgoing>,
     ) -> impl Future<Output = Result<Vec<usize>, InfraError>> + Send;
 }
+
+/// Dead-letter queues: what our own code failed to class.
+pub trait DeadLetters: Send + Sync {
+    /// About how many messages wait in the dead-letter queue of `queue`.
+    ///
+    /// # Errors
+    /// It could not be asked.
+    fn waiting(&self, queue: Queue) -> impl Future<Output = Result<u64, InfraError>> + Send;
+
+    /// Moves at most `limit` messages back to `queue`, oldest first as far as the queue keeps an
+    /// order, and returns how many. A message is sent before it is taken away: one that was moved
+    /// although its answer was lost is there twice, and receivers tolerate that.
+    ///
+    /// # Errors
+    /// It could not be asked; some may have been moved.
+    fn redrive(
+        &self,
+        queue: Queue,
+        limit: usize,
+    ) -> impl Future<Output = Result<usize, InfraError>> + Send;
+}
+
+impl Queue {
+    /// Every queue.
+    pub const ALL: [Self; 6] = [
+        Self::Inbound,
+        Self::Events,
+        Self::Commands(CommandQueue::Erp),
+        Self::Commands(CommandQueue::ErpBulk),
+        Self::Commands(CommandQueue::Fulfillment),
+        Self::Commands(CommandQueue::Status),
+    ];
+
+    /// Its name for operators.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inbound => "inbound",
+            Self::Events => "events",
+            Self::Commands(CommandQueue::Erp) => "erp",
+            Self::Commands(CommandQueue::ErpBulk) => "erp-bulk",
+            Self::Commands(CommandQueue::Fulfillment) => "fulfillment",
+            Self::Commands(CommandQueue::Status) => "status",
+        }
+    }
+}

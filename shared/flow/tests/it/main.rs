@@ -9,6 +9,7 @@
 
 mod cancels;
 mod late;
+mod ownership;
 mod permutations;
 mod refunds;
 mod release_id;

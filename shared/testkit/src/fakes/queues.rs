@@ -1,9 +1,9 @@
 //! Queues that record what was sent.
 
 use crate::faults::{Fault, Faults};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Mutex;
-use waybill_flow::ports::{InfraError, Outgoing, Queue, Queues};
+use waybill_flow::ports::{DeadLetters, InfraError, Outgoing, Queue, Queues};
 
 const SYSTEM: &str = "queues";
 /// SQS: body with attributes.
@@ -16,6 +16,7 @@ const MAX_DELAY_S: u32 = 900;
 pub struct MemoryQueues {
     sent: Mutex<Vec<(Queue, Outgoing)>>,
     refused: Mutex<BTreeSet<usize>>,
+    dead: Mutex<VecDeque<(Queue, Outgoing)>>,
     faults: Faults,
 }
 
@@ -38,6 +39,11 @@ impl MemoryQueues {
         to_queue.map(|(_, message)| message.clone()).collect()
     }
 
+    /// Puts a message into the dead-letter queue of `queue`.
+    pub fn bury(&self, queue: Queue, message: Outgoing) {
+        self.dead.lock().unwrap().push_back((queue, message));
+    }
+
     /// Takes everything that was sent, oldest first.
     #[must_use]
     pub fn take(&self) -> Vec<(Queue, Outgoing)> {
@@ -54,6 +60,31 @@ impl MemoryQueues {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl DeadLetters for MemoryQueues {
+    async fn waiting(&self, queue: Queue) -> Result<u64, InfraError> {
+        self.faults.around(SYSTEM, "waiting", || {
+            let dead = self.dead.lock().unwrap();
+            dead.iter().filter(|(q, _)| *q == queue).count() as u64
+        })
+    }
+
+    async fn redrive(&self, queue: Queue, limit: usize) -> Result<usize, InfraError> {
+        self.faults.around(SYSTEM, "redrive", || {
+            let mut dead = self.dead.lock().unwrap();
+            let mut moved = 0;
+            dead.retain(|(q, message)| {
+                let moves = *q == queue && moved < limit;
+                if moves {
+                    moved += 1;
+                    self.sent.lock().unwrap().push((queue, message.clone()));
+                }
+                !moves
+            });
+            moved
+        })
     }
 }
 
