@@ -23,7 +23,7 @@ use waybill_model::case::{Case, CaseStatus};
 use waybill_model::command::Issued;
 use waybill_model::delivery::Delivery;
 use waybill_model::envelope::EventEnvelope;
-use waybill_model::event::{Event, Subject};
+use waybill_model::event::{Event, Finding, Subject};
 use waybill_model::id::{CorrelationId, MessageId, RefKind, Reference};
 use waybill_model::time::Instant;
 use waybill_partners::{Fact, Parsed};
@@ -294,11 +294,11 @@ fn reading(
     before: &OrderState,
     after: &OrderState,
 ) -> (Reading, Option<String>) {
-    if let (Event::OrderObserved(told), Some(stored)) = (&event.body, &before.facts.order)
+    if let (Event::OrderObserved(told), Some(stored)) = (&event.body, before.facts.told_order())
         && told.order.version == stored.version
-        && (told.order != *stored || told.findings != before.facts.findings)
-        && after.facts.order.as_ref() == Some(stored)
-        && after.facts.findings == before.facts.findings
+        && (told.order != *stored || told.findings != told_findings(before))
+        && after.facts.told_order() == Some(stored)
+        && told_findings(after) == told_findings(before)
     {
         let detail = "it is read differently now, but what is stored was read with the same \
                       version of the connections file and stays: raise `version` there, and \
@@ -306,6 +306,12 @@ fn reading(
         return (Reading::Kept, Some(detail.to_owned()));
     }
     (Reading::Read, None)
+}
+
+fn told_findings(state: &OrderState) -> &[Finding] {
+    let facts = &state.facts;
+    let told = facts.told.as_ref().map(|told| &told.findings);
+    told.unwrap_or(&facts.findings)
 }
 
 fn difference((id, replay): (&CorrelationId, &Replay)) -> OrderDifference {

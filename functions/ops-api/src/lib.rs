@@ -7,6 +7,7 @@
 
 mod actions;
 mod auth;
+mod correct;
 mod dead;
 mod desk;
 mod dry_run;
@@ -236,6 +237,10 @@ impl<O: OrderStore, Q: Queues + DeadLetters, S: SecretSource, C: Clock> Ports<'_
             ["orders", id, "waive"] => {
                 ("waive", actions::waive(self, &operator, id, request).await)
             }
+            ["orders", id, "correct"] => (
+                "correct",
+                correct::order(self, &operator, id, request).await,
+            ),
             ["orders", id, "replay"] => ("replay_order", replay::order(self, id).await),
             ["receipts", id, "replay"] => ("replay_receipt", replay::receipt(self, id).await),
             ["dead-letters", queue, "redrive"] => {

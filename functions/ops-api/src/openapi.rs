@@ -2,9 +2,9 @@
 //! `infra/schemas/`, which the drift check compares with what is generated.
 
 use crate::views::{
-    Accepted, AssignBody, BulkAnswer, BulkBody, CaseView, Cases, CloseBody, DeadLetterQueues,
-    DryRun, DryRunBody, DryRunRange, IgnoreBody, Orders, RangeBody, RedriveBody, Redriven,
-    Replayed, RetryBody, Summary, Timeline, WaiveBody,
+    Accepted, AssignBody, BulkAnswer, BulkBody, CaseView, Cases, CloseBody, CorrectBody,
+    DeadLetterQueues, DryRun, DryRunBody, DryRunRange, IgnoreBody, Orders, RangeBody, RedriveBody,
+    Redriven, Replayed, RetryBody, Summary, Timeline, WaiveBody,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -163,6 +163,14 @@ fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
             "Let an order pass although something was found",
             ORDER,
             Some(schema::<WaiveBody>(generator)),
+            "202",
+            accepted.clone(),
+        ),
+        post(
+            "/ops/orders/{correlation}/correct",
+            "Correct what the channel told wrong, and go on with it",
+            ORDER,
+            Some(schema::<CorrectBody>(generator)),
             "202",
             accepted.clone(),
         ),

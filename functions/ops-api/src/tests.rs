@@ -400,6 +400,7 @@ fn the_served_document_is_the_generated_one() {
     );
 }
 
+mod correct;
 mod dead;
 mod desk;
 mod dry_run;

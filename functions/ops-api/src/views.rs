@@ -7,14 +7,16 @@ use std::collections::BTreeMap;
 use waybill_flow::axes;
 use waybill_flow::differences::Difference;
 use waybill_flow::ports::{Stored, TimelineEntry};
-use waybill_flow::state::Effect;
+use waybill_flow::state::{Corrected, Effect, Facts};
 use waybill_model::case::{Case, CaseClass};
+use waybill_model::correction::Correction;
 use waybill_model::event::{Finding, Outcome};
 use waybill_model::id::{
-    Code, ConnectionId, CorrelationId, EffectKey, OperatorId, OrderNumber, Reason, Reference,
-    TrackingNumber,
+    Code, ConnectionId, CorrelationId, EffectKey, LineId, OperatorId, OrderNumber, Reason,
+    Reference, Sku, TrackingNumber,
 };
 use waybill_model::money::Money;
+use waybill_model::party::Address;
 use waybill_model::time::Instant;
 
 /// Orders that were found.
@@ -45,6 +47,8 @@ pub(crate) struct OrderView {
     pub(crate) parcels: Vec<ParcelView>,
     /// What blocks it.
     pub(crate) findings: Vec<Finding>,
+    /// What operators corrected in it.
+    pub(crate) corrections: Vec<CorrectionView>,
     /// Codes of findings that an operator let pass.
     pub(crate) waived: Vec<String>,
     /// What Waybill asked for.
@@ -55,6 +59,19 @@ pub(crate) struct OrderView {
     pub(crate) cases: Vec<Case>,
     /// Counts changes.
     pub(crate) revision: u64,
+}
+
+/// One correction.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct CorrectionView {
+    /// What was corrected, and how; of an address only that it was.
+    pub(crate) what: String,
+    /// When.
+    pub(crate) at: Instant,
+    /// Who.
+    pub(crate) by: String,
+    /// Whether it holds: once the channel tells something else there, it does not.
+    pub(crate) holds: bool,
 }
 
 /// One parcel.
@@ -468,6 +485,42 @@ pub(crate) struct RetryBody {
     pub(crate) effect: EffectKey,
 }
 
+/// Body of `correct`.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CorrectBody {
+    /// What is meant.
+    pub(crate) correction: Wanted,
+    /// Why; it stands in the timeline, so no personal data belongs in it.
+    pub(crate) reason: Reason,
+    /// The refused effect to issue again with it. What waits for the correction alone goes on
+    /// without.
+    pub(crate) effect: Option<EffectKey>,
+}
+
+/// What a correction changes; what the channel tells is looked up.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[serde(tag = "field", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Wanted {
+    /// What a line sells.
+    Sku {
+        /// The channel's id of the line.
+        line: LineId,
+        /// As Odoo knows it.
+        sku: Sku,
+    },
+    /// Where the goods go: the whole address.
+    ShippingAddress {
+        /// The whole address: what is left out is empty.
+        address: Box<Address>,
+    },
+    /// The way of delivery.
+    ShippingMethod {
+        /// The channel's code of the method.
+        method: String,
+    },
+}
+
 /// Body of `waive`.
 #[derive(Debug, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -529,6 +582,7 @@ impl OrderView {
             axes: axes(state).to_map(),
             parcels: parcels.collect(),
             findings: facts.findings.clone(),
+            corrections: corrections(facts),
             waived: facts.waived.keys().map(ToString::to_string).collect(),
             effects: state.effects.iter().map(effect_view).collect(),
             references: state.references.iter().cloned().collect(),
@@ -536,6 +590,23 @@ impl OrderView {
             revision: stored.revision,
         }
     }
+}
+
+fn corrections(facts: &Facts) -> Vec<CorrectionView> {
+    let holds = |correction: &Correction| {
+        facts.told_order().is_some_and(|told| {
+            let mut corrected = told.clone();
+            correction.apply(&mut corrected);
+            corrected != *told
+        })
+    };
+    let view = |one: &Corrected| CorrectionView {
+        what: one.correction.summary(),
+        at: one.at,
+        by: one.operator.clone(),
+        holds: holds(&one.correction),
+    };
+    facts.corrections.values().map(view).collect()
 }
 
 fn effect_view((key, effect): (&EffectKey, &Effect)) -> EffectView {

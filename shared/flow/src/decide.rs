@@ -4,7 +4,7 @@ use crate::connections::Connections;
 use crate::plan;
 use crate::state::OrderState;
 use crate::view::View;
-use crate::{context, exceptions, fold, intake, stages};
+use crate::{context, corrections, exceptions, fold, intake, stages};
 use waybill_model::case::Case;
 use waybill_model::command::{Command, Issued, SetStock};
 use waybill_model::envelope::EventEnvelope;
@@ -46,6 +46,7 @@ pub fn decide(
     let correlation = event.correlationid;
     give_up_lost(&mut state, &event.body, now);
     let foreign = foreign_field(event, rules);
+    corrections::take_off(&mut state.facts);
     let changed = match foreign {
         None => fold::apply(&mut state, event),
         Some(_) => {
@@ -53,6 +54,7 @@ pub fn decide(
             false
         }
     };
+    corrections::put_on(&mut state.facts, rules);
     let wanted = View::new(&state, rules, now)
         .map(|v| plan::wanted(&v))
         .unwrap_or_default();
@@ -220,6 +222,9 @@ fn decision(decided: &OperatorDecided) -> String {
         Decision::Retry { effect } => format!("{who} retried {effect}"),
         Decision::Waive { code } => format!("{who} waived {code}"),
         Decision::Ignore { case, reason } => format!("{who} ignored case {case}: {reason}"),
+        Decision::Correct {
+            correction, reason, ..
+        } => format!("{who} corrected {}: {reason}", correction.summary()),
         Decision::Assign { case, owner } => format!("{who} gave case {case} to {owner}"),
     }
 }

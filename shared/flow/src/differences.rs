@@ -115,6 +115,7 @@ fn leaves(state: &OrderState) -> BTreeMap<String, Value> {
     let mut facts = serde_json::to_value(&state.facts).unwrap_or_default();
     if let Some(facts) = facts.as_object_mut() {
         facts.remove("findings");
+        facts.remove("told");
     }
     let mut found = BTreeMap::new();
     collect("", facts, &mut found);

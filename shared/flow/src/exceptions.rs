@@ -464,7 +464,7 @@ pub fn decided(state: &mut OrderState, event: &Event, now: Instant) -> Option<Ca
             case.owner = Some(owner.clone());
             Some(case.clone())
         }
-        Decision::Retry { .. } | Decision::Waive { .. } => None,
+        Decision::Retry { .. } | Decision::Waive { .. } | Decision::Correct { .. } => None,
     }
 }
 

@@ -2,10 +2,12 @@
 //! (the larger of two by a total order), so that any order, duplication or delay of events ends in
 //! the same facts.
 
-use crate::state::{Effect, Facts, OrderState};
+use crate::state::{Corrected, Effect, Facts, OrderState};
 use std::collections::btree_map::{BTreeMap, Entry};
+use waybill_model::correction::Correction;
 use waybill_model::envelope::EventEnvelope;
 use waybill_model::event::{CommandFinished, Decision, Event, OrderObserved, Outcome};
+use waybill_model::id::EffectKey;
 use waybill_model::order::Version;
 use waybill_model::payment::Refund;
 use waybill_model::returns::Return;
@@ -79,16 +81,38 @@ fn apply_event(state: &mut OrderState, envelope: &EventEnvelope) {
             }
             // Cases are no facts: see [`crate::exceptions::decided`].
             Decision::Ignore { .. } | Decision::Assign { .. } => {}
-            Decision::Retry { effect } => {
-                if let Some(effect) = state.effects.get_mut(effect)
-                    && matches!(effect.outcome, Some(Outcome::Rejected { .. }))
-                {
-                    effect.retry_wanted = true;
+            Decision::Retry { effect } => want_again(state, effect),
+            Decision::Correct {
+                correction, effect, ..
+            } => {
+                let corrected = Corrected {
+                    at: envelope.time,
+                    correction: Correction::clone(correction),
+                    operator: decided.operator.clone(),
+                };
+                let subject = correction.subject();
+                join(
+                    &mut facts.corrections,
+                    subject,
+                    &corrected,
+                    Corrected::clone,
+                );
+                if let Some(effect) = effect {
+                    want_again(state, effect);
                 }
             }
         },
         // Time is an argument of `decide`; stock belongs to no order.
         Event::ClockPassed(_) | Event::StockObserved(_) => {}
+    }
+}
+
+/// An operator asks for a refused effect again.
+fn want_again(state: &mut OrderState, effect: &EffectKey) {
+    if let Some(effect) = state.effects.get_mut(effect)
+        && matches!(effect.outcome, Some(Outcome::Rejected { .. }))
+    {
+        effect.retry_wanted = true;
     }
 }
 

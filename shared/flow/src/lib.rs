@@ -23,6 +23,7 @@ pub mod axes;
 pub mod breaker;
 pub mod connections;
 pub mod context;
+mod corrections;
 pub mod decide;
 pub mod differences;
 pub mod exceptions;

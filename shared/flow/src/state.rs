@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use waybill_model::case::{Case, CaseId};
 use waybill_model::command::CommandKind;
+use waybill_model::correction::Correction;
 use waybill_model::event::{Finding, Outcome};
 use waybill_model::id::{
     Code, ConnectionId, EffectKey, ExternalId, MessageId, Reference, TrackingNumber,
@@ -48,6 +49,13 @@ pub struct Facts {
     pub order_config: Option<String>,
     /// What validation found in that snapshot.
     pub findings: Vec<Finding>,
+    /// What persons corrected in it, by what it corrects.
+    #[serde(default)]
+    pub corrections: BTreeMap<String, Corrected>,
+    /// The newest snapshot as it was told, while a correction holds: `order` and `findings` are of
+    /// the corrected one then.
+    #[serde(default)]
+    pub told: Option<Box<Told>>,
     /// When we first learned of the order.
     pub first_seen: Option<Instant>,
     /// Findings that a person let pass.
@@ -66,6 +74,35 @@ pub struct Facts {
     pub returns: BTreeMap<ExternalId, BTreeMap<ConnectionId, Return>>,
     /// Tickets by the helpdesk's id.
     pub tickets: BTreeMap<ExternalId, Ticket>,
+}
+
+/// A correction with who made it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Corrected {
+    /// When.
+    pub at: Instant,
+    /// What.
+    pub correction: Correction,
+    /// Who, as tokens name operators.
+    pub operator: String,
+}
+
+/// A snapshot as it was told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// The snapshot.
+    pub order: Order,
+    /// What validation found in it.
+    pub findings: Vec<Finding>,
+}
+
+impl Facts {
+    /// The newest snapshot as its channel told it.
+    #[must_use]
+    pub fn told_order(&self) -> Option<&Order> {
+        let told = self.told.as_ref().map(|told| &told.order);
+        told.or(self.order.as_ref())
+    }
 }
 
 /// What the helpdesk was last given: updates are coalesced, the newest content wins.

@@ -2,6 +2,7 @@
 
 use crate::case::CaseId;
 use crate::command::CommandKind;
+use crate::correction::Correction;
 use crate::id::{Code, CorrelationId, EffectKey, OperatorId, Reason, Reference};
 use crate::order::Order;
 use crate::payment::{Payment, Refund};
@@ -179,6 +180,16 @@ pub enum Decision {
         case: CaseId,
         /// Why.
         reason: Reason,
+    },
+    /// Correct what the channel told wrong.
+    Correct {
+        /// What.
+        correction: Box<Correction>,
+        /// Why.
+        reason: Reason,
+        /// The refused effect to issue again with it.
+        #[serde(default)]
+        effect: Option<EffectKey>,
     },
     /// Give a case to somebody.
     Assign {

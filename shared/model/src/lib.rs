@@ -10,6 +10,7 @@
 //! | [`order`], [`party`] | the order snapshot as the channel tells it, customers and addresses |
 //! | [`payment`], [`shipment`], [`returns`], [`stock`], [`ticket`] | facts that follow an order |
 //! | [`case`] | exceptions that a person owns |
+//! | [`correction`] | what a person corrects in an order |
 //! | [`delivery`] | what a partner sent us, verified and not yet understood |
 //! | [`event`], [`command`], [`envelope`] | what travels on the queues |
 //! | [`failure`] | the four classes of failure |
@@ -18,6 +19,7 @@
 
 pub mod case;
 pub mod command;
+pub mod correction;
 pub mod delivery;
 pub mod envelope;
 pub mod event;

@@ -8,6 +8,7 @@
 )]
 
 mod cancels;
+mod corrections;
 mod late;
 mod ownership;
 mod permutations;
