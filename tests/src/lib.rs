@@ -14,6 +14,7 @@
 //! | [`storm`] | orders into an Odoo through faults and kills, each of them there once in the end |
 //! | [`bad_orders`] | bad orders among good ones, and what each is told |
 //! | [`simulated`] | a simulated Odoo for trials that are given no real one |
+//! | [`ops`] | the operations API from a terminal |
 //! | [`report`] | what a person sees |
 
 pub mod bad_orders;
@@ -24,6 +25,7 @@ pub mod invariants;
 pub mod odoo;
 pub mod odoo_check;
 pub mod odoo_contract;
+pub mod ops;
 pub mod probes;
 pub mod report;
 pub mod shipped;

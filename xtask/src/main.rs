@@ -73,6 +73,8 @@ enum Command {
     OdooBadOrders(delegate::Args),
     /// Write orders into an Odoo, real or simulated, through faults and kills, and check that each is there once
     OdooStorm(delegate::Args),
+    /// Cases, retry, replay, dry run and redrive by the operations API of a deployed stack
+    Ops(delegate::Args),
     /// Run signature and mapping vectors of a folder through the real verifiers
     Vectors(delegate::Args),
     /// Print the canonical events of partner payloads as JSON lines
@@ -116,6 +118,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Odoo(tool) => odoo::run(&project, &tool),
         Command::OdooBadOrders(args) => delegate::run(&project, "odoo-bad-orders", &args),
         Command::OdooStorm(args) => delegate::run(&project, "odoo-storm", &args),
+        Command::Ops(args) => delegate::run(&project, "ops", &args),
         Command::Vectors(args) => delegate::run(&project, "vectors", &args),
         Command::Parse(args) => delegate::run(&project, "parse", &args),
         Command::Schemas(args) => delegate::run(&project, "schemas", &args),

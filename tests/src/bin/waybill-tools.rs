@@ -45,6 +45,8 @@ enum Tool {
     },
     /// Try what Waybill relies on of Odoo, on the simulated Odoos and on real ones.
     OdooContract(odoo_contract::Options),
+    /// The operations API of a deployed stack.
+    Ops(waybill_tests::ops::Options),
     /// Check whether an Odoo has all that the connections file uses of it.
     OdooCheck(waybill_tests::odoo_check::Options),
 }
@@ -62,6 +64,7 @@ async fn main() -> ExitCode {
         Tool::OdooStormWorker { writer } => storm_worker(writer).await,
         Tool::PrepareOdoo { real, out } => prepare_odoo(&real, &out).await,
         Tool::OdooContract(options) => odoo_contract::run(&options).await,
+        Tool::Ops(options) => waybill_tests::ops::run(&options).await,
         Tool::OdooCheck(options) => waybill_tests::odoo_check::run(&options).await,
     };
     match ended {
