@@ -9,6 +9,7 @@
 //! | [`odoo_flow`] | what follows an order in Odoo: deliveries, returns, credit notes, amendments |
 //! | [`odoo_money`] | invoices and payments in Odoo, before, with and after each other |
 //! | [`canonical`], [`easypost`], [`shipbob`], [`shopify`], [`stripe`], [`zendesk`] | every command of the partner, its faults and refusals |
+//! | [`subscriptions`] | webhooks that the shop deleted are made again, and what they missed is found |
 //! | [`webhooks`] | what the simulators sign is verified and read into the facts |
 //!
 //! The connections and secrets are those of the local environment, so that these are checked too.
@@ -24,5 +25,6 @@ mod rig;
 mod shipbob;
 mod shopify;
 mod stripe;
+mod subscriptions;
 mod webhooks;
 mod zendesk;

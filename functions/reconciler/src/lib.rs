@@ -6,6 +6,7 @@
 //! | `overdue` | wakes orders whose stage is overdue |
 //! | `compare` | compares orders that wait for something with what the ERP holds; differences become cases |
 //! | `keys` | replaces the ERPs' API keys before they end |
+//! | `webhooks` | makes subscriptions again that a channel deleted, and notices webhooks that stay silent |
 //! | `stock` | publishes what can be sold to the channels: only what changed |
 //!
 //! Every job may run twice at once and again after any failure: what it sends is recognised, and a
@@ -16,6 +17,7 @@ mod keys;
 mod overdue;
 mod poll;
 mod stock;
+mod webhooks;
 
 use serde::{Deserialize, Serialize};
 use waybill_flow::connections::{Connection, Connections};
@@ -46,6 +48,8 @@ pub enum Job {
     Stock,
     /// Keys of the ERPs.
     Keys,
+    /// Subscriptions to webhooks.
+    Webhooks,
 }
 
 /// What was done.
@@ -143,6 +147,7 @@ where
         Job::Compare => ports.compare().await,
         Job::Stock => ports.stock().await,
         Job::Keys => ports.keys().await,
+        Job::Webhooks => ports.webhooks().await,
     };
     let now = ports.clock.now();
     let mut counters = Counters::new("reconciler");

@@ -22,17 +22,25 @@ const MAX_PAGES: usize = 20;
 /// How long a record that was handed in is remembered: longer than any page is asked for again.
 const SEEN_MS: i64 = 24 * 60 * 60 * 1000;
 /// Name of the checkpoint.
-const CHECKPOINT: &str = "poll";
+pub(crate) const CHECKPOINT: &str = "poll";
+/// Name of the instant from which the next run asks, where that is earlier than it would: blank
+/// once it did.
+pub(crate) const ASK_FROM: &str = "poll_from";
+/// A run that asks no further back than this finds what webhooks should have told just now.
+const NEAR_MS: i64 = 30 * 60 * 1000;
 
 /// Where a channel's poll stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Checkpoint {
+pub(crate) struct Checkpoint {
     /// Asked for changes from here on.
     since: Instant,
     /// The next page, of a run that was not finished.
     cursor: Option<String>,
     /// When the first page of the unfinished run was asked for.
     started: Instant,
+    /// When a run last found something that happened shortly before.
+    #[serde(default)]
+    pub(crate) found_at: Option<Instant>,
 }
 
 /// What one channel gave.
@@ -82,6 +90,12 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, R, C: Clock, S>
     async fn poll_channel(&self, connection: &Connection) -> Result<Polled, JobError> {
         let now = self.clock.now();
         let mut at = self.checkpoint(connection, now).await?;
+        let gap = self.gap(connection).await?;
+        if let Some((from, _)) = &gap
+            && at.cursor.is_none()
+        {
+            at.since = at.since.min(from.plus_ms(-OVERLAP_MS));
+        }
         let mut deliveries = 0;
         for _ in 0..MAX_PAGES {
             let page = self
@@ -109,18 +123,20 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, R, C: Clock, S>
                     });
                 }
             };
-            deliveries += self.hand_in(page.deliveries).await?;
+            let handed_in = self.hand_in(page.deliveries).await?;
+            deliveries += handed_in;
+            if handed_in > 0 && now.ms_since(at.since) < NEAR_MS {
+                at.found_at = Some(now);
+            }
             let finished = page.cursor.is_none();
             at.cursor = page.cursor;
+            let asked_from = at.since;
             if finished {
-                at = Checkpoint {
-                    since: at.started.plus_ms(-OVERLAP_MS),
-                    cursor: None,
-                    started: at.started,
-                };
+                at.since = at.started.plus_ms(-OVERLAP_MS);
             }
             self.keep(connection, &at).await?;
             if finished {
+                self.close_gap(connection, gap, asked_from).await?;
                 break;
             }
         }
@@ -128,6 +144,29 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, R, C: Clock, S>
             deliveries,
             failure: None,
         })
+    }
+
+    /// From when on a gap is to be asked for, and as it is written down.
+    async fn gap(&self, connection: &Connection) -> Result<Option<(Instant, String)>, JobError> {
+        let text = self.effects.checkpoint(&connection.id, ASK_FROM).await?;
+        Ok(text.and_then(|text| Some((Instant::parse(&text).ok()?, text))))
+    }
+
+    /// Forgets the gap, if it was asked for and no other was found meanwhile.
+    async fn close_gap(
+        &self,
+        connection: &Connection,
+        gap: Option<(Instant, String)>,
+        asked_from: Instant,
+    ) -> Result<(), JobError> {
+        if let Some((from, text)) = gap
+            && asked_from <= from
+        {
+            self.effects
+                .swap_checkpoint(&connection.id, ASK_FROM, Some(&text), "")
+                .await?;
+        }
+        Ok(())
     }
 
     async fn keep(&self, connection: &Connection, at: &Checkpoint) -> Result<(), JobError> {
@@ -156,6 +195,7 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, R, C: Clock, S>
                 since: now.plus_ms(-FIRST_MS),
                 cursor: None,
                 started: now,
+                found_at: None,
             },
         })
     }

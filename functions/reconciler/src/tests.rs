@@ -15,6 +15,8 @@ use waybill_testkit::{
     MemorySecrets,
 };
 
+mod webhooks;
+
 const CONNECTIONS: &str = r#"
     version = "test"
     [[connections]]

@@ -24,6 +24,7 @@ use waybill_flow::ports::{
 use waybill_lambda_kit::batch::{BatchError, Handled, Record, Runner, Visibility};
 use waybill_lambda_kit::delivery;
 use waybill_lambda_kit::ended::Ended;
+use waybill_lambda_kit::heard;
 use waybill_lambda_kit::quarantine::{
     Unreadable, quarantine, receipt_of, resolve as resolve_case, unreadable,
 };
@@ -87,6 +88,13 @@ struct Read {
     facts: Vec<Fact>,
 }
 
+/// What is marked once a delivery was handed on.
+struct Ids {
+    events: Vec<MessageId>,
+    /// Where no webhook of this time was marked yet.
+    heard: Option<MessageId>,
+}
+
 impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, C: Clock> Ports<'_, O, E, Q, P, C> {
     async fn record(&self, record: Record) -> Handled {
         let delivery = match delivery::decode(&record.body) {
@@ -145,11 +153,16 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, C: Clock> Ports<'
             .map(|index| event_id(delivery, &read.dedupe_id, index))
             .collect();
         about.idempotency_key = ids.first().map(ToString::to_string);
-        match self.effects.seen(&ids).await {
-            Ok(seen) if seen.len() == ids.len() => return Ended::Duplicate,
-            Ok(_) => {}
+        // That webhooks come at all is marked with what they told.
+        let heard = (delivery.origin == Origin::Webhook)
+            .then(|| heard::mark(&connection.id, delivery.received_at));
+        let asked: Vec<MessageId> = ids.iter().chain(&heard).cloned().collect();
+        let heard = match self.effects.seen(&asked).await {
+            Ok(seen) if ids.iter().all(|id| seen.contains(id)) => return Ended::Duplicate,
+            Ok(seen) => heard.filter(|mark| !seen.contains(mark)),
             Err(error) => return Ended::infra(&error),
-        }
+        };
+        let ids = Ids { events: ids, heard };
         self.hand_on(connection, raw, delivery, read.facts, ids, about)
             .await
     }
@@ -232,12 +245,12 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, C: Clock> Ports<'
         raw: &str,
         delivery: &Delivery,
         facts: Vec<Fact>,
-        ids: Vec<MessageId>,
+        ids: Ids,
         about: &mut About,
     ) -> Ended {
         let mut events = Vec::new();
         let mut parked = Vec::new();
-        for (fact, id) in facts.into_iter().zip(&ids) {
+        for (fact, id) in facts.into_iter().zip(&ids.events) {
             if let Err(field) = intake::check_owner(connection, &fact.event) {
                 tracing::warn!(
                     partner = %connection.id, field = ?field, error_code = "not_owner",
@@ -273,7 +286,8 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, C: Clock> Ports<'
         let ended = self.send(raw, delivery, &events).await;
         if ended == Ended::Done {
             let expires = self.clock.now().plus_ms(SEEN_MS);
-            if let Err(error) = self.effects.mark_seen(&ids, expires).await {
+            let marks: Vec<MessageId> = ids.events.into_iter().chain(ids.heard).collect();
+            if let Err(error) = self.effects.mark_seen(&marks, expires).await {
                 tracing::warn!(%error, "a repeated delivery would be handed on again");
             }
         }

@@ -201,6 +201,28 @@ async fn an_order_becomes_an_event_with_our_skus_and_its_raw_body_is_kept() {
 }
 
 #[tokio::test]
+async fn that_webhooks_come_is_marked_and_polls_and_failures_leave_no_mark() {
+    let heard = async |world: &World| {
+        let mark = heard::mark(&build::connection("shop-main"), build::start());
+        world.effects.seen(&[mark]).await.unwrap().len()
+    };
+    let world = World::new();
+    let mut polled = delivery("shop-main", "order");
+    polled.origin = Origin::Poll;
+    assert!(world.take(&delivery::encode(&polled).unwrap()).await);
+    assert_eq!(heard(&world).await, 0);
+    let world = World::new();
+    world.queues.faults().plan("send", Fault::Unavailable);
+    assert!(!world.take(&message("shop-main", "order")).await);
+    assert_eq!(heard(&world).await, 0);
+    assert!(world.take(&message("shop-main", "order")).await);
+    assert_eq!(heard(&world).await, 1);
+    // With the mark there, a delivery that was handed on is still known by its own id.
+    assert!(world.take(&message("shop-main", "order")).await);
+    assert_eq!(world.events().len(), 1);
+}
+
+#[tokio::test]
 async fn a_repeated_delivery_is_handed_on_once_and_a_replay_again() {
     let world = World::new();
     assert!(world.take(&message("shop-main", "order")).await);

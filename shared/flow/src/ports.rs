@@ -16,7 +16,7 @@ pub use orders::{
     ArchiveQuery, Archived, CaseQuery, Commit, CommitError, OrderStore, Parked, Stored,
     TimelineEntry,
 };
-pub use partners::{PartnerPort, PolledPage};
+pub use partners::{PartnerPort, PolledPage, Webhook};
 pub use queues::{DeadLetters, Outgoing, Queue, Queues};
 pub use secrets::{ConnectionSecrets, Secret, Secrets};
 

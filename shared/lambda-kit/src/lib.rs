@@ -8,7 +8,7 @@
 //! | [`endpoints`] | whether an endpoint is called now: breaker and calls a minute |
 //! | [`partner_commands`], [`levels`] | the handler of commands to partners; stock levels that were overtaken |
 //! | [`queues`], [`secrets`], [`clock`] | adapters of the flow's ports |
-//! | [`delivery`] | the form of a delivery on the inbound queue |
+//! | [`delivery`], [`heard`] | the form of a delivery on the inbound queue; whether webhooks come at all |
 //! | [`http`] | requests and answers of the HTTP API |
 //! | [`telemetry`] | one log line a message, counters |
 
@@ -21,6 +21,7 @@ pub mod ended;
 pub mod endpoints;
 pub mod env;
 pub mod execute;
+pub mod heard;
 pub mod http;
 pub mod levels;
 pub mod partner_commands;

@@ -2,7 +2,9 @@
 
 use crate::{canonical, easypost, shipbob, shopify, stripe, zendesk};
 use waybill_flow::connections::{Connection, Connections, PartnerKind};
-use waybill_flow::ports::{Attempt, Clock, ConnectionSecrets, PartnerPort, PolledPage, Secrets};
+use waybill_flow::ports::{
+    Attempt, Clock, ConnectionSecrets, PartnerPort, PolledPage, Secrets, Webhook,
+};
 use waybill_model::command::Command;
 use waybill_model::delivery::Delivery;
 use waybill_model::failure::Failure;
@@ -130,6 +132,38 @@ impl<S: Secrets, C: Clock> PartnerPort for PartnerClient<S, C> {
             | PartnerKind::Odoo => Ok(PolledPage {
                 deliveries: Vec::new(),
                 cursor: None,
+            }),
+        }
+    }
+
+    async fn webhooks(&self, connection: &ConnectionId) -> Result<Option<Vec<Webhook>>, Failure> {
+        let (connection, secrets) = self.open(connection).await?;
+        match connection.partner {
+            PartnerKind::Shopify => shopify::webhooks(&self.http, connection, &secrets).await,
+            PartnerKind::Stripe
+            | PartnerKind::Shipbob
+            | PartnerKind::Easypost
+            | PartnerKind::Zendesk
+            | PartnerKind::Canonical
+            | PartnerKind::Odoo => Ok(None),
+        }
+    }
+
+    async fn create_webhook(&self, connection: &ConnectionId, topic: &str) -> Result<(), Failure> {
+        let (connection, secrets) = self.open(connection).await?;
+        match connection.partner {
+            PartnerKind::Shopify => {
+                shopify::create_webhook(&self.http, connection, &secrets, topic).await
+            }
+            PartnerKind::Stripe
+            | PartnerKind::Shipbob
+            | PartnerKind::Easypost
+            | PartnerKind::Zendesk
+            | PartnerKind::Canonical
+            | PartnerKind::Odoo => Err(Failure::Rejected {
+                code: Code::literal("webhooks_unsupported"),
+                detail: format!("no adapter subscribes `{}` to `{topic}`", connection.id),
+                remedy: "subscribe to it at the partner".to_owned(),
             }),
         }
     }

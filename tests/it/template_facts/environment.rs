@@ -179,7 +179,7 @@ fn access_logs_carry_no_path_and_no_query() {
 }
 
 #[test]
-fn the_reconciler_has_its_five_schedules() {
+fn the_reconciler_has_its_six_schedules() {
     let template = Template::of_the_project();
     let mut jobs: Vec<(String, &str)> = template
         .resources("AWS::Scheduler::Schedule")
@@ -200,6 +200,7 @@ fn the_reconciler_has_its_five_schedules() {
         ("overdue", "rate(5 minutes)"),
         ("poll", "rate(5 minutes)"),
         ("stock", "rate(5 minutes)"),
+        ("webhooks", "rate(15 minutes)"),
     ];
     assert_eq!(jobs, expected.map(|(job, rate)| (job.to_owned(), rate)));
 }

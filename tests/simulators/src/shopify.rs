@@ -7,6 +7,7 @@ mod operations;
 pub mod order;
 pub mod render;
 mod rest;
+mod subscriptions;
 
 use crate::env::Env;
 use crate::sim::Sim;
@@ -19,6 +20,7 @@ use order::ShopOrder;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use subscriptions::Subscriptions;
 
 /// What the shop holds.
 #[derive(Debug)]
@@ -30,6 +32,7 @@ pub struct Shop {
     next_number: i64,
     stock_writes: u64,
     notifications: u64,
+    subscriptions: Subscriptions,
 }
 
 /// Ids of the shop: beyond 2^53, so that a float on the way would be seen, and from the start of
@@ -56,6 +59,7 @@ impl Shop {
             next_number: options.first_order_number,
             stock_writes: 0,
             notifications: 0,
+            subscriptions: Subscriptions::default(),
         }
     }
 
@@ -70,6 +74,11 @@ impl Shop {
         self.orders.values()
     }
 
+    /// Deletes all subscriptions, as Shopify does with one whose deliveries fail.
+    pub fn delete_webhooks(&mut self) {
+        self.subscriptions.delete_all();
+    }
+
     /// What the shop holds, for invariants.
     #[must_use]
     pub fn state(&self) -> Value {
@@ -79,6 +88,7 @@ impl Shop {
             "stock": self.stock.iter().map(|(n, q)| (crate::catalogue::sku(*n), q)).collect::<BTreeMap<_, _>>(),
             "stock_writes": self.stock_writes,
             "customers_notified": self.notifications,
+            "webhooks": self.subscriptions.topics(),
         })
     }
 }
@@ -140,6 +150,7 @@ fn authorised(world: &World, headers: &axum::http::HeaderMap) -> bool {
 
 /// Sends a webhook about an order. `drop` loses it on purpose.
 fn notify(world: &Arc<World>, topic: &str, order: &ShopOrder, body: &Value, drop: bool) {
+    let drop = drop || !lock(&world.shopify).subscriptions.send(topic);
     let at = world.env.now();
     let event = format!("{}/{topic}/{}", order.name(), at.as_nanosecond());
     let event_id = world.env.uuid("shopify/event", &event).to_string();

@@ -5,7 +5,7 @@ use std::future::Future;
 use waybill_model::command::Command;
 use waybill_model::delivery::Delivery;
 use waybill_model::failure::Failure;
-use waybill_model::id::{ConnectionId, CorrelationId, MessageId, Reference};
+use waybill_model::id::{Code, ConnectionId, CorrelationId, MessageId, Reference};
 use waybill_model::time::Instant;
 
 /// What a poll found.
@@ -15,6 +15,17 @@ pub struct PolledPage {
     pub deliveries: Vec<Delivery>,
     /// Where to go on; absent after the last page.
     pub cursor: Option<String>,
+}
+
+/// A webhook that Waybill wants of a partner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Webhook {
+    /// The partner's topic.
+    pub topic: String,
+    /// Whether the partner sends it to the connection's `webhook_url`.
+    pub stands: bool,
+    /// Whether a poll finds what a lost one told.
+    pub polled: bool,
 }
 
 /// Calls to partners. One call is one attempt: retries belong to the queue.
@@ -57,4 +68,32 @@ pub trait PartnerPort: Send + Sync {
         &self,
         delivery: &Delivery,
     ) -> impl Future<Output = Result<Delivery, Failure>> + Send;
+
+    /// The webhooks that Waybill wants of a connection, each with whether it stands; nothing where
+    /// the partner has no way to ask, or the connection no `webhook_url`.
+    ///
+    /// # Errors
+    /// As classed by the partner's adapter.
+    fn webhooks(
+        &self,
+        _connection: &ConnectionId,
+    ) -> impl Future<Output = Result<Option<Vec<Webhook>>, Failure>> + Send {
+        std::future::ready(Ok(None))
+    }
+
+    /// Subscribes the connection's `webhook_url` to a topic; one that stands already is a success.
+    ///
+    /// # Errors
+    /// As classed by the partner's adapter.
+    fn create_webhook(
+        &self,
+        connection: &ConnectionId,
+        topic: &str,
+    ) -> impl Future<Output = Result<(), Failure>> + Send {
+        std::future::ready(Err(Failure::Rejected {
+            code: Code::literal("webhooks_unsupported"),
+            detail: format!("no adapter subscribes `{connection}` to `{topic}`"),
+            remedy: "subscribe to it at the partner".to_owned(),
+        }))
+    }
 }

@@ -4,8 +4,10 @@ mod documents;
 mod fulfillment;
 mod poll;
 mod stock;
+mod webhooks;
 
 pub use poll::poll;
+pub use webhooks::{create_webhook, webhooks};
 
 use super::error::ShopifyError;
 use crate::client::{Call, unsupported};

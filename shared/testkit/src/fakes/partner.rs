@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
-use waybill_flow::ports::{Attempt, PartnerPort, PolledPage};
+use waybill_flow::ports::{Attempt, PartnerPort, PolledPage, Webhook};
 use waybill_model::command::{Command, CommandKind};
 use waybill_model::delivery::Delivery;
 use waybill_model::failure::Failure;
@@ -49,12 +49,43 @@ struct Inner {
     calls: Vec<Called>,
     polls: Vec<(Instant, Option<String>)>,
     hangs: bool,
+    /// By topic; absent where the partner has no way to ask.
+    webhooks: Option<BTreeMap<String, Webhook>>,
+    no_webhook: Option<Failure>,
 }
 
 impl FakePartner {
     /// From now on calls of `execute` are never answered, or are.
     pub fn set_hanging(&self, hangs: bool) {
         self.inner.lock().unwrap().hangs = hangs;
+    }
+
+    /// The partner's webhooks from now on, each with whether it stands and whether a poll finds
+    /// what it told.
+    pub fn set_webhooks(&self, webhooks: &[(&str, bool, bool)]) {
+        let webhook = |(topic, stands, polled): &(&str, bool, bool)| {
+            let webhook = Webhook {
+                topic: (*topic).to_owned(),
+                stands: *stands,
+                polled: *polled,
+            };
+            (webhook.topic.clone(), webhook)
+        };
+        let webhooks = webhooks.iter().map(webhook).collect();
+        self.inner.lock().unwrap().webhooks = Some(webhooks);
+    }
+
+    /// From now on no webhook can be made, or any.
+    pub fn refuse_webhooks(&self, failure: Option<Failure>) {
+        self.inner.lock().unwrap().no_webhook = failure;
+    }
+
+    /// Topics whose webhooks do not stand.
+    #[must_use]
+    pub fn missing_webhooks(&self) -> Vec<String> {
+        let inner = self.inner.lock().unwrap();
+        let all = inner.webhooks.iter().flat_map(BTreeMap::values);
+        all.filter(|w| !w.stands).map(|w| w.topic.clone()).collect()
     }
 
     /// From when on and with which cursor was polled, oldest first.
@@ -178,6 +209,26 @@ impl PartnerPort for FakePartner {
         inner.polls.push((since, cursor.map(str::to_owned)));
         let page = inner.pages.pop_front();
         page.unwrap_or(Ok(nothing))
+    }
+
+    async fn webhooks(&self, _connection: &ConnectionId) -> Result<Option<Vec<Webhook>>, Failure> {
+        let inner = self.inner.lock().unwrap();
+        Ok(inner
+            .webhooks
+            .as_ref()
+            .map(|w| w.values().cloned().collect()))
+    }
+
+    async fn create_webhook(&self, _connection: &ConnectionId, topic: &str) -> Result<(), Failure> {
+        let mut inner = self.inner.lock().unwrap();
+        if let Some(failure) = &inner.no_webhook {
+            return Err(failure.clone());
+        }
+        let webhooks = inner.webhooks.iter_mut().flat_map(BTreeMap::values_mut);
+        for webhook in webhooks.filter(|w| w.topic == topic) {
+            webhook.stands = true;
+        }
+        Ok(())
     }
 
     async fn refetch(&self, delivery: &Delivery) -> Result<Delivery, Failure> {

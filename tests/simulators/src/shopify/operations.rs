@@ -5,7 +5,7 @@ use super::actions::{FulfillSpec, ShopError, fulfill, set_stock, update_tracking
 use super::graphql::{Field, connection, cut, parse};
 use super::order::{ShopFulfillment, ShopLine, ShopOrder};
 use super::render::{DOMAIN, LOCATION, inventory_item_id, variant_id};
-use super::{authorised, with_order};
+use super::{authorised, subscriptions, with_order};
 use crate::catalogue;
 use crate::env::utc_seconds;
 use crate::money::decimal;
@@ -96,6 +96,7 @@ fn query(world: &Arc<World>, field: &Field) -> Result<Value, String> {
         )),
         "locations" => Ok(connection(vec![location()])),
         "location" => Ok(location()),
+        "webhookSubscriptions" => Ok(subscriptions::list(world)),
         "shop" => Ok(json!({
             "id": "gid://shopify/Shop/548380009",
             "name": "Waybill Demo",
@@ -112,6 +113,7 @@ fn mutate(world: &Arc<World>, field: &Field) -> Result<Value, String> {
         "fulfillmentTrackingInfoUpdate" | "fulfillmentTrackingInfoUpdateV2" => {
             tracking_update(world, &field.args)
         }
+        "webhookSubscriptionCreate" => subscriptions::create(world, &field.args),
         "inventorySetQuantities" => set_quantities(world, &field.args),
         other => Err(format!("Field '{other}' doesn't exist on type 'Mutation'")),
     }
@@ -278,7 +280,7 @@ fn fulfillment(o: &ShopOrder, f: &ShopFulfillment) -> Value {
     })
 }
 
-fn user_error(field: &[&str], message: &str, root: &str) -> Value {
+pub(super) fn user_error(field: &[&str], message: &str, root: &str) -> Value {
     json!({root: null, "userErrors": [{"field": field, "message": message, "code": null}]})
 }
 
