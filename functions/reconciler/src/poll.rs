@@ -17,8 +17,11 @@ use waybill_model::time::Instant;
 const OVERLAP_MS: i64 = 5 * 60 * 1000;
 /// How far back a channel is asked the first time.
 const FIRST_MS: i64 = 24 * 60 * 60 * 1000;
-/// Most pages of one channel in one run; the next run goes on where this one ended.
-const MAX_PAGES: usize = 20;
+/// Most pages of one channel in one run: ten thousand orders.
+const MAX_PAGES: usize = 200;
+/// Time after which a run begins no further page, in milliseconds: the function may run for 300 s,
+/// and the next run goes on where this one ended.
+const BUDGET_MS: i64 = 200_000;
 /// How long a record that was handed in is remembered: longer than any page is asked for again.
 const SEEN_MS: i64 = 24 * 60 * 60 * 1000;
 /// Name of the checkpoint.
@@ -64,11 +67,12 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, R, C: Clock, S>
             .iter()
             .filter(|c| c.has_role(Role::Channel));
         let mut broken = None;
+        let until = self.clock.now().plus_ms(BUDGET_MS);
         for connection in channels {
             report.looked_at += 1;
             // One channel's fault must not keep the others from being asked; the first is told
             // once all were.
-            if let Err(error) = self.poll_one(connection, &mut report).await {
+            if let Err(error) = self.poll_one(connection, until, &mut report).await {
                 tracing::warn!(step = "reconciler", partner = %connection.id, %error,
                     "the other channels are asked all the same");
                 broken = broken.or(Some(error));
@@ -77,8 +81,13 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, R, C: Clock, S>
         broken.map_or(Ok(report), Err)
     }
 
-    async fn poll_one(&self, connection: &Connection, report: &mut Report) -> Result<(), JobError> {
-        let polled = self.poll_channel(connection).await?;
+    async fn poll_one(
+        &self,
+        connection: &Connection,
+        until: Instant,
+        report: &mut Report,
+    ) -> Result<(), JobError> {
+        let polled = self.poll_channel(connection, until).await?;
         report.found += polled.deliveries;
         if let Some(failure) = polled.failure {
             let code = self.could_not_ask(connection, &failure).await?;
@@ -87,7 +96,11 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, R, C: Clock, S>
         Ok(())
     }
 
-    async fn poll_channel(&self, connection: &Connection) -> Result<Polled, JobError> {
+    async fn poll_channel(
+        &self,
+        connection: &Connection,
+        until: Instant,
+    ) -> Result<Polled, JobError> {
         let now = self.clock.now();
         let mut at = self.checkpoint(connection, now).await?;
         let gap = self.gap(connection).await?;
@@ -137,6 +150,10 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, R, C: Clock, S>
             self.keep(connection, &at).await?;
             if finished {
                 self.close_gap(connection, gap, asked_from).await?;
+                break;
+            }
+            // Every channel has its first page, so that one that is busy keeps none from its turn.
+            if self.clock.now() >= until {
                 break;
             }
         }

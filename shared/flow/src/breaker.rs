@@ -18,11 +18,11 @@ pub const LONGEST_OPEN_MS: i64 = 5 * 60_000;
 /// Longest wait that an endpoint may ask for all of its messages.
 const LONGEST_ASKED_MS: i64 = 60 * 60_000;
 /// Shorter waits that are asked for are no state: whoever was asked waits by himself.
-pub const LEAST_ASKED_MS: u64 = 2_000;
+pub const LEAST_ASKED_MS: u64 = 10_000;
 /// Wait where an endpoint throttles and does not say for how long.
 const UNSAID_MS: u64 = 5_000;
 /// When those come again who find a probe under way, at most.
-const LOOK_AGAIN_MS: i64 = 10_000;
+const LOOK_AGAIN_MS: i64 = 5_000;
 /// A failure that lies further back is no longer one in a row.
 const FORGET_MS: i64 = 5 * 60_000;
 

@@ -235,3 +235,15 @@ async fn what_a_lost_webhook_told_is_asked_for_within_fifteen_minutes() {
         assert!(late_ms <= 15 * MINUTE_MS, "{late_ms} ms");
     }
 }
+
+#[tokio::test]
+async fn a_busy_shop_is_asked_until_there_is_no_more() {
+    let world = World::new();
+    for n in 0..59 {
+        world
+            .partners
+            .page(page(&[&format!("o-{n}")], Some("next")));
+    }
+    world.partners.page(page(&["o-59"], None));
+    assert_eq!(world.run(Job::Poll).await.unwrap().found, 60);
+}

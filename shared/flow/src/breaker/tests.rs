@@ -114,7 +114,7 @@ fn while_it_is_open_nobody_calls_and_then_one_does() {
     assert_eq!(breaker.admit("a", at(15), LEASE_MS), Admission::Probe);
     assert_eq!(
         breaker.admit("b", at(16), LEASE_MS),
-        Admission::Wait { ms: 10_000 }
+        Admission::Wait { ms: 5_000 }
     );
     assert!(breaker.probed("a", &Signal::Alive, "", at(17)));
     assert!(breaker.is_closed());

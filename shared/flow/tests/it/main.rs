@@ -9,6 +9,7 @@
 
 mod cancels;
 mod corrections;
+mod hold;
 mod late;
 mod ownership;
 mod permutations;

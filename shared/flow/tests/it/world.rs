@@ -104,6 +104,10 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::with_rules(CONNECTIONS)
+    }
+
+    pub(crate) fn with_rules(connections: &str) -> Self {
         Self {
             state: None,
             outside: Outside::default(),
@@ -111,7 +115,7 @@ impl World {
             answers: VecDeque::new(),
             refusals: BTreeMap::new(),
             now: build::start(),
-            rules: Connections::parse(CONNECTIONS).unwrap(),
+            rules: Connections::parse(connections).unwrap(),
         }
     }
 
