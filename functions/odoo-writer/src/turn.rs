@@ -11,7 +11,7 @@ use waybill_flow::ports::{Clock, EffectStore, ErpCommand, InfraError};
 use waybill_lambda_kit::telemetry::write_gauges;
 use waybill_model::command::CommandQueue;
 use waybill_model::failure::Failure;
-use waybill_model::id::{Code, ConnectionId, MessageId};
+use waybill_model::id::{Code, ConnectionId};
 use waybill_model::time::Instant;
 
 /// Name of the document.
@@ -101,7 +101,7 @@ impl<O, E: EffectStore, Q, R, C: Clock> Ports<'_, O, E, Q, R, C> {
         until: Instant,
     ) -> Option<Turn> {
         // Who a command is written for is a name that no other attempt has.
-        let owner = MessageId::from_uuid(uuid::Uuid::new_v4()).to_string();
+        let owner = waybill_lambda_kit::chance::unique().to_string();
         let lane = lane_of(commands);
         for _ in 0..LOOKS {
             let now = self.clock.now();

@@ -110,7 +110,7 @@ pub(crate) async fn decide<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
 ) -> Result<String, Refused> {
     let source = ConnectionId::new(EventEnvelope::OURSELVES).map_err(|e| unwritable(&e))?;
     let event = EventEnvelope::new(
-        MessageId::from_uuid(uuid::Uuid::new_v4()),
+        MessageId::from_uuid(waybill_lambda_kit::chance::unique()),
         source,
         ports.clock.now(),
         id,

@@ -166,7 +166,7 @@ async fn accept<S, Q: Queues, C: Clock>(
     verified: Verified,
     request: Request,
 ) -> Handled {
-    let receipt = MessageId::from_uuid(uuid::Uuid::new_v4());
+    let receipt = MessageId::from_uuid(waybill_lambda_kit::chance::unique());
     let delivery = Delivery {
         receipt: receipt.clone(),
         connection: connection.id.clone(),

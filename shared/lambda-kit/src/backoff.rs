@@ -1,7 +1,5 @@
 //! When a failed message comes back.
 
-use rand::RngExt as _;
-
 /// Seconds before the second attempt, at most.
 pub const BASE_S: u32 = 2;
 /// Longest wait that we choose. With full jitter the mean wait is half of it: a day, after which
@@ -26,12 +24,6 @@ pub fn delay_s(receives: u32, asked_ms: Option<u64>, roll: f64) -> u32 {
         u32::try_from(ms.div_ceil(1000)).unwrap_or(MAX_VISIBILITY_S)
     });
     jittered.max(asked).clamp(1, MAX_VISIBILITY_S)
-}
-
-/// A random number between 0 and 1.
-#[must_use]
-pub fn roll() -> f64 {
-    rand::rng().random::<f64>()
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! One batch of SQS messages: every record is read and handled by itself, and a failure or a panic
 //! of one leaves its neighbours alone.
 
-use crate::backoff;
 use crate::ended::{Ended, Reply};
 use crate::telemetry::{About, Counters, Line};
+use crate::{backoff, chance};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::future::join_all;
 use futures::{FutureExt as _, StreamExt as _};
@@ -271,7 +271,7 @@ impl<V: Visibility, C: Clock> Runner<V, C> {
                 continue;
             };
             response.add_failure(record.message_id.clone());
-            let chosen = backoff::delay_s(record.receives, asked_ms, backoff::roll());
+            let chosen = backoff::delay_s(record.receives, asked_ms, chance::roll());
             // A group goes on when its first unfinished message does: the rest waits with it, since
             // SQS hands out nothing of a group of which a message is out.
             let delay_s = match record.group.as_deref() {

@@ -126,7 +126,7 @@ impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C
     /// rejection is forgotten, and it is done in doubt: the attempt that was given up may have
     /// succeeded after all.
     pub async fn begin(&self, record: &Record, task: &Task) -> Begun {
-        let owner = uuid::Uuid::new_v4().to_string();
+        let owner = crate::chance::unique().to_string();
         let mut claimed = self.claim(task, &owner).await;
         if matches!(claimed, Ok(Claim::Mismatch)) {
             claimed = match self.effects.reopen(&task.envelope.id).await {

@@ -8,12 +8,14 @@
 //! | [`endpoints`] | whether an endpoint is called now: breaker and calls a minute |
 //! | [`partner_commands`], [`levels`] | the handler of commands to partners; stock levels that were overtaken |
 //! | [`queues`], [`secrets`], [`clock`] | adapters of the flow's ports |
+//! | [`chance`] | what happens by chance, and can be repeated |
 //! | [`delivery`], [`heard`] | the form of a delivery on the inbound queue; whether webhooks come at all |
 //! | [`http`] | requests and answers of the HTTP API |
 //! | [`telemetry`] | one log line a message, counters |
 
 pub mod backoff;
 pub mod batch;
+pub mod chance;
 pub mod clock;
 pub mod connections;
 pub mod delivery;

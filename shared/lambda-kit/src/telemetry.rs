@@ -3,6 +3,7 @@
 use crate::ended::{Ended, Reply};
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tracing_subscriber::EnvFilter;
 use waybill_model::time::Instant;
 
@@ -204,7 +205,17 @@ pub fn write_gauges_of_all(connection: &str, values: &[(&str, u64)], now: Instan
     print(&[gauges_of_all(connection, values, now)]);
 }
 
+static SILENT: AtomicBool = AtomicBool::new(false);
+
+/// Writes no more metrics in this process: for simulations, which have no CloudWatch.
+pub fn silence() {
+    SILENT.store(true, Ordering::Relaxed);
+}
+
 fn print(lines: &[String]) {
+    if SILENT.load(Ordering::Relaxed) {
+        return;
+    }
     let mut out = std::io::stdout().lock();
     for line in lines {
         if writeln!(out, "{line}").is_err() {

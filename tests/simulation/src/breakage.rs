@@ -1,0 +1,43 @@
+//! Faults put into the product on purpose: each must be found by an invariant.
+//!
+//! They are made in what lies under the handlers, which answers as it would if the handler did not do
+//! what it does.
+
+use clap::ValueEnum;
+
+/// What is wrong with the product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Breakage {
+    /// Every claim is granted: nobody is kept from doing it twice.
+    NoClaim,
+    /// An attempt in doubt does not look before it writes.
+    NoLook,
+    /// A batch is acknowledged whatever became of it.
+    AckAll,
+    /// A message is acknowledged before it is handled.
+    AckFirst,
+    /// A commit does not check what it builds on.
+    NoCondition,
+    /// What is committed is not kept to be sent.
+    NoOutbox,
+    /// Older snapshots overwrite newer ones.
+    NoVersions,
+    /// What cannot be matched yet is dropped.
+    NoPark,
+    /// Nobody asks for what webhooks missed.
+    NoPoll,
+    /// The clock wakes nobody.
+    NoClock,
+    /// A webhook is acknowledged although the queue did not take it.
+    IntakeLies,
+    /// The outcome of a command is not told.
+    NoOutcome,
+    /// Unreadable input is acknowledged without a case.
+    NoCase,
+    /// The FIFO queue has no groups.
+    NoGroups,
+    /// The payment gate is always open.
+    NoGate,
+    /// Odoo's insert-if-absent inserts always.
+    NoExternalId,
+}

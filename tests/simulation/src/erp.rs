@@ -1,0 +1,327 @@
+//! The model of Odoo, as far as its writer can tell: orders are inserted where they are absent, at
+//! once; everything else is looked for first and written after, and somebody may write in between.
+
+use crate::breakage::Breakage;
+use crate::sandbox::Sandbox;
+use crate::world::World;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use waybill_flow::ports::{Availability, ErpCommand, ErpOrder};
+use waybill_model::command::Command;
+use waybill_model::failure::Failure;
+use waybill_model::id::{
+    Code, ConnectionId, CorrelationId, ExternalId, LineId, RefKind, Reference, Sku, TrackingNumber,
+};
+use waybill_model::money::Money;
+use waybill_model::order::Order;
+use waybill_model::quantity::Quantity;
+use waybill_testkit::build;
+
+/// A SKU that Odoo does not know.
+pub const UNKNOWN_SKU: &str = "GHOST-1";
+
+/// A sale order.
+#[derive(Debug, Clone)]
+pub struct SaleOrder {
+    /// How often it was inserted.
+    pub made: u32,
+    /// Confirmed.
+    pub confirmed: bool,
+    /// Cancelled.
+    pub cancelled: bool,
+    /// Total with tax.
+    pub total: Money,
+    /// What is wanted of each line.
+    pub lines: BTreeMap<LineId, Quantity>,
+    /// How often each shipment was booked.
+    pub deliveries: BTreeMap<ExternalId, u32>,
+    /// Tracking numbers that it knows.
+    pub numbers: std::collections::BTreeSet<TrackingNumber>,
+    /// How often each return was received.
+    pub returns: BTreeMap<ExternalId, u32>,
+    /// Credit notes by refund: how often made, amount, how often undone.
+    pub credits: BTreeMap<ExternalId, (u32, Money, u32)>,
+}
+
+/// What Odoo holds.
+#[derive(Debug, Default)]
+pub struct Odoo {
+    /// Orders.
+    pub orders: BTreeMap<CorrelationId, SaleOrder>,
+    /// Counts by SKU.
+    pub stock: BTreeMap<Sku, Quantity>,
+}
+
+fn lines(order: &Order) -> BTreeMap<LineId, Quantity> {
+    order
+        .lines
+        .iter()
+        .map(|l| (l.id.clone(), l.current_quantity))
+        .collect()
+}
+
+fn rejected(code: &'static str) -> Failure {
+    Failure::Rejected {
+        code: Code::literal(code),
+        detail: "the model of Odoo says no".to_owned(),
+        remedy: "mend it in Odoo, then retry".to_owned(),
+    }
+}
+
+impl Odoo {
+    /// Whether what a command asks for is there.
+    fn has(&self, item: &ErpCommand) -> bool {
+        let order = self.orders.get(&item.correlation);
+        let Some(order) = order else { return false };
+        match &item.command {
+            Command::CreateSaleOrder(_) => true,
+            Command::AmendSaleOrder(c) => order.lines == lines(&c.order),
+            Command::CancelSaleOrder(_) => order.cancelled,
+            Command::RegisterDelivery(c) => {
+                order.deliveries.contains_key(&c.shipment.id)
+                    && c.shipment.tracking_numbers().is_subset(&order.numbers)
+            }
+            Command::ReceiveReturn(c) => order.returns.contains_key(&c.returned.id),
+            Command::CreateCreditNote(c) => order.credits.contains_key(&c.refund_id),
+            Command::ReverseCreditNote(c) => {
+                order.credits.get(&c.refund_id).is_none_or(|c| c.2 > 0)
+            }
+            _ => false,
+        }
+    }
+
+    fn insert(&mut self, world: &World, item: &ErpCommand) -> Result<(), Failure> {
+        let Command::CreateSaleOrder(c) = &item.command else {
+            return Ok(());
+        };
+        if c.order
+            .lines
+            .iter()
+            .any(|l| l.sku.as_ref().is_some_and(|s| s.as_str() == UNKNOWN_SKU))
+        {
+            return Err(rejected("unknown_sku"));
+        }
+        let atomic = !world.sim.is_broken(Breakage::NoExternalId);
+        let known = self.orders.get_mut(&item.correlation);
+        match known {
+            Some(_) if atomic => {}
+            Some(order) => {
+                order.made += 1;
+                world.sim.wrong(format!(
+                    "{}: Odoo has it {} times",
+                    item.correlation, order.made
+                ));
+            }
+            None => {
+                world.partners.lock().unwrap().must_be_due(
+                    world,
+                    item.correlation,
+                    "written to Odoo",
+                );
+                let order = SaleOrder {
+                    made: 1,
+                    confirmed: false,
+                    cancelled: false,
+                    total: Money::new(c.order.totals.total, c.order.currency),
+                    lines: lines(&c.order),
+                    deliveries: BTreeMap::new(),
+                    numbers: std::collections::BTreeSet::new(),
+                    returns: BTreeMap::new(),
+                    credits: BTreeMap::new(),
+                };
+                self.orders.insert(item.correlation, order);
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, world: &World, item: &ErpCommand, known: bool) -> Result<(), Failure> {
+        let id = item.correlation;
+        if let Command::SetStock(c) = &item.command {
+            for level in &c.levels {
+                self.stock.insert(level.sku.clone(), level.quantity);
+            }
+            return Ok(());
+        }
+        let order = self
+            .orders
+            .get_mut(&id)
+            .ok_or_else(|| rejected("not_in_erp"))?;
+        if known {
+            return Ok(());
+        }
+        let twice = |what: &str, key: &ExternalId, times: u32| {
+            if times > 1 {
+                world
+                    .sim
+                    .wrong(format!("{id}: Odoo has {what} `{key}` {times} times"));
+            }
+        };
+        match &item.command {
+            Command::AmendSaleOrder(c) => {
+                order.lines = lines(&c.order);
+                order.total = Money::new(c.order.totals.total, c.order.currency);
+            }
+            Command::CancelSaleOrder(_) => {
+                if !order.deliveries.is_empty() {
+                    return Err(rejected("already_delivered"));
+                }
+                order.cancelled = true;
+            }
+            Command::RegisterDelivery(c) => {
+                if order.cancelled {
+                    return Err(rejected("order_cancelled"));
+                }
+                let numbers = c.shipment.tracking_numbers();
+                let later = !numbers.is_subset(&order.numbers);
+                order.numbers.extend(numbers);
+                let times = order.deliveries.entry(c.shipment.id.clone()).or_default();
+                if *times == 0 || !later {
+                    *times += 1;
+                }
+                twice("the delivery of", &c.shipment.id, *times);
+            }
+            Command::ReceiveReturn(c) => {
+                let times = order.returns.entry(c.returned.id.clone()).or_default();
+                *times += 1;
+                twice("the return", &c.returned.id, *times);
+            }
+            Command::CreateCreditNote(c) => {
+                let note = order
+                    .credits
+                    .entry(c.refund_id.clone())
+                    .or_insert((0, c.amount, 0));
+                note.0 += 1;
+                twice("the credit note of", &c.refund_id, note.0);
+            }
+            Command::ReverseCreditNote(c) => {
+                if let Some(note) = order.credits.get_mut(&c.refund_id) {
+                    note.2 += 1;
+                    twice("the reversal of", &c.refund_id, note.2);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What can be promised.
+    #[must_use]
+    pub fn availability(&self, skus: &[Sku]) -> Vec<Availability> {
+        let known = self
+            .stock
+            .iter()
+            .filter(|(s, _)| skus.is_empty() || skus.contains(s));
+        let level = |(sku, quantity): (&Sku, &Quantity)| Availability {
+            sku: sku.clone(),
+            available: Some(*quantity),
+        };
+        known.map(level).collect()
+    }
+
+    /// What it holds of these orders.
+    #[must_use]
+    pub fn orders(&self, correlations: &[CorrelationId]) -> Vec<ErpOrder> {
+        let held = |id: &CorrelationId| {
+            let order = self.orders.get(id)?;
+            Some(ErpOrder {
+                correlation: *id,
+                name: "S00001".to_owned(),
+                confirmed: order.confirmed,
+                cancelled: order.cancelled,
+                total: order.total,
+            })
+        };
+        correlations.iter().filter_map(held).collect()
+    }
+}
+
+fn references(erp: &ConnectionId, item: &ErpCommand) -> Vec<Reference> {
+    let kind = match item.command {
+        Command::CreateSaleOrder(_) => RefKind::SaleOrder,
+        Command::RegisterDelivery(_) | Command::ReceiveReturn(_) => RefKind::Picking,
+        Command::CreateCreditNote(_) => RefKind::AccountMove,
+        _ => return Vec::new(),
+    };
+    let id = build::external(&format!("{}", item.key));
+    vec![Reference::new(erp.clone(), kind, id)]
+}
+
+/// Writes a batch: orders in two calls together, everything else in a look and a write each.
+pub(crate) async fn write(
+    sandbox: &Sandbox,
+    world: &Arc<World>,
+    erp: &ConnectionId,
+    batch: &[ErpCommand],
+) -> Vec<Result<Vec<Reference>, Failure>> {
+    let is_order = |i: &&ErpCommand| matches!(i.command, Command::CreateSaleOrder(_));
+    let orders: Vec<&ErpCommand> = batch.iter().filter(is_order).collect();
+    let mut results: BTreeMap<usize, Result<(), Failure>> = BTreeMap::new();
+    if !orders.is_empty() {
+        let written = write_orders(sandbox, world, &orders).await;
+        let places = batch
+            .iter()
+            .enumerate()
+            .filter(|(_, i)| is_order(i))
+            .map(|(at, _)| at);
+        results.extend(places.zip(written));
+    }
+    for (at, item) in batch.iter().enumerate().filter(|(_, i)| !is_order(i)) {
+        let kind = item.command.kind().as_str();
+        let what = format!("{kind} of {}", item.correlation);
+        let look = || Ok(world.erp.lock().unwrap().has(item));
+        let looked = sandbox
+            .partner(crate::world::ODOO, &format!("looks for {what}"), look)
+            .await;
+        let result = match looked {
+            Err(failure) => Err(failure),
+            Ok(known) => {
+                let work = || world.erp.lock().unwrap().apply(world, item, known);
+                sandbox.partner(crate::world::ODOO, &what, work).await
+            }
+        };
+        results.insert(at, result);
+    }
+    let with_references =
+        |(at, result): (usize, Result<(), Failure>)| result.map(|()| references(erp, &batch[at]));
+    results.into_iter().map(with_references).collect()
+}
+
+/// Inserts where absent, then confirms what was inserted.
+async fn write_orders(
+    sandbox: &Sandbox,
+    world: &Arc<World>,
+    orders: &[&ErpCommand],
+) -> Vec<Result<(), Failure>> {
+    let insert = || {
+        let mut odoo = world.erp.lock().unwrap();
+        Ok(orders
+            .iter()
+            .map(|item| odoo.insert(world, item))
+            .collect::<Vec<_>>())
+    };
+    let what = format!("inserts {} orders", orders.len());
+    let inserted = match sandbox.partner(crate::world::ODOO, &what, insert).await {
+        Ok(inserted) => inserted,
+        Err(failure) => return orders.iter().map(|_| Err(failure.clone())).collect(),
+    };
+    let confirm = || {
+        let mut odoo = world.erp.lock().unwrap();
+        for item in orders {
+            if let Some(order) = odoo.orders.get_mut(&item.correlation) {
+                order.confirmed = true;
+            }
+        }
+        Ok(())
+    };
+    match sandbox
+        .partner(crate::world::ODOO, "confirms them", confirm)
+        .await
+    {
+        Ok(()) => inserted,
+        Err(failure) => inserted
+            .into_iter()
+            .map(|r| r.and(Err(failure.clone())))
+            .collect(),
+    }
+}

@@ -1,0 +1,250 @@
+//! What must be true once all is told, the faults have stopped and nothing moves.
+//!
+//! What is counted twice is found where it happens: see `erp` and `partners`.
+
+use crate::erp::SaleOrder;
+use crate::partners::{Partners, Sold, Work};
+use crate::world::World;
+use std::collections::{BTreeMap, BTreeSet};
+use waybill_flow::ports::Stored;
+use waybill_model::case::CaseStatus;
+use waybill_model::id::CorrelationId;
+use waybill_model::money::Amount;
+use waybill_model::payment::RefundStatus;
+
+struct Look<'a> {
+    world: &'a World,
+    partners: &'a Partners,
+    odoo: &'a BTreeMap<CorrelationId, SaleOrder>,
+    stored: BTreeMap<CorrelationId, Stored>,
+    /// Orders with an open case, with its codes.
+    cases: BTreeMap<CorrelationId, BTreeSet<String>>,
+}
+
+/// Checks everything.
+pub fn check(world: &World, poisons: u64) {
+    let partners = world.partners.lock().unwrap();
+    let erp = world.erp.lock().unwrap();
+    let mut cases: BTreeMap<CorrelationId, BTreeSet<String>> = BTreeMap::new();
+    let all = world.orders.all_cases();
+    for case in all.iter().filter(|c| c.status == CaseStatus::Open) {
+        if let Some(id) = case.correlation_id {
+            cases.entry(id).or_default().insert(case.code.to_string());
+        }
+        if case.remedy.trim().is_empty() || case.detail.trim().is_empty() {
+            world.sim.wrong(format!(
+                "case `{}` says not what is wrong, or not what to do",
+                case.code
+            ));
+        }
+    }
+    let look = Look {
+        world,
+        partners: &partners,
+        odoo: &erp.orders,
+        stored: world.orders.all(),
+        cases,
+    };
+    let quarantined = all
+        .iter()
+        .filter(|c| c.code.as_str().starts_with("un") && c.correlation_id.is_none());
+    let quarantined = quarantined.count() as u64;
+    if quarantined < poisons {
+        world.sim.wrong(format!(
+            "{poisons} unreadable messages, and {quarantined} cases about them"
+        ));
+    }
+    for (queue, message) in world.sqs.lock().unwrap().dead() {
+        world.sim.wrong(format!(
+            "message {} of {queue} is in the dead-letter queue",
+            message.id
+        ));
+    }
+    for parked in world.orders.all_parked() {
+        world.sim.wrong(format!(
+            "an event still waits for its order: {:?}",
+            parked.reference
+        ));
+    }
+    for (id, sold) in &partners.sold {
+        look.order(*id, sold);
+    }
+    for id in erp
+        .orders
+        .keys()
+        .filter(|id| !partners.sold.contains_key(id))
+    {
+        world
+            .sim
+            .wrong(format!("{id}: in Odoo, and nobody ordered it"));
+    }
+}
+
+impl Look<'_> {
+    fn wrong(&self, id: CorrelationId, what: &str) {
+        let cases = self.cases.get(&id).cloned().unwrap_or_default();
+        let number = self
+            .partners
+            .sold
+            .get(&id)
+            .map_or(String::new(), |s| s.order.id.to_string());
+        self.world.sim.wrong(format!(
+            "{id} (order {number}): {what}; open cases: {cases:?}"
+        ));
+    }
+
+    fn has_case(&self, id: CorrelationId) -> bool {
+        self.cases.get(&id).is_some_and(|c| !c.is_empty())
+    }
+
+    fn order(&self, id: CorrelationId, sold: &Sold) {
+        let Some(stored) = self.stored.get(&id) else {
+            return self.wrong(id, "it was told, and Waybill does not know it");
+        };
+        if !stored.outbox.is_empty() {
+            self.wrong(id, "commands were never sent");
+        }
+        let known = stored.state.facts.order.as_ref();
+        if known.is_none_or(|o| o.version != sold.order.version) {
+            self.wrong(id, "the newest snapshot is not known");
+        }
+        for (key, effect) in &stored.state.effects {
+            if effect.outcome.is_none() {
+                self.wrong(id, &format!("`{key}` was asked for and never ended"));
+            }
+        }
+        let erp = self.odoo.get(&id);
+        let work = self.partners.work.get(&id);
+        self.due(id, sold, erp, work);
+        self.shipped(id, sold, erp, work);
+        self.money(id, sold, erp);
+    }
+
+    /// Written and released if it is to be, and not otherwise.
+    fn due(&self, id: CorrelationId, sold: &Sold, erp: Option<&SaleOrder>, work: Option<&Work>) {
+        let live = sold.order.cancelled.is_none();
+        let due = sold.paid && sold.clean;
+        let open = erp.filter(|o| o.confirmed && !o.cancelled);
+        if live && due && sold.known && open.is_none() {
+            self.wrong(id, "it is paid and clean, and not confirmed in Odoo");
+        }
+        if live && due && sold.known && work.is_none_or(|w| w.cancelled) && !self.has_case(id) {
+            self.wrong(id, "it is paid and clean, and not at the warehouse");
+        }
+        if live && due && !sold.known && !self.has_case(id) {
+            self.wrong(id, "Odoo refused it, and nobody is told");
+        }
+        if live && !sold.clean && !self.has_case(id) {
+            self.wrong(id, "something is wrong with it, and nobody is told");
+        }
+        if live
+            && let Some(open) = open
+            && !self.has_case(id)
+        {
+            let wanted: BTreeMap<_, _> = sold
+                .order
+                .lines
+                .iter()
+                .map(|l| (l.id.clone(), l.current_quantity))
+                .collect();
+            if open.lines != wanted {
+                self.wrong(id, "Odoo has other lines than the channel");
+            }
+        }
+        if !live && open.is_some() && !self.has_case(id) {
+            self.wrong(id, "it was cancelled, and is open in Odoo");
+        }
+        if !live && work.is_some_and(|w| !w.cancelled) && !self.has_case(id) {
+            self.wrong(id, "it was cancelled, and the warehouse was not stopped");
+        }
+    }
+
+    /// What left is booked once, told once, and so is what came back.
+    fn shipped(
+        &self,
+        id: CorrelationId,
+        sold: &Sold,
+        erp: Option<&SaleOrder>,
+        work: Option<&Work>,
+    ) {
+        let Some(work) = work else { return };
+        for shipment in &work.shipments {
+            let booked = erp
+                .and_then(|o| o.deliveries.get(&shipment.id))
+                .copied()
+                .unwrap_or(0);
+            if booked != 1 && !self.has_case(id) {
+                self.wrong(
+                    id,
+                    &format!("`{}` is booked {booked} times in Odoo", shipment.id),
+                );
+            }
+            let told = sold.fulfilled.get(&shipment.id);
+            let numbers = told.map(|t| t.1.clone()).unwrap_or_default();
+            let live = sold.order.cancelled.is_none();
+            if live && !shipment.tracking_numbers().is_subset(&numbers) && !self.has_case(id) {
+                self.wrong(
+                    id,
+                    &format!("the channel does not know all numbers of `{}`", shipment.id),
+                );
+            }
+        }
+        for returned in &work.returns {
+            let booked = erp
+                .and_then(|o| o.returns.get(&returned.id))
+                .copied()
+                .unwrap_or(0);
+            if booked != 1 && !self.has_case(id) {
+                self.wrong(
+                    id,
+                    &format!("`{}` is received {booked} times in Odoo", returned.id),
+                );
+            }
+        }
+        let booked: BTreeSet<_> = erp.iter().flat_map(|o| o.deliveries.keys()).collect();
+        for shipment in booked {
+            if work.shipments.iter().all(|s| s.id != *shipment) {
+                self.wrong(
+                    id,
+                    &format!("`{shipment}` is booked in Odoo, and nothing left"),
+                );
+            }
+        }
+    }
+
+    /// What was paid back is paid back once and accounted for to the cent.
+    fn money(&self, id: CorrelationId, sold: &Sold, erp: Option<&SaleOrder>) {
+        for refund in sold.refunds.values() {
+            let paid = self.partners.paid_back.get(&(id, refund.id.clone()));
+            if paid.is_none() && !self.has_case(id) {
+                self.wrong(
+                    id,
+                    &format!(
+                        "`{}` was asked for, and the gateway knows nothing",
+                        refund.id
+                    ),
+                );
+            }
+            if paid.is_some_and(|p| p.command.amount != refund.amount) {
+                self.wrong(id, &format!("`{}` was paid with another amount", refund.id));
+            }
+        }
+        let Some(order) = erp else { return };
+        let went = self
+            .partners
+            .paid_back
+            .iter()
+            .filter(|((o, _), p)| *o == id && p.status == RefundStatus::Succeeded);
+        let went = Amount::sum(went.map(|(_, p)| p.command.amount.amount));
+        let credited = order.credits.values().filter(|(_, _, undone)| *undone == 0);
+        let credited = Amount::sum(credited.map(|(_, money, _)| money.amount));
+        // A cancelled order that was never delivered has no invoice to credit.
+        let accounted = order.confirmed && !order.cancelled;
+        if accounted && went != credited && !self.has_case(id) {
+            self.wrong(
+                id,
+                &format!("{went:?} went back to the customer, {credited:?} is credited in Odoo"),
+            );
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! Who polls the queues and invokes the functions: event source mappings, schedules, and what happens
+//! to an invocation that crashes or takes too long.
+
+use crate::breakage::Breakage;
+use crate::sandbox::Sandbox;
+use crate::sqs::{self, Message};
+use crate::world::World;
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use reconciler::{Job, Request};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use waybill_flow::ports::{Clock as _, Queue};
+use waybill_lambda_kit::batch::{BatchError, Runner};
+use waybill_model::command::CommandQueue;
+use waybill_model::time::Instant;
+
+/// A function with its queue, as the template has it.
+#[derive(Debug, Clone, Copy)]
+pub struct Mapping {
+    /// The function.
+    pub function: &'static str,
+    /// Its queue.
+    pub queue: Queue,
+    batch: usize,
+    window_ms: u64,
+    concurrency: usize,
+    timeout_ms: i64,
+    hidden_ms: i64,
+}
+
+/// Every event source mapping of the template.
+pub const MAPPINGS: [Mapping; 6] = [
+    mapping("validator", Queue::Inbound, 10, 0, 20, 30, 180),
+    mapping("coordinator", Queue::Events, 10, 0, 50, 15, 90),
+    mapping(
+        "odoo-writer",
+        Queue::Commands(CommandQueue::Erp),
+        50,
+        1,
+        2,
+        60,
+        420,
+    ),
+    mapping(
+        "odoo-writer",
+        Queue::Commands(CommandQueue::ErpBulk),
+        50,
+        1,
+        2,
+        60,
+        420,
+    ),
+    mapping(
+        "fulfillment-dispatcher",
+        Queue::Commands(CommandQueue::Fulfillment),
+        10,
+        0,
+        5,
+        30,
+        180,
+    ),
+    mapping(
+        "status-publisher",
+        Queue::Commands(CommandQueue::Status),
+        10,
+        0,
+        5,
+        30,
+        180,
+    ),
+];
+
+/// Jobs of the reconciler, with the seconds between two runs.
+pub const JOBS: [(Job, u64); 4] = [
+    (Job::Poll, 300),
+    (Job::Overdue, 300),
+    (Job::Compare, 3600),
+    (Job::Stock, 300),
+];
+
+/// The reconciler's timeout.
+const JOB_TIMEOUT: Duration = Duration::from_secs(300);
+
+const fn mapping(
+    function: &'static str,
+    queue: Queue,
+    batch: usize,
+    window_s: u64,
+    concurrency: usize,
+    timeout_s: i64,
+    hidden_s: i64,
+) -> Mapping {
+    Mapping {
+        function,
+        queue,
+        batch,
+        window_ms: window_s * 1000,
+        concurrency,
+        timeout_ms: timeout_s * 1000,
+        hidden_ms: hidden_s * 1000,
+    }
+}
+
+/// Polls a queue for as long as the run lasts.
+pub async fn poll(world: Arc<World>, mapping: Mapping) {
+    let seats = Arc::new(Semaphore::new(mapping.concurrency));
+    loop {
+        let seat = Arc::clone(&seats)
+            .acquire_owned()
+            .await
+            .expect("nobody closes it");
+        let waiting = world.woken(mapping.queue);
+        let batch = receive(&world, &mapping);
+        if batch.is_empty() {
+            drop(seat);
+            let now = world.sim.now();
+            let next = world.sqs.lock().unwrap().next_at(mapping.queue, now);
+            let ms = next.map_or(3_600_000, |at| {
+                u64::try_from(at.ms_since(now)).unwrap_or(0).max(1)
+            });
+            tokio::select! {
+                biased;
+                () = waiting => world.sim.wait_ms(5 + mapping.window_ms).await,
+                () = world.sim.wait_ms(ms) => {}
+            }
+            continue;
+        }
+        // A poller that sees the same message twice hands it to two sandboxes.
+        let twice = world
+            .sim
+            .fault("two sandboxes at once", world.sim.weather().twice);
+        world.running(1);
+        let second = twice.then(|| (Arc::clone(&world), batch.clone()));
+        let first = Arc::clone(&world);
+        tokio::spawn(async move {
+            invoke(&first, mapping, batch).await;
+            first.running(-1);
+            drop(seat);
+        });
+        if let Some((world, batch)) = second {
+            world.running(1);
+            tokio::spawn(async move {
+                world.sim.wait_ms(world.sim.below(2_000)).await;
+                invoke(&world, mapping, batch).await;
+                world.running(-1);
+            });
+        }
+    }
+}
+
+fn receive(world: &World, mapping: &Mapping) -> Vec<Message> {
+    let sim = &world.sim;
+    let grouped = !sim.is_broken(Breakage::NoGroups);
+    let pick = |n: usize| usize::try_from(sim.below(n as u64)).expect("a place");
+    let mut sqs = world.sqs.lock().unwrap();
+    let now = sim.now();
+    let batch = sqs.receive(
+        mapping.queue,
+        mapping.batch,
+        mapping.hidden_ms,
+        now,
+        grouped,
+        pick,
+    );
+    if sim.is_broken(Breakage::AckFirst) {
+        for message in &batch {
+            sqs.delete(mapping.queue, message.id);
+        }
+    }
+    drop(sqs);
+    batch
+}
+
+async fn invoke(world: &Arc<World>, mapping: Mapping, batch: Vec<Message>) {
+    let sandbox = Sandbox::new(world, mapping.function);
+    world.sim.note(format_args!(
+        "{sandbox:?} gets {} of {}",
+        batch.len(),
+        sqs::name(mapping.queue)
+    ));
+    let event = event(mapping.queue, &batch);
+    let until = sandbox.now().plus_ms(mapping.timeout_ms);
+    let limit = Duration::from_millis(u64::try_from(mapping.timeout_ms).expect("a span"));
+    let work = handle(&sandbox, mapping, event, until);
+    let answered = tokio::select! {
+        biased;
+        () = sandbox.dead() => None,
+        answered = tokio::time::timeout(limit, work) => match answered {
+            Ok(answered) => Some(answered.expect("every record has an id")),
+            Err(_) => {
+                world.sim.count("invocation timed out");
+                world.sim.note(format_args!("{sandbox:?} takes too long"));
+                None
+            }
+        },
+    };
+    let answered = match answered {
+        Some(_) if world.sim.is_broken(Breakage::AckAll) => Some(SqsBatchResponse::default()),
+        answered => answered,
+    };
+    // An invocation that failed acknowledges nothing: all of it comes back.
+    let Some(response) = answered else { return };
+    let failed: BTreeSet<&str> = response
+        .batch_item_failures
+        .iter()
+        .map(|f| f.item_identifier.as_str())
+        .collect();
+    let sim = &world.sim;
+    for message in &batch {
+        if failed.contains(message.id.to_string().as_str()) {
+            continue;
+        }
+        // At least once: a delete may be lost.
+        if !sim.fault("handed out again", sim.weather().again) {
+            world.sqs.lock().unwrap().delete(mapping.queue, message.id);
+        }
+    }
+    world.wake(mapping.queue);
+}
+
+fn event(queue: Queue, batch: &[Message]) -> SqsEvent {
+    let records: Vec<_> = batch
+        .iter()
+        .map(|m| {
+            let mut attributes = serde_json::json!({
+                "ApproximateReceiveCount": m.receives.to_string(),
+                "SentTimestamp": m.sent_at.epoch_ms().to_string(),
+            });
+            if let Some(group) = &m.group {
+                attributes["MessageGroupId"] = group.as_str().into();
+            }
+            serde_json::json!({
+                "messageId": m.id.to_string(), "receiptHandle": m.handle.to_string(), "body": m.body,
+                "attributes": attributes,
+                "eventSourceARN": format!("arn:aws:sqs:eu-west-1:1:{}", sqs::name(queue)),
+            })
+        })
+        .collect();
+    serde_json::from_value(serde_json::json!({ "Records": records })).expect("an event")
+}
+
+async fn handle(
+    sandbox: &Sandbox,
+    mapping: Mapping,
+    event: SqsEvent,
+    until: Instant,
+) -> Result<SqsBatchResponse, BatchError> {
+    let world = sandbox.shared();
+    let connections = &world.connections;
+    let runner = Runner {
+        step: mapping.function,
+        visibility: sandbox.clone(),
+        clock: sandbox.clone(),
+    };
+    match mapping.queue {
+        Queue::Inbound => {
+            let ports = validator::Ports {
+                connections,
+                orders: sandbox,
+                effects: sandbox,
+                queues: sandbox,
+                partners: sandbox,
+                clock: sandbox,
+                parse: world.parse(),
+            };
+            validator::handle(&ports, &runner, event).await
+        }
+        Queue::Events => {
+            let ports = coordinator::Ports {
+                connections,
+                orders: sandbox,
+                queues: sandbox,
+                clock: sandbox,
+            };
+            coordinator::handle(&ports, &runner, event).await
+        }
+        Queue::Commands(CommandQueue::Erp | CommandQueue::ErpBulk) => {
+            let ports = odoo_writer::Ports {
+                connections,
+                orders: sandbox,
+                effects: sandbox,
+                queues: sandbox,
+                erp: sandbox,
+                clock: sandbox,
+            };
+            odoo_writer::handle(&ports, &runner, event, until).await
+        }
+        Queue::Commands(CommandQueue::Fulfillment | CommandQueue::Status) => {
+            // `status-publisher` is the same handler.
+            let ports = fulfillment_dispatcher::Ports {
+                orders: sandbox,
+                effects: sandbox,
+                queues: sandbox,
+                partners: sandbox,
+                target: waybill_partners::client::target,
+                clock: sandbox,
+            };
+            fulfillment_dispatcher::handle(&ports, &runner, event, until).await
+        }
+    }
+}
+
+/// Runs a job of the reconciler again and again.
+pub async fn schedule(world: Arc<World>, job: Job, every_s: u64) {
+    let broken = |b| world.sim.is_broken(b);
+    if (job == Job::Poll && broken(Breakage::NoPoll))
+        || (job == Job::Overdue && broken(Breakage::NoClock))
+    {
+        return;
+    }
+    loop {
+        world.sim.wait_ms(every_s * 1000).await;
+        world.running(1);
+        let sandbox = Sandbox::new(&world, "reconciler");
+        let ports = reconciler::Ports {
+            connections: &world.connections,
+            orders: &sandbox,
+            effects: &sandbox,
+            queues: &sandbox,
+            partners: &sandbox,
+            erp: &sandbox,
+            clock: &sandbox,
+            secrets: &sandbox,
+        };
+        let work = reconciler::handle(&ports, Request { job });
+        tokio::select! {
+            biased;
+            () = sandbox.dead() => {}
+            // One that failed is run again by the next schedule.
+            ended = tokio::time::timeout(JOB_TIMEOUT, work) => drop(ended),
+        }
+        world.running(-1);
+    }
+}

@@ -1,0 +1,41 @@
+//! All functions in one process, on a clock and with a scheduler that a seed decides.
+//!
+//! The handlers are those that are deployed. Under them, our queues, tables and secrets are in memory
+//! and fail as AWS's do; partners and Odoo are models that fail as theirs do. Everything that waits
+//! waits on a paused clock, and everything that happens by chance is drawn from the seed: the same
+//! seed is the same run, step for step.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`sim`] | the clock, the dice, the trace, the weather: how much goes wrong in this run |
+//! | [`sandbox`] | one invocation's view of the world, through which every call fails or crashes |
+//! | [`sqs`] | the queues, standard and FIFO |
+//! | [`lambda`] | who polls the queues and invokes the functions |
+//! | [`world`] | all of it together |
+//! | [`erp`] | the model of Odoo |
+//! | [`partners`] | the models of warehouse, gateway, channel, helpdesk and carrier service |
+//! | [`life`] | what customers and partners do with each order |
+//! | [`webhooks`] | how they tell us |
+//! | [`invariants`] | what must be true |
+//! | [`breakage`] | deliberate faults of the product, to see that the invariants find them |
+//! | [`run`] | one seed, and many |
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a broken simulation must stop where it is broken"
+)]
+
+pub mod breakage;
+pub mod erp;
+pub mod invariants;
+pub mod lambda;
+pub mod life;
+pub mod partners;
+pub mod run;
+pub mod sandbox;
+pub mod sim;
+pub mod sqs;
+pub mod webhooks;
+pub mod world;

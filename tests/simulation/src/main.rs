@@ -1,0 +1,130 @@
+//! `waybill-sim`: seeds of the simulation, from the command line.
+#![allow(clippy::print_stdout, reason = "it talks to whoever runs it")]
+
+use clap::Parser;
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+use waybill_simulation::breakage::Breakage;
+use waybill_simulation::run::{Outcome, Settings, seed};
+
+/// Simulates all functions under faults: every seed is a day of its own, and the same seed is the same day.
+#[derive(Debug, Parser)]
+struct Options {
+    /// How many seeds, from `--seed` on
+    #[arg(long, default_value_t = 200)]
+    seeds: u64,
+    /// The first seed
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Orders in each
+    #[arg(long, default_value_t = 50)]
+    orders: u64,
+    /// Print every step of the first seed
+    #[arg(long)]
+    trace: bool,
+    /// With `--trace`: only steps that name this, such as an order's correlation id
+    #[arg(long)]
+    only: Option<String>,
+    /// Break the product on purpose
+    #[arg(long, value_enum)]
+    broken: Option<Breakage>,
+    /// Threads
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    /// Run every seed twice, and compare step by step
+    #[arg(long)]
+    twice: bool,
+}
+
+fn main() -> std::process::ExitCode {
+    let options = Options::parse();
+    let settings = Settings {
+        orders: options.orders,
+        trace: options.trace,
+        breakage: options.broken,
+    };
+    if options.trace {
+        let outcome = seed(options.seed, settings);
+        for line in &outcome.lines {
+            if options
+                .only
+                .as_ref()
+                .is_none_or(|only| line.contains(only.as_str()))
+            {
+                println!("{line}");
+            }
+        }
+        return tell(&[outcome], 0.0);
+    }
+    let begun = Instant::now();
+    let next = AtomicU64::new(options.seed);
+    let end = options.seed + options.seeds;
+    let outcomes: Mutex<Vec<Outcome>> = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..options.threads {
+            scope.spawn(|| {
+                loop {
+                    let n = next.fetch_add(1, Ordering::SeqCst);
+                    if n >= end {
+                        return;
+                    }
+                    let mut outcome = seed(n, settings);
+                    if options.twice && seed(n, settings).hash != outcome.hash {
+                        outcome
+                            .wrong
+                            .push("the second run was another one".to_owned());
+                    }
+                    if let Ok(mut all) = outcomes.lock() {
+                        all.push(outcome);
+                    }
+                }
+            });
+        }
+    });
+    let mut outcomes = outcomes.into_inner().unwrap_or_default();
+    outcomes.sort_by_key(|o| o.seed);
+    tell(&outcomes, begun.elapsed().as_secs_f64())
+}
+
+/// Prints what was found.
+fn tell(outcomes: &[Outcome], seconds: f64) -> std::process::ExitCode {
+    let mut faults: BTreeMap<&str, u64> = BTreeMap::new();
+    for outcome in outcomes {
+        for (kind, count) in &outcome.faults {
+            *faults.entry(kind).or_default() += count;
+        }
+    }
+    for (kind, count) in &faults {
+        println!("{count:>10}  {kind}");
+    }
+    let steps: u64 = outcomes.iter().map(|o| o.steps).sum();
+    let bad: Vec<&Outcome> = outcomes.iter().filter(|o| !o.wrong.is_empty()).collect();
+    let slowest = outcomes
+        .iter()
+        .map(|o| o.settled_minutes)
+        .max()
+        .unwrap_or(0);
+    println!(
+        "{} seeds, {steps} steps, {} faults, {seconds:.1} s; settled at most {slowest} simulated minutes after the last fault",
+        outcomes.len(),
+        faults.values().sum::<u64>(),
+    );
+    for outcome in bad.iter().take(10) {
+        println!("seed {}:", outcome.seed);
+        for what in outcome.wrong.iter().take(5) {
+            println!("    {what}");
+        }
+    }
+    if bad.is_empty() {
+        println!("all invariants hold");
+        std::process::ExitCode::SUCCESS
+    } else {
+        println!(
+            "{} seeds are wrong; see one by `cargo xtask sim --seed N --trace --only CORRELATION`",
+            bad.len()
+        );
+        std::process::ExitCode::FAILURE
+    }
+}

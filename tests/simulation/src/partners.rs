@@ -1,0 +1,362 @@
+//! The models of warehouse, gateway, channel, helpdesk and carrier service. None knows an idempotency
+//! key: who asks twice gets it twice, and that is what the invariants look for.
+
+use crate::world::{World, correlation};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use waybill_model::command::{Command, CreateFulfillmentOrder, CreateRefund};
+use waybill_model::event::{Event, OrderObserved};
+use waybill_model::failure::{Failure, TOO_LATE};
+use waybill_model::id::{
+    Code, ConnectionId, CorrelationId, ExternalId, MessageId, RefKind, Reference, TrackingNumber,
+};
+use waybill_model::order::Order;
+use waybill_model::payment::{Refund, RefundStatus};
+use waybill_model::returns::Return;
+use waybill_model::shipment::Shipment;
+use waybill_model::time::Instant;
+use waybill_testkit::build;
+
+/// What a partner does later because of what it was asked.
+#[derive(Debug, Clone)]
+pub enum Follow {
+    /// The warehouse picks, packs and ships.
+    Fulfil(CorrelationId),
+    /// The warehouse tells that it stopped.
+    Stopped(CorrelationId),
+    /// The gateway pays back.
+    PayBack(CorrelationId, ExternalId),
+}
+
+/// An answer, and what follows.
+#[derive(Debug)]
+pub struct Answer {
+    /// To the caller.
+    pub result: Result<Vec<Reference>, Failure>,
+    /// Later.
+    pub follow: Option<Follow>,
+}
+
+/// An order at the channel, with all that is true of it.
+#[derive(Debug, Clone)]
+pub struct Sold {
+    /// The newest snapshot.
+    pub order: Order,
+    /// When it last changed.
+    pub changed_at: Instant,
+    /// The money has come.
+    pub paid: bool,
+    /// It is clean: nothing blocks it.
+    pub clean: bool,
+    /// Odoo knows what it is made of.
+    pub known: bool,
+    /// Every refund, as the channel tells it.
+    pub refunds: BTreeMap<ExternalId, Refund>,
+    /// Every return, as the channel tells it.
+    pub returns: BTreeMap<ExternalId, Return>,
+    /// Shipments that the channel was told: how often, and their numbers.
+    pub fulfilled: BTreeMap<ExternalId, (u32, BTreeSet<TrackingNumber>)>,
+    /// A webhook or a poll of it was accepted.
+    pub accepted: bool,
+}
+
+/// An order at the warehouse.
+#[derive(Debug, Clone)]
+pub struct Work {
+    /// How often it was asked for.
+    pub made: u32,
+    /// The warehouse's id.
+    pub id: ExternalId,
+    /// What was asked for.
+    pub command: CreateFulfillmentOrder,
+    /// Called off.
+    pub cancelled: bool,
+    /// Everything that left.
+    pub shipments: Vec<Shipment>,
+    /// What came back.
+    pub returns: Vec<Return>,
+}
+
+/// A refund at the gateway.
+#[derive(Debug, Clone)]
+pub struct PaidBack {
+    /// How often it was asked for.
+    pub made: u32,
+    /// What was asked for.
+    pub command: CreateRefund,
+    /// Where it stands.
+    pub status: RefundStatus,
+}
+
+/// Everybody but Odoo.
+#[derive(Debug, Default)]
+pub struct Partners {
+    /// Orders at the channel, by number of the order.
+    pub sold: BTreeMap<CorrelationId, Sold>,
+    /// At the warehouse.
+    pub work: BTreeMap<CorrelationId, Work>,
+    /// At the gateway.
+    pub paid_back: BTreeMap<(CorrelationId, ExternalId), PaidBack>,
+    /// Tickets: how often made, and the newest content.
+    pub tickets: BTreeMap<CorrelationId, (u32, u64)>,
+}
+
+fn refused(code: &'static str) -> Failure {
+    Failure::Rejected {
+        code: Code::literal(code),
+        detail: "the model of the partner says no".to_owned(),
+        remedy: "look at the partner".to_owned(),
+    }
+}
+
+fn made(system: &ConnectionId, kind: RefKind, id: &ExternalId) -> Vec<Reference> {
+    vec![Reference::new(system.clone(), kind, id.clone())]
+}
+
+fn nothing(result: Result<Vec<Reference>, Failure>) -> Answer {
+    Answer {
+        result,
+        follow: None,
+    }
+}
+
+impl Partners {
+    /// Whether what a command asks for is there.
+    #[must_use]
+    pub fn has(&self, command: &Command, id: CorrelationId) -> bool {
+        match command {
+            Command::CreateFulfillmentOrder(_) => self.work.contains_key(&id),
+            Command::CancelFulfillmentOrder(_) => self.work.get(&id).is_some_and(|w| w.cancelled),
+            Command::CreateRefund(c) => self.paid_back.contains_key(&(id, c.refund_id.clone())),
+            Command::PublishFulfillment(c) => self.sold.get(&id).is_some_and(|s| {
+                let told = s.fulfilled.get(&c.shipment.id);
+                told.is_some_and(|(_, numbers)| c.shipment.tracking_numbers().is_subset(numbers))
+            }),
+            Command::UpdateTicket(_) => self.tickets.contains_key(&id),
+            _ => false,
+        }
+    }
+
+    /// Does it. `known`: whoever asks looked before, and found it.
+    pub fn execute(
+        &mut self,
+        world: &World,
+        command: &Command,
+        id: CorrelationId,
+        _key: &MessageId,
+        known: bool,
+    ) -> Answer {
+        match command {
+            Command::CreateFulfillmentOrder(c) => self.fulfil(world, id, c, known),
+            Command::CancelFulfillmentOrder(_) => self.stop(id),
+            Command::CreateRefund(c) => self.pay_back(world, id, c, known),
+            Command::PublishFulfillment(c) => nothing(self.publish(world, id, &c.shipment, known)),
+            Command::UpdateTicket(c) => {
+                let ticket = self.tickets.entry(id).or_default();
+                if !known {
+                    ticket.0 += 1;
+                    if ticket.0 > 1 {
+                        world.sim.wrong(format!("{id}: {} tickets", ticket.0));
+                    }
+                }
+                ticket.1 = ticket.1.max(c.context.revision);
+                nothing(Ok(made(
+                    &c.helpdesk,
+                    RefKind::Ticket,
+                    &build::external(&format!("T-{id}")),
+                )))
+            }
+            _ => nothing(Ok(Vec::new())),
+        }
+    }
+
+    /// Only what is paid and clean may have any effect.
+    pub fn must_be_due(&self, world: &World, id: CorrelationId, what: &str) {
+        let sold = self.sold.get(&id);
+        if !sold.is_some_and(|s| s.paid && s.clean) {
+            world.sim.wrong(format!(
+                "{id}: {what} although it is not paid, or not clean"
+            ));
+        }
+    }
+
+    fn fulfil(
+        &mut self,
+        world: &World,
+        id: CorrelationId,
+        c: &CreateFulfillmentOrder,
+        known: bool,
+    ) -> Answer {
+        self.must_be_due(world, id, "released");
+        let work_id = build::external(&format!("W-{id}"));
+        let reference = made(&c.warehouse, RefKind::FulfillmentOrder, &work_id);
+        if known {
+            return nothing(Ok(reference));
+        }
+        if let Some(work) = self.work.get_mut(&id) {
+            work.made += 1;
+            world
+                .sim
+                .wrong(format!("{id}: the warehouse has it {} times", work.made));
+            return nothing(Ok(reference));
+        }
+        let work = Work {
+            made: 1,
+            id: work_id,
+            command: c.clone(),
+            cancelled: false,
+            shipments: Vec::new(),
+            returns: Vec::new(),
+        };
+        self.work.insert(id, work);
+        Answer {
+            result: Ok(reference),
+            follow: Some(Follow::Fulfil(id)),
+        }
+    }
+
+    fn stop(&mut self, id: CorrelationId) -> Answer {
+        let Some(work) = self.work.get_mut(&id) else {
+            return nothing(Err(refused("unknown_order")));
+        };
+        if !work.shipments.is_empty() {
+            return nothing(Err(refused(TOO_LATE)));
+        }
+        let first = !std::mem::replace(&mut work.cancelled, true);
+        Answer {
+            result: Ok(Vec::new()),
+            follow: first.then_some(Follow::Stopped(id)),
+        }
+    }
+
+    fn pay_back(
+        &mut self,
+        world: &World,
+        id: CorrelationId,
+        c: &CreateRefund,
+        known: bool,
+    ) -> Answer {
+        let reference = made(
+            &c.gateway,
+            RefKind::Refund,
+            &build::external(&format!("re-{id}-{}", c.refund_id)),
+        );
+        if known {
+            return nothing(Ok(reference));
+        }
+        let key = (id, c.refund_id.clone());
+        if let Some(paid) = self.paid_back.get_mut(&key) {
+            paid.made += 1;
+            world.sim.wrong(format!(
+                "{id}: refund `{}` was paid {} times",
+                c.refund_id, paid.made
+            ));
+            return nothing(Ok(reference));
+        }
+        let paid = PaidBack {
+            made: 1,
+            command: c.clone(),
+            status: RefundStatus::Pending,
+        };
+        self.paid_back.insert(key, paid);
+        Answer {
+            result: Ok(reference),
+            follow: Some(Follow::PayBack(id, c.refund_id.clone())),
+        }
+    }
+
+    fn publish(
+        &mut self,
+        world: &World,
+        id: CorrelationId,
+        shipment: &Shipment,
+        known: bool,
+    ) -> Result<Vec<Reference>, Failure> {
+        let sold = self
+            .sold
+            .get_mut(&id)
+            .ok_or_else(|| refused("unknown_order"))?;
+        if known {
+            return Ok(Vec::new());
+        }
+        if sold.order.cancelled.is_some() {
+            return Err(refused("order_cancelled"));
+        }
+        let numbers = shipment.tracking_numbers();
+        let told = sold.fulfilled.entry(shipment.id.clone()).or_default();
+        let later = told.0 > 0 && !numbers.is_subset(&told.1);
+        told.1.extend(numbers);
+        if !later {
+            told.0 += 1;
+            if told.0 > 1 {
+                world.sim.wrong(format!(
+                    "{id}: the channel was told of `{}` {} times",
+                    shipment.id, told.0
+                ));
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// What changed at the channel: a name for each state of each thing, and its message.
+    #[must_use]
+    pub fn changed_since(&self, since: Instant) -> Vec<(String, Value)> {
+        let mut found = Vec::new();
+        for sold in self.sold.values().filter(|s| s.changed_at >= since) {
+            let order = &sold.order;
+            found.push((
+                format!("{}@{}", order.id, order.version.0),
+                order_message(order),
+            ));
+            for refund in sold.refunds.values() {
+                let name = format!("{}/{}@{}", order.id, refund.id, refund.version.0);
+                found.push((name, message(order, Event::RefundObserved(refund.clone()))));
+            }
+            for returned in sold.returns.values() {
+                let name = format!("{}/{}@{}", order.id, returned.id, returned.version.0);
+                found.push((
+                    name,
+                    message(order, Event::ReturnObserved(returned.clone())),
+                ));
+            }
+        }
+        found
+    }
+}
+
+/// What the channel tells of an order.
+#[must_use]
+pub fn order_message(order: &Order) -> Value {
+    let observed = OrderObserved {
+        order: order.clone(),
+        findings: Vec::new(),
+    };
+    message(order, Event::OrderObserved(Box::new(observed)))
+}
+
+/// A message of the channel about one of its orders.
+#[must_use]
+pub fn message(order: &Order, event: Event) -> Value {
+    let mut message = serde_json::to_value(event).expect("an event");
+    message["orderid"] = json!(order.id);
+    if let Some(data) = message.get_mut("data").and_then(Value::as_object_mut) {
+        data.remove("findings");
+    }
+    message
+}
+
+/// A message of the warehouse about an order.
+#[must_use]
+pub fn warehouse_message(id: CorrelationId, event: Event) -> Value {
+    let mut message = serde_json::to_value(event).expect("an event");
+    message["correlationid"] = json!(id);
+    message
+}
+
+/// The order of a run with this number.
+#[must_use]
+pub fn number(n: u64) -> (String, CorrelationId) {
+    let id = format!("{n:05}");
+    let correlation = correlation(&id);
+    (id, correlation)
+}

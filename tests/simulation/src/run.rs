@@ -1,0 +1,160 @@
+//! One seed, and many.
+
+use crate::breakage::Breakage;
+use crate::lambda::{self, JOBS, MAPPINGS};
+use crate::life;
+use crate::sim::Sim;
+use crate::world::{DEPOT, DESK, GATEWAY, MARKET, ODOO, World};
+use crate::{invariants, sqs};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use waybill_lambda_kit::{chance, telemetry};
+use waybill_model::time::Instant;
+
+const MINUTE: u64 = 60_000;
+/// Orders are placed within so long.
+const PLACED_WITHIN_MS: u64 = 2 * 60 * MINUTE;
+/// How long a run may take until all is told.
+const TOLD_WITHIN_MS: u64 = 72 * 60 * MINUTE;
+/// How long it may take to settle once the faults have stopped.
+pub const SETTLED_WITHIN_MS: u64 = 4 * 60 * MINUTE;
+/// How long nothing may move before it counts as settled: the jobs have run in it.
+const QUIET_MS: u64 = 21 * MINUTE;
+
+/// What is run.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Orders.
+    pub orders: u64,
+    /// Whether every step is kept as text.
+    pub trace: bool,
+    /// What is wrong with the product on purpose.
+    pub breakage: Option<Breakage>,
+}
+
+/// What became of a seed.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// Steps.
+    pub steps: u64,
+    /// Faults by kind.
+    pub faults: BTreeMap<&'static str, u64>,
+    /// Of all steps: equal where two runs are equal.
+    pub hash: u64,
+    /// What is wrong; empty where all invariants hold.
+    pub wrong: Vec<String>,
+    /// The steps, where they were kept.
+    pub lines: Vec<String>,
+    /// Simulated minutes from the end of the faults until nothing moved.
+    pub settled_minutes: u64,
+}
+
+/// Runs a seed on a clock of its own.
+#[must_use]
+pub fn seed(seed: u64, settings: Settings) -> Outcome {
+    telemetry::silence();
+    chance::seed(seed);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    let outcome = runtime.block_on(day(seed, settings));
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn day(seed: u64, settings: Settings) -> Outcome {
+    let sim = Sim::new(seed, settings.trace, settings.breakage);
+    let outages = outages(&sim);
+    let poisons = sim.weather().poison;
+    let world = World::new(sim, outages);
+    for mapping in MAPPINGS {
+        tokio::spawn(lambda::poll(Arc::clone(&world), mapping));
+    }
+    for (job, every_s) in JOBS {
+        tokio::spawn(lambda::schedule(Arc::clone(&world), job, every_s));
+    }
+    for n in 0..settings.orders {
+        world.plan(1);
+        let world = Arc::clone(&world);
+        tokio::spawn(async move {
+            life::live(&world, n, PLACED_WITHIN_MS).await;
+            world.plan(-1);
+        });
+    }
+    world.plan(1);
+    let other = Arc::clone(&world);
+    tokio::spawn(async move {
+        tokio::join!(life::count(&other, 5), life::poison(&other, poisons));
+        other.plan(-1);
+    });
+    told(&world).await;
+    world.sim.calm();
+    let settled_minutes = settle(&world).await;
+    invariants::check(&world, u64::from(poisons));
+    let (steps, faults, hash) = world.sim.summary();
+    Outcome {
+        seed,
+        steps,
+        faults,
+        hash,
+        wrong: world.sim.all_wrong(),
+        lines: world.sim.lines(),
+        settled_minutes,
+    }
+}
+
+/// Every endpoint may be away for minutes or hours, once.
+fn outages(sim: &Sim) -> Vec<(String, Instant, Instant)> {
+    let mut outages = Vec::new();
+    for endpoint in [ODOO, DEPOT, GATEWAY, MARKET, DESK] {
+        if sim.chance(300) {
+            let from = sim
+                .now()
+                .plus_ms(i64::try_from(sim.below(6 * 60 * MINUTE)).expect("a span"));
+            let span = i64::try_from(sim.between(MINUTE, 4 * 60 * MINUTE)).expect("a span");
+            outages.push((endpoint.to_owned(), from, from.plus_ms(span)));
+        }
+    }
+    outages
+}
+
+async fn told(world: &World) {
+    let mut minutes = 0;
+    while !world.is_told() {
+        world.sim.wait_ms(MINUTE).await;
+        minutes += 1;
+        if minutes * MINUTE > TOLD_WITHIN_MS {
+            return world
+                .sim
+                .wrong("customers and partners did not come to an end".to_owned());
+        }
+    }
+}
+
+/// Waits until nothing moves for a while; the minutes until it did.
+async fn settle(world: &World) -> u64 {
+    let (mut minutes, mut quiet) = (0, 0);
+    while quiet * MINUTE < QUIET_MS {
+        world.sim.wait_ms(MINUTE).await;
+        minutes += 1;
+        quiet = if world.is_quiet() { quiet + 1 } else { 0 };
+        if minutes * MINUTE > SETTLED_WITHIN_MS + QUIET_MS {
+            let waiting = world.sqs.lock().unwrap().waiting();
+            world
+                .sim
+                .wrong(format!("it does not settle: {waiting:?} wait"));
+            break;
+        }
+    }
+    minutes - quiet.min(minutes)
+}
+
+/// The name of a queue's messages, for a person.
+#[must_use]
+pub fn queues() -> Vec<&'static str> {
+    sqs::QUEUES.into_iter().map(sqs::name).collect()
+}
