@@ -34,8 +34,10 @@ pub enum Breakage {
     NoOutcome,
     /// Unreadable input is acknowledged without a case.
     NoCase,
-    /// The FIFO queue has no groups.
-    NoGroups,
+    /// A claim runs out at once.
+    NoLease,
+    /// A claim that is given back in doubt is given back as if nothing had been done.
+    NoDoubt,
     /// The payment gate is always open.
     NoGate,
     /// Odoo's insert-if-absent inserts always.

@@ -46,6 +46,8 @@ pub struct SaleOrder {
 /// What Odoo holds.
 #[derive(Debug, Default)]
 pub struct Odoo {
+    /// Every product is known.
+    pub is_complete: bool,
     /// Orders.
     pub orders: BTreeMap<CorrelationId, SaleOrder>,
     /// Counts by SKU.
@@ -94,11 +96,8 @@ impl Odoo {
         let Command::CreateSaleOrder(c) = &item.command else {
             return Ok(());
         };
-        if c.order
-            .lines
-            .iter()
-            .any(|l| l.sku.as_ref().is_some_and(|s| s.as_str() == UNKNOWN_SKU))
-        {
+        let mut skus = c.order.lines.iter().filter_map(|l| l.sku.as_ref());
+        if !self.is_complete && skus.any(|s| s.as_str() == UNKNOWN_SKU) {
             return Err(rejected("unknown_sku"));
         }
         let atomic = !world.sim.is_broken(Breakage::NoExternalId);

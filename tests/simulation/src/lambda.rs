@@ -152,18 +152,10 @@ pub async fn poll(world: Arc<World>, mapping: Mapping) {
 
 fn receive(world: &World, mapping: &Mapping) -> Vec<Message> {
     let sim = &world.sim;
-    let grouped = !sim.is_broken(Breakage::NoGroups);
     let pick = |n: usize| usize::try_from(sim.below(n as u64)).expect("a place");
     let mut sqs = world.sqs.lock().unwrap();
     let now = sim.now();
-    let batch = sqs.receive(
-        mapping.queue,
-        mapping.batch,
-        mapping.hidden_ms,
-        now,
-        grouped,
-        pick,
-    );
+    let batch = sqs.receive(mapping.queue, mapping.batch, mapping.hidden_ms, now, pick);
     if sim.is_broken(Breakage::AckFirst) {
         for message in &batch {
             sqs.delete(mapping.queue, message.id);
@@ -302,7 +294,7 @@ async fn handle(
     }
 }
 
-/// Runs a job of the reconciler again and again.
+/// Runs a job of the reconciler again and again. It does not count as running: it always does.
 pub async fn schedule(world: Arc<World>, job: Job, every_s: u64) {
     let broken = |b| world.sim.is_broken(b);
     if (job == Job::Poll && broken(Breakage::NoPoll))
@@ -312,7 +304,6 @@ pub async fn schedule(world: Arc<World>, job: Job, every_s: u64) {
     }
     loop {
         world.sim.wait_ms(every_s * 1000).await;
-        world.running(1);
         let sandbox = Sandbox::new(&world, "reconciler");
         let ports = reconciler::Ports {
             connections: &world.connections,
@@ -331,6 +322,5 @@ pub async fn schedule(world: Arc<World>, job: Job, every_s: u64) {
             // One that failed is run again by the next schedule.
             ended = tokio::time::timeout(JOB_TIMEOUT, work) => drop(ended),
         }
-        world.running(-1);
     }
 }

@@ -15,6 +15,7 @@
 //! | [`erp`] | the model of Odoo |
 //! | [`partners`] | the models of warehouse, gateway, channel, helpdesk and carrier service |
 //! | [`life`] | what customers and partners do with each order |
+//! | [`operator`] | what operators do about it |
 //! | [`webhooks`] | how they tell us |
 //! | [`invariants`] | what must be true |
 //! | [`breakage`] | deliberate faults of the product, to see that the invariants find them |
@@ -32,6 +33,7 @@ pub mod erp;
 pub mod invariants;
 pub mod lambda;
 pub mod life;
+pub mod operator;
 pub mod partners;
 pub mod run;
 pub mod sandbox;

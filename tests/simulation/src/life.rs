@@ -3,13 +3,13 @@
 use crate::erp::UNKNOWN_SKU;
 use crate::partners::{Follow, Sold, message, number, order_message, warehouse_message};
 use crate::webhooks::{Message, connection, spawn};
-use crate::world::{CARRIER, DEPOT, GATEWAY, MARKET, World};
+use crate::world::{DEPOT, GATEWAY, MARKET, World};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use waybill_flow::ports::{Outgoing, Queue};
 use waybill_model::event::{Event, StockObserved};
-use waybill_model::id::{CorrelationId, ExternalId};
+use waybill_model::id::{CorrelationId, ExternalId, TrackingNumber};
 use waybill_model::money::{Amount, Money};
 use waybill_model::order::{Cancellation, Order, OrderPayment, Version};
 use waybill_model::payment::{Refund, RefundLine, RefundStatus};
@@ -329,7 +329,10 @@ fn tell_warehouse(world: &Arc<World>, id: CorrelationId, name: &str, event: Even
     world
         .sim
         .note(format_args!("{id}: the warehouse tells {name}"));
-    let body = warehouse_message(id, event);
+    // Some warehouses do not echo what we called the order.
+    let by_reference = matches!(event, Event::TrackingObserved(_))
+        || (matches!(event, Event::ShipmentObserved(_)) && world.sim.chance(300));
+    let body = warehouse_message((!by_reference).then_some(id), event);
     spawn(
         world,
         Message {
@@ -388,6 +391,15 @@ async fn fulfil(world: &Arc<World>, id: CorrelationId) {
     }
     let event = work_event(world, id, FulfillmentStatus::Shipped, 2);
     tell_warehouse(world, id, &format!("W-{id}@2"), event);
+    sim.wait_ms(sim.between(MINUTE, 4 * HOUR)).await;
+    let numbers: Vec<TrackingNumber> = {
+        let partners = world.partners.lock().unwrap();
+        let shipments = partners.work[&id].shipments.iter();
+        shipments.flat_map(Shipment::tracking_numbers).collect()
+    };
+    for number in &numbers {
+        tell_tracking(world, id, number, TrackingStatus::Delivered);
+    }
 }
 
 /// One parcel leaves, unless the order was called off; its tracking number may come later.
@@ -398,7 +410,7 @@ fn ship(world: &Arc<World>, id: CorrelationId, place: usize, lines: Vec<ShippedL
     let mut shipment = Shipment {
         warehouse: connection(DEPOT),
         id: build::external(&format!("S-{id}-{place}")),
-        fulfillment_order: None,
+        fulfillment_order: Some(build::external(&format!("W-{id}"))),
         status: ShipmentStatus::Shipped,
         lines,
         parcels: vec![Parcel {
@@ -422,6 +434,9 @@ fn ship(world: &Arc<World>, id: CorrelationId, place: usize, lines: Vec<ShippedL
     }
     let name = format!("{}@1", shipment.id);
     tell_warehouse(world, id, &name, Event::ShipmentObserved(shipment.clone()));
+    for number in shipment.tracking_numbers() {
+        tell_tracking(world, id, &number, TrackingStatus::InTransit);
+    }
     if !tracked {
         let later = Arc::clone(world);
         world.plan(1);
@@ -551,15 +566,22 @@ pub async fn poison(world: &Arc<World>, times: u32) {
     }
 }
 
-/// The carrier follows parcels: what it tells belongs to orders by their numbers alone.
-#[must_use]
-pub fn tracking(number: &str, status: TrackingStatus, at: waybill_model::time::Instant) -> Event {
-    Event::TrackingObserved(Tracking {
-        source: connection(CARRIER),
-        tracking_number: build::text(number),
+/// Where a parcel is: told by its number alone, perhaps before anybody knows whose it is.
+fn tell_tracking(
+    world: &Arc<World>,
+    id: CorrelationId,
+    number: &TrackingNumber,
+    status: TrackingStatus,
+) {
+    let at = world.sim.now();
+    let name = format!("{number}-{status:?}");
+    let event = Event::TrackingObserved(Tracking {
+        source: connection(DEPOT),
+        tracking_number: number.clone(),
         status,
         carrier: None,
         expected_at: None,
         at,
-    })
+    });
+    tell_warehouse(world, id, &name, event);
 }

@@ -345,11 +345,13 @@ pub fn message(order: &Order, event: Event) -> Value {
     message
 }
 
-/// A message of the warehouse about an order.
+/// A message of the warehouse; without the order's id it belongs to whom its references lead to.
 #[must_use]
-pub fn warehouse_message(id: CorrelationId, event: Event) -> Value {
+pub fn warehouse_message(id: Option<CorrelationId>, event: Event) -> Value {
     let mut message = serde_json::to_value(event).expect("an event");
-    message["correlationid"] = json!(id);
+    if let Some(id) = id {
+        message["correlationid"] = json!(id);
+    }
     message
 }
 

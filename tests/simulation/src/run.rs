@@ -5,7 +5,7 @@ use crate::lambda::{self, JOBS, MAPPINGS};
 use crate::life;
 use crate::sim::Sim;
 use crate::world::{DEPOT, DESK, GATEWAY, MARKET, ODOO, World};
-use crate::{invariants, sqs};
+use crate::{invariants, operator, sqs};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use waybill_lambda_kit::{chance, telemetry};
@@ -88,12 +88,20 @@ async fn day(seed: u64, settings: Settings) -> Outcome {
     world.plan(1);
     let other = Arc::clone(&world);
     tokio::spawn(async move {
-        tokio::join!(life::count(&other, 5), life::poison(&other, poisons));
+        tokio::join!(
+            life::count(&other, 5),
+            life::poison(&other, poisons),
+            operator::work(&other, 4)
+        );
         other.plan(-1);
     });
     told(&world).await;
     world.sim.calm();
     let settled_minutes = settle(&world).await;
+    // What was refused while Odoo lacked a product is mended in the end.
+    operator::mend(&world);
+    operator::retry_all(&world).await;
+    settle(&world).await;
     invariants::check(&world, u64::from(poisons));
     let (steps, faults, hash) = world.sim.summary();
     Outcome {
@@ -144,9 +152,10 @@ async fn settle(world: &World) -> u64 {
         quiet = if world.is_quiet() { quiet + 1 } else { 0 };
         if minutes * MINUTE > SETTLED_WITHIN_MS + QUIET_MS {
             let waiting = world.sqs.lock().unwrap().waiting();
+            let moves = world.moves();
             world
                 .sim
-                .wrong(format!("it does not settle: {waiting:?} wait"));
+                .wrong(format!("it does not settle: {waiting:?} wait, {moves}"));
             break;
         }
     }

@@ -420,6 +420,12 @@ impl EffectStore for Sandbox {
         if self.world().sim.is_broken(Breakage::NoClaim) {
             return Ok(Claim::Granted(Attempt::First));
         }
+        let broken = |b| self.world().sim.is_broken(b);
+        let lease_ms = if broken(Breakage::NoLease) {
+            1
+        } else {
+            lease_ms
+        };
         let claim = through!(self, effects.claim(key, payload, owner, now, lease_ms))?;
         Ok(match claim {
             Claim::Granted(Attempt::InDoubt) if self.world().sim.is_broken(Breakage::NoLook) => {
@@ -445,6 +451,7 @@ impl EffectStore for Sandbox {
         owner: &str,
         in_doubt: bool,
     ) -> Result<(), InfraError> {
+        let in_doubt = in_doubt && !self.world().sim.is_broken(Breakage::NoDoubt);
         through!(self, effects.release(key, owner, in_doubt))
     }
 

@@ -104,13 +104,12 @@ impl Sqs {
         max: usize,
         hidden_ms: i64,
         now: Instant,
-        grouped: bool,
         mut pick: impl FnMut(usize) -> usize,
     ) -> Vec<Message> {
         let Some(line) = self.lines.get_mut(&queue) else {
             return Vec::new();
         };
-        let mut ready = line.ready(queue == Queue::Events && grouped, now);
+        let mut ready = line.ready(queue == Queue::Events, now);
         let mut taken = Vec::new();
         while taken.len() < max && !ready.is_empty() {
             let run = ready.swap_remove(pick(ready.len()));

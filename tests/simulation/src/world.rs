@@ -224,6 +224,14 @@ impl World {
             && self.sqs.lock().unwrap().is_empty()
     }
 
+    /// What still moves, for a person.
+    #[must_use]
+    pub fn moves(&self) -> String {
+        let running = self.running.load(Ordering::SeqCst);
+        let planned = self.planned.load(Ordering::SeqCst);
+        format!("{running} functions run, {planned} things are planned")
+    }
+
     /// What follows at a partner from what was asked of it.
     pub fn follow(self: &Arc<Self>, follow: Option<Follow>) {
         if let Some(follow) = follow {
