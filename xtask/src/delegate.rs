@@ -1,4 +1,5 @@
-//! Subcommands that need the product's crates: `waybill-tools`, a binary of `waybill-tests`, and examples of single crates.
+//! Subcommands that need the product's crates: `waybill-tools`, a binary of `waybill-tests`, `waybill-sim`, and examples of
+//! single crates.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -37,6 +38,14 @@ pub(crate) fn task(project: &Project, name: &str) -> Result<Task, Failure> {
             .args(["--profile", "measured"])
             .args(["-p", "waybill-tests", "--bin", "waybill-tools", "--"])
             .arg(name),
+        // Seeds are many.
+        "sim" => task.args(["--profile", "measured"]).args([
+            "-p",
+            "waybill-simulation",
+            "--bin",
+            "waybill-sim",
+            "--",
+        ]),
         _ => task
             .args(["-p", "waybill-tests", "--bin", "waybill-tools", "--"])
             .arg(name),

@@ -65,6 +65,8 @@ enum Command {
         #[command(subcommand)]
         what: Bench,
     },
+    /// Simulate all functions under faults: many days by seed, on a clock of their own
+    Sim(delegate::Args),
     /// Try what Waybill relies on of Odoo: the same cases on the simulated Odoos and on any real ones
     OdooContract(delegate::Args),
     /// Tools for a real Odoo
@@ -114,6 +116,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Bench {
             what: Bench::Odoo(args),
         } => delegate::run(&project, "bench-odoo", &args),
+        Command::Sim(args) => delegate::run(&project, "sim", &args),
         Command::OdooContract(args) => delegate::run(&project, "odoo-contract", &args),
         Command::Odoo(tool) => odoo::run(&project, &tool),
         Command::OdooBadOrders(args) => delegate::run(&project, "odoo-bad-orders", &args),

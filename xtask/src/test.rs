@@ -102,6 +102,10 @@ fn steps(project: &Project, tools: &Tools, args: &Args) -> Result<Vec<Step>, Fai
             name: "schemas",
             task: delegate::task(project, "schemas")?.arg("--check"),
         },
+        Step {
+            name: "sim",
+            task: delegate::task(project, "sim")?.args(["--seeds", "200", "--bites"]),
+        },
     ];
     if !args.no_e2e {
         // A process of its own, so that its output goes to its log like that of the others.

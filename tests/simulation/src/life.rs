@@ -414,7 +414,7 @@ fn ship(world: &Arc<World>, id: CorrelationId, place: usize, lines: Vec<ShippedL
         status: ShipmentStatus::Shipped,
         lines,
         parcels: vec![Parcel {
-            tracking_number: tracked.then(|| number),
+            tracking_number: tracked.then_some(number),
             carrier: Some("dhl".to_owned()),
             url: None,
         }],

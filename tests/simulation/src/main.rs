@@ -1,13 +1,18 @@
 //! `waybill-sim`: seeds of the simulation, from the command line.
 #![allow(clippy::print_stdout, reason = "it talks to whoever runs it")]
 
-use clap::Parser;
+use clap::{Parser, ValueEnum as _};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use waybill_simulation::breakage::Breakage;
 use waybill_simulation::run::{Outcome, Settings, seed};
+
+/// Most steps that are shown of an order.
+const MOST_LINES: usize = 120;
+/// Seeds that may be needed to find a fault of the product.
+const MOST_SEEDS: u64 = 60;
 
 /// Simulates all functions under faults: every seed is a day of its own, and the same seed is the same day.
 #[derive(Debug, Parser)]
@@ -33,9 +38,12 @@ struct Options {
     /// Threads
     #[arg(long, default_value_t = 2)]
     threads: usize,
-    /// Run every seed twice, and compare step by step
+    /// Run so many seeds twice, and compare the two runs step by step
+    #[arg(long, default_value_t = 10)]
+    twice: u64,
+    /// Then break the product in every way that is known, one after the other, and see that each is found
     #[arg(long)]
-    twice: bool,
+    bites: bool,
 }
 
 fn main() -> std::process::ExitCode {
@@ -71,7 +79,8 @@ fn main() -> std::process::ExitCode {
                         return;
                     }
                     let mut outcome = seed(n, settings);
-                    if options.twice && seed(n, settings).hash != outcome.hash {
+                    let again = n < options.seed + options.twice;
+                    if again && seed(n, settings).hash != outcome.hash {
                         outcome
                             .wrong
                             .push("the second run was another one".to_owned());
@@ -85,7 +94,64 @@ fn main() -> std::process::ExitCode {
     });
     let mut outcomes = outcomes.into_inner().unwrap_or_default();
     outcomes.sort_by_key(|o| o.seed);
-    tell(&outcomes, begun.elapsed().as_secs_f64())
+    let code = tell(&outcomes, begun.elapsed().as_secs_f64());
+    if let Some(bad) = outcomes.iter().find(|o| !o.wrong.is_empty()) {
+        explain(bad, settings);
+    }
+    if options.bites && !all_bite(settings) {
+        return std::process::ExitCode::FAILURE;
+    }
+    code
+}
+
+/// What happened to the order that a seed got wrong: a run with the trace, of which only its steps are shown.
+fn explain(bad: &Outcome, settings: Settings) {
+    let Some(what) = bad.wrong.first() else {
+        return;
+    };
+    let outcome = seed(
+        bad.seed,
+        Settings {
+            trace: true,
+            ..settings
+        },
+    );
+    let id: String = what.chars().take(36).collect();
+    println!("\nseed {}, steps that name {id}:", bad.seed);
+    let lines = outcome.lines.iter().filter(|l| l.contains(&id));
+    for line in lines.take(MOST_LINES) {
+        println!("{line}");
+    }
+}
+
+/// Breaks the product in every way; whether each was found.
+fn all_bite(settings: Settings) -> bool {
+    println!("\nthe product is broken on purpose:");
+    let mut all = true;
+    for breakage in Breakage::value_variants() {
+        let settings = Settings {
+            breakage: Some(*breakage),
+            ..settings
+        };
+        let found = (1..=MOST_SEEDS)
+            .map(|n| seed(n, settings))
+            .find(|o| !o.wrong.is_empty());
+        let name = breakage
+            .to_possible_value()
+            .map(|v| v.get_name().to_owned());
+        let name = name.unwrap_or_default();
+        match found
+            .as_ref()
+            .and_then(|o| Some((o.seed, o.wrong.first()?)))
+        {
+            Some((n, what)) => println!("{name:<16} found by seed {n:>2}: {what}"),
+            None => {
+                all = false;
+                println!("{name:<16} NOT FOUND by {MOST_SEEDS} seeds");
+            }
+        }
+    }
+    all
 }
 
 /// Prints what was found.

@@ -101,6 +101,8 @@ async fn day(seed: u64, settings: Settings) -> Outcome {
     // What was refused while Odoo lacked a product is mended in the end.
     operator::mend(&world);
     operator::retry_all(&world).await;
+    world.sim.wait_ms(30 * MINUTE).await;
+    told(&world).await;
     settle(&world).await;
     invariants::check(&world, u64::from(poisons));
     let (steps, faults, hash) = world.sim.summary();
