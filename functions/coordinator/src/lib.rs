@@ -100,7 +100,7 @@ impl<O: OrderStore, Q: Queues, C: Clock> Ports<'_, O, Q, C> {
         let ended = if self.belongs_to_a_connection(&event) {
             self.connection_event(&event).await
         } else {
-            self.order_event(&event, record.receives > 1).await
+            self.order_event(&event).await
         };
         Handled { ended, about }
     }
@@ -169,7 +169,7 @@ impl<O: OrderStore, Q: Queues, C: Clock> Ports<'_, O, Q, C> {
         }
     }
 
-    async fn order_event(&self, event: &EventEnvelope, redelivered: bool) -> Ended {
+    async fn order_event(&self, event: &EventEnvelope) -> Ended {
         for _ in 0..MAX_DECISIONS {
             let stored = match self.orders.load(event.correlationid).await {
                 Ok(stored) => stored,
@@ -178,7 +178,7 @@ impl<O: OrderStore, Q: Queues, C: Clock> Ports<'_, O, Q, C> {
             if let Some(stored) = &stored
                 && stored.state.applied.contains(&event.id)
             {
-                return self.again(event, stored, redelivered).await;
+                return self.again(event, stored).await;
             }
             match self.write(event, stored).await {
                 Ok(written) => return self.follow_up(event, written).await,
@@ -287,17 +287,14 @@ impl<O: OrderStore, Q: Queues, C: Clock> Ports<'_, O, Q, C> {
         }
     }
 
-    /// The event was applied before, and whoever did may have gone before the rest was done.
-    async fn again(&self, event: &EventEnvelope, stored: &Stored, redelivered: bool) -> Ended {
-        let references: Vec<Reference> = if redelivered {
-            stored.state.references.iter().cloned().collect()
-        } else {
-            Vec::new()
-        };
+    /// The event was applied before, and whoever did may have gone before the rest was done: commands
+    /// not sent, parked events not handed on. A first receive tells nothing: an invocation may come
+    /// twice.
+    async fn again(&self, event: &EventEnvelope, stored: &Stored) -> Ended {
         let written = Written {
             revision: stored.revision,
             outbox: stored.outbox.clone(),
-            references,
+            references: stored.state.references.iter().cloned().collect(),
             changed: false,
         };
         self.follow_up(event, written).await

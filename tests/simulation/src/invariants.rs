@@ -101,8 +101,12 @@ impl Look<'_> {
         let Some(stored) = self.stored.get(&id) else {
             return self.wrong(id, "it was told, and Waybill does not know it");
         };
-        if !stored.outbox.is_empty() {
-            self.wrong(id, "commands were never sent");
+        // What was sent and could not be taken off the outbox is sent again with the next event.
+        let unsent = stored.outbox.iter().filter_map(|c| c.effect.as_ref());
+        for effect in unsent.filter_map(|key| stored.state.effects.get(key)) {
+            if effect.outcome.is_none() {
+                self.wrong(id, "a command was never sent");
+            }
         }
         let known = stored.state.facts.order.as_ref();
         let newest = known.map(|o| waybill_model::order::Order {

@@ -167,9 +167,13 @@ fn receive(world: &World, mapping: &Mapping) -> Vec<Message> {
 
 async fn invoke(world: &Arc<World>, mapping: Mapping, batch: Vec<Message>) {
     let sandbox = Sandbox::new(world, mapping.function);
+    let got: Vec<String> = batch
+        .iter()
+        .map(|m| format!("{}/{}", m.id, m.receives))
+        .collect();
     world.sim.note(format_args!(
         "{sandbox:?} gets {} of {}",
-        batch.len(),
+        got.join(" "),
         sqs::name(mapping.queue)
     ));
     let event = event(mapping.queue, &batch);

@@ -286,7 +286,9 @@ impl World {
             &self.orders,
             commit.correlation,
         ));
-        let Some(old) = old.and_then(Result::ok).flatten() else {
+        let old = old.and_then(Result::ok).flatten();
+        // One that builds on something else is not written.
+        let Some(old) = old.filter(|o| commit.expected == Some(o.revision)) else {
             return;
         };
         let (was, is) = (axes(&old.state), axes(&commit.state));
