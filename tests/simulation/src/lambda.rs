@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use waybill_flow::ports::{Clock as _, Queue};
 use waybill_lambda_kit::batch::{BatchError, Runner};
+use waybill_lambda_kit::endpoints::Endpoints;
 use waybill_model::command::CommandQueue;
 use waybill_model::time::Instant;
 
@@ -179,7 +180,8 @@ async fn invoke(world: &Arc<World>, mapping: Mapping, batch: Vec<Message>) {
     let event = event(mapping.queue, &batch);
     let until = sandbox.now().plus_ms(mapping.timeout_ms);
     let limit = Duration::from_millis(u64::try_from(mapping.timeout_ms).expect("a span"));
-    let work = handle(&sandbox, mapping, event, until);
+    let endpoints = world.warm(mapping.function);
+    let work = handle(&sandbox, mapping, event, until, &endpoints);
     let answered = tokio::select! {
         biased;
         () = sandbox.dead() => None,
@@ -198,6 +200,7 @@ async fn invoke(world: &Arc<World>, mapping: Mapping, batch: Vec<Message>) {
     };
     // An invocation that failed acknowledges nothing: all of it comes back.
     let Some(response) = answered else { return };
+    world.keep_warm(mapping.function, endpoints);
     let failed: BTreeSet<&str> = response
         .batch_item_failures
         .iter()
@@ -242,6 +245,7 @@ async fn handle(
     mapping: Mapping,
     event: SqsEvent,
     until: Instant,
+    endpoints: &Endpoints,
 ) -> Result<SqsBatchResponse, BatchError> {
     let world = sandbox.shared();
     let connections = &world.connections;
@@ -280,6 +284,7 @@ async fn handle(
                 queues: sandbox,
                 erp: sandbox,
                 clock: sandbox,
+                endpoints,
             };
             odoo_writer::handle(&ports, &runner, event, until).await
         }
@@ -292,6 +297,7 @@ async fn handle(
                 partners: sandbox,
                 target: waybill_partners::client::target,
                 clock: sandbox,
+                endpoints,
             };
             fulfillment_dispatcher::handle(&ports, &runner, event, until).await
         }

@@ -89,6 +89,7 @@ async fn post(world: &Arc<World>, path: &str, body: serde_json::Value) {
         orders: &sandbox,
         queues: &sandbox,
         tokens: &tokens,
+        parse: waybill_partners::parse,
         clock: &sandbox,
     };
     world.running(1);

@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 use waybill_flow::ports::{
-    Archived, Attempt, Availability, CaseQuery, Claim, Clock, Commit, CommitError,
-    ConnectionSecrets, EffectStore, Erp, ErpCommand, ErpKey, ErpKeys, ErpOrder, InfraError,
-    KeyError, MadeKey, OrderStore, Outgoing, Parked, PartnerPort, PolledPage, Queue, Queues,
-    Secret, SecretStore, Secrets, Stored, TimelineEntry,
+    ArchiveQuery, Archived, Attempt, Availability, CaseQuery, Claim, Clock, Commit, CommitError,
+    ConnectionSecrets, DeadLetters, EffectStore, Erp, ErpCommand, ErpKey, ErpKeys, ErpOrder,
+    InfraError, KeyError, MadeKey, OrderStore, Outgoing, Parked, PartnerPort, PolledPage, Queue,
+    Queues, Secret, SecretStore, Secrets, Stored, TimelineEntry,
 };
 use waybill_lambda_kit::batch::Visibility;
 use waybill_model::case::{Case, CaseId};
@@ -279,6 +279,17 @@ impl Queues for Sandbox {
     }
 }
 
+impl DeadLetters for Sandbox {
+    async fn waiting(&self, _: Queue) -> Result<u64, InfraError> {
+        Ok(0)
+    }
+
+    async fn redrive(&self, _: Queue, _: usize) -> Result<usize, InfraError> {
+        // Nothing ever comes there: see `invariants`.
+        Ok(0)
+    }
+}
+
 impl Secrets for Sandbox {
     async fn get(&self, connection: &ConnectionId) -> Result<ConnectionSecrets, InfraError> {
         let world = self.world();
@@ -382,6 +393,13 @@ impl OrderStore for Sandbox {
 
     async fn receipt(&self, receipt: &MessageId) -> Result<Option<Archived>, InfraError> {
         through!(self, orders.receipt(receipt))
+    }
+
+    async fn archived_between(
+        &self,
+        query: &ArchiveQuery,
+    ) -> Result<(Vec<Archived>, Option<String>), InfraError> {
+        through!(self, orders.archived_between(query))
     }
 
     async fn timeline(&self, correlation: CorrelationId) -> Result<Vec<TimelineEntry>, InfraError> {

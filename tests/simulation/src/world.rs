@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use waybill_flow::axes::axes;
 use waybill_flow::connections::{Connection, Connections};
 use waybill_flow::ports::{Clock, Commit, ConnectionSecrets, Outgoing, Queue, Secret};
+use waybill_lambda_kit::endpoints::Endpoints;
 use waybill_model::delivery::{Delivery, Origin};
 use waybill_model::event::Event;
 use waybill_model::id::{ConnectionId, CorrelationId, MessageId, name_uuid};
@@ -103,6 +104,8 @@ pub struct World {
     /// Everybody else.
     pub partners: Mutex<Partners>,
     wakes: BTreeMap<Queue, Notify>,
+    /// What sandboxes that run nothing now remember of endpoints.
+    warm: Mutex<BTreeMap<&'static str, Vec<Endpoints>>>,
     running: AtomicI64,
     /// Of customers and partners: what they are still about to do.
     planned: AtomicI64,
@@ -151,6 +154,7 @@ impl World {
             erp: Mutex::default(),
             partners: Mutex::default(),
             wakes: QUEUES.into_iter().map(|q| (q, Notify::new())).collect(),
+            warm: Mutex::default(),
             running: AtomicI64::new(0),
             planned: AtomicI64::new(0),
             sandboxes: AtomicU64::new(0),
@@ -171,6 +175,19 @@ impl World {
     /// Number of a new sandbox.
     pub fn next_sandbox(&self) -> u64 {
         self.sandboxes.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// What a sandbox of a function remembers: that of a warm one, or nothing.
+    pub fn warm(&self, function: &'static str) -> Endpoints {
+        let mut warm = self.warm.lock().unwrap();
+        let known = warm.get_mut(function).and_then(Vec::pop);
+        known.unwrap_or_else(|| Endpoints::new(&self.connections))
+    }
+
+    /// Keeps it for the next invocation.
+    pub fn keep_warm(&self, function: &'static str, endpoints: Endpoints) {
+        let mut warm = self.warm.lock().unwrap();
+        warm.entry(function).or_default().push(endpoints);
     }
 
     /// Whether an endpoint is away.
