@@ -5,6 +5,8 @@ mod bad_orders;
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
+mod breaker_codes;
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod dependencies;

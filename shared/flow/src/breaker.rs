@@ -44,9 +44,8 @@ pub enum Signal {
 
 /// Failures below the business: no connection, no answer, an answer of 5xx, credentials or a
 /// database that nobody gets past. All adapters use these codes.
-const DOWN: [&str; 11] = [
+pub const DOWN: [&str; 11] = [
     "answer_lost",
-    "answer_too_large",
     "attempt_cut_off",
     "erp_answer_lost",
     "erp_company",
@@ -56,13 +55,13 @@ const DOWN: [&str; 11] = [
     "erp_unreachable",
     "partner_error",
     "partner_unreachable",
+    // Credentials that rotate are replaced within minutes.
+    "unauthorized",
 ];
-/// The same, of a connection's credentials: one that rotates is replaced within minutes.
-const SHUT: &str = "unauthorized";
 /// The endpoint asks for fewer calls.
-const THROTTLED: [&str; 2] = ["erp_busy", "rate_limited"];
+pub const THROTTLED: [&str; 2] = ["erp_busy", "rate_limited"];
 /// Failures of our own, before or beside the call.
-const OURS: [&str; 10] = [
+pub const OURS: [&str; 10] = [
     "breaker_open",
     "calls_used_up",
     "erp_out_of_time",
@@ -93,7 +92,7 @@ impl Signal {
             Self::Throttled {
                 wait_ms: asked.unwrap_or(UNSAID_MS),
             }
-        } else if code == SHUT || DOWN.contains(&code) {
+        } else if DOWN.contains(&code) {
             Self::Down
         } else if OURS.contains(&code) {
             Self::Nothing

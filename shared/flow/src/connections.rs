@@ -40,9 +40,10 @@ pub struct Connection {
     pub base_url: String,
     /// Version of the partner's API, where it has dated ones.
     pub api_version: Option<String>,
-    /// The public URL of this connection's webhook, where the partner signs it.
+    /// The public URL of this connection's webhook: where the partner signs it, and where the
+    /// reconciler sees to it that a channel sends (Shopify).
     pub webhook_url: Option<String>,
-    /// Calls a minute that we allow ourselves.
+    /// Calls a minute that all commands together may make; polls are not counted.
     pub calls_per_minute: Option<u32>,
     /// Settings that only this partner's adapter reads, such as `shipbob_channel_id`.
     #[serde(default)]

@@ -101,6 +101,7 @@ fn check_connection(
             "connection `{id}`: `base_url` `{url}` ends with `/`: remove it"
         ));
     }
+    check_calls(connection, faults);
     let partner = connection.partner;
     for (role, present) in [
         (Role::Channel, connection.channel.is_some()),
@@ -155,6 +156,23 @@ fn check_connection(
     if let Some(erp) = &connection.erp {
         check_erp(id, erp, faults);
         check_journals(id, erp, all, faults);
+    }
+}
+
+fn check_calls(connection: &Connection, faults: &mut Vec<String>) {
+    let id = &connection.id;
+    if connection.calls_per_minute == Some(0) {
+        faults.push(format!(
+            "connection `{id}`: `calls_per_minute` is 0: name what the partner allows, or remove it"
+        ));
+    }
+    let Some(url) = &connection.webhook_url else {
+        return;
+    };
+    if !url.starts_with("https://") && !is_loopback(url) {
+        faults.push(format!(
+            "connection `{id}`: `webhook_url` `{url}` is not encrypted: use `https://`"
+        ));
     }
 }
 
@@ -284,6 +302,21 @@ mod tests {
             "shipping_sku = \"SHIPPING\"\ninvoicing = \"sometimes\"",
         );
         assert!(Connections::parse(&unknown).is_err());
+    }
+
+    #[test]
+    fn no_calls_at_all_and_open_webhooks_are_faults() {
+        let shop = "partner = \"shopify\"\n";
+        let bad = GOOD.replace(
+            shop,
+            &format!(
+                "{shop}calls_per_minute = 0\nwebhook_url = \"http://waybill.example.com/w\"\n"
+            ),
+        );
+        let faults = Connections::parse(&bad).unwrap_err().faults;
+        assert_eq!(faults.len(), 2, "{faults:?}");
+        assert!(faults[0].contains("`calls_per_minute` is 0"), "{faults:?}");
+        assert!(faults[1].contains("`webhook_url`"), "{faults:?}");
     }
 
     #[test]
