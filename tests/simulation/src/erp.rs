@@ -17,6 +17,9 @@ use waybill_model::order::Order;
 use waybill_model::quantity::Quantity;
 use waybill_testkit::build;
 
+/// Milliseconds that Odoo needs for an order in a batch.
+const ORDER_MS: u64 = 70;
+
 /// A SKU that Odoo does not know.
 pub const UNKNOWN_SKU: &str = "GHOST-1";
 
@@ -292,6 +295,8 @@ async fn write_orders(
     world: &Arc<World>,
     orders: &[&ErpCommand],
 ) -> Vec<Result<(), Failure>> {
+    // What 17 and 19 were measured to need for an order of three lines.
+    world.sim.wait_ms(ORDER_MS * orders.len() as u64).await;
     let insert = || {
         let mut odoo = world.erp.lock().unwrap();
         Ok(orders

@@ -231,7 +231,7 @@ fn event(queue: Queue, batch: &[Message]) -> SqsEvent {
                 attributes["MessageGroupId"] = group.as_str().into();
             }
             serde_json::json!({
-                "messageId": m.id.to_string(), "receiptHandle": m.handle.to_string(), "body": m.body,
+                "messageId": m.id.to_string(), "receiptHandle": format!("{}.{}", m.id, m.handle), "body": m.body,
                 "attributes": attributes,
                 "eventSourceARN": format!("arn:aws:sqs:eu-west-1:1:{}", sqs::name(queue)),
             })

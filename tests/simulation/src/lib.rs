@@ -20,6 +20,7 @@
 //! | [`invariants`] | what must be true |
 //! | [`breakage`] | deliberate faults of the product, to see that the invariants find them |
 //! | [`run`] | one seed, and many |
+//! | [`outage`] | hours without Odoo |
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -34,6 +35,7 @@ pub mod invariants;
 pub mod lambda;
 pub mod life;
 pub mod operator;
+pub mod outage;
 pub mod partners;
 pub mod run;
 pub mod sandbox;

@@ -56,6 +56,35 @@ fn current(world: &World, id: CorrelationId) -> Order {
     world.partners.lock().unwrap().sold[&id].order.clone()
 }
 
+/// A plain order: paid, clean, and never touched again.
+pub fn sell(world: &Arc<World>, n: u64) {
+    let (text, id) = number(n);
+    let now = world.sim.now();
+    let order = OrderBuilder::new(&text)
+        .channel(MARKET)
+        .with(|o| o.placed_at = now)
+        .build();
+    put(world, id, order, true, true, true);
+    tell_payment(world, id);
+}
+
+/// Puts a new order into the channel, and tells it.
+fn put(world: &Arc<World>, id: CorrelationId, order: Order, paid: bool, clean: bool, known: bool) {
+    let sold = Sold {
+        order: order.clone(),
+        changed_at: world.sim.now(),
+        paid,
+        clean,
+        known,
+        refunds: BTreeMap::new(),
+        returns: BTreeMap::new(),
+        fulfilled: BTreeMap::new(),
+    };
+    world.partners.lock().unwrap().sold.insert(id, sold);
+    world.sim.note(format_args!("{id}: placed"));
+    tell_order(world, &order);
+}
+
 /// One order from the customer's click to the end.
 pub async fn live(world: &Arc<World>, n: u64, within_ms: u64) {
     let sim = &world.sim;
@@ -82,20 +111,7 @@ pub async fn live(world: &Arc<World>, n: u64, within_ms: u64) {
             .plus(build::amount("1.00"))
             .expect("an amount");
     }
-    let sold = Sold {
-        order: order.clone(),
-        changed_at: now,
-        paid: paid == OrderPayment::Paid,
-        clean: !bad,
-        known: !unknown,
-        refunds: BTreeMap::new(),
-        returns: BTreeMap::new(),
-        fulfilled: BTreeMap::new(),
-        accepted: false,
-    };
-    world.partners.lock().unwrap().sold.insert(id, sold);
-    sim.note(format_args!("{id}: placed"));
-    tell_order(world, &order);
+    put(world, id, order, paid == OrderPayment::Paid, !bad, !unknown);
     if paid == OrderPayment::Paid {
         tell_payment(world, id);
     }

@@ -7,8 +7,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use waybill_simulation::breakage::Breakage;
+use waybill_simulation::outage;
 use waybill_simulation::run::{Outcome, Settings, seed};
 
+/// What the shop sells while Odoo is away.
+const ORDERS_AN_HOUR: u64 = 2_000;
 /// Most steps that are shown of an order.
 const MOST_LINES: usize = 120;
 /// Seeds that may be needed to find a fault of the product.
@@ -41,6 +44,9 @@ struct Options {
     /// Run so many seeds twice, and compare the two runs step by step
     #[arg(long, default_value_t = 10)]
     twice: u64,
+    /// Instead: Odoo is away for so many hours while 2,000 orders an hour come in
+    #[arg(long, value_name = "HOURS")]
+    outage: Option<u64>,
     /// Then break the product in every way that is known, one after the other, and see that each is found
     #[arg(long)]
     bites: bool,
@@ -53,6 +59,9 @@ fn main() -> std::process::ExitCode {
         trace: options.trace,
         breakage: options.broken,
     };
+    if let Some(hours) = options.outage {
+        return tell_outage(&outage::run(options.seed, hours, ORDERS_AN_HOUR));
+    }
     if options.trace {
         let outcome = seed(options.seed, settings);
         for line in &outcome.lines {
@@ -102,6 +111,36 @@ fn main() -> std::process::ExitCode {
         return std::process::ExitCode::FAILURE;
     }
     code
+}
+
+/// Prints what came of hours without Odoo.
+fn tell_outage(report: &outage::Report) -> std::process::ExitCode {
+    let outage::Report {
+        orders,
+        confirmed_before,
+        cases,
+        dead,
+        calls_in_vain,
+        minutes_to_drain,
+        cases_after,
+        wrong,
+    } = report;
+    println!("orders sold                      {orders}");
+    println!("confirmed before Odoo came back  {confirmed_before}");
+    println!("calls to Odoo in vain            {calls_in_vain}");
+    println!("open cases at its return         {cases:?}");
+    println!("messages in dead-letter queues   {dead}");
+    println!("minutes until all were confirmed {minutes_to_drain}");
+    println!("open cases in the end            {cases_after:?}");
+    for what in wrong.iter().take(10) {
+        println!("    {what}");
+    }
+    if wrong.is_empty() {
+        println!("all invariants hold");
+        std::process::ExitCode::SUCCESS
+    } else {
+        std::process::ExitCode::FAILURE
+    }
 }
 
 /// What happened to the order that a seed got wrong: a run with the trace, of which only its steps are shown.

@@ -56,8 +56,6 @@ pub struct Sold {
     pub returns: BTreeMap<ExternalId, Return>,
     /// Shipments that the channel was told: how often, and their numbers.
     pub fulfilled: BTreeMap<ExternalId, (u32, BTreeSet<TrackingNumber>)>,
-    /// A webhook or a poll of it was accepted.
-    pub accepted: bool,
 }
 
 /// An order at the warehouse.

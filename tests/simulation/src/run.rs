@@ -102,8 +102,7 @@ async fn day(seed: u64, settings: Settings) -> Outcome {
     operator::mend(&world);
     operator::retry_all(&world).await;
     world.sim.wait_ms(30 * MINUTE).await;
-    told(&world).await;
-    settle(&world).await;
+    rest(&world).await;
     invariants::check(&world, u64::from(poisons));
     let (steps, faults, hash) = world.sim.summary();
     Outcome {
@@ -130,6 +129,12 @@ fn outages(sim: &Sim) -> Vec<(String, Instant, Instant)> {
         }
     }
     outages
+}
+
+/// Waits until customers and partners have done all, and nothing moves.
+pub(crate) async fn rest(world: &World) {
+    told(world).await;
+    settle(world).await;
 }
 
 async fn told(world: &World) {

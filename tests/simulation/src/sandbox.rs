@@ -225,8 +225,9 @@ impl Visibility for Sandbox {
             let now = world.sim.now();
             let mut sqs = world.sqs.lock().unwrap();
             for (handle, seconds) in &entries {
-                let handle = handle.parse().expect("a handle of ours");
-                sqs.hide(queue, handle, i64::from(*seconds) * 1000, now);
+                let (id, handle) = handle.split_once('.').expect("a handle of ours");
+                let (id, handle) = (id.parse().expect("an id"), handle.parse().expect("a count"));
+                sqs.hide(queue, id, handle, i64::from(*seconds) * 1000, now);
             }
             drop(sqs);
             world.wake(queue);

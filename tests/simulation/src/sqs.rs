@@ -137,10 +137,11 @@ impl Sqs {
         }
     }
 
-    /// Hides a message that was received with this handle for so long from now.
-    pub fn hide(&mut self, queue: Queue, handle: u64, ms: i64, now: Instant) {
+    /// Hides a message that was received with this handle for so long from now; a handle of an older
+    /// receive does nothing.
+    pub fn hide(&mut self, queue: Queue, id: u64, handle: u64, ms: i64, now: Instant) {
         let line = self.lines.entry(queue).or_default();
-        let message = line.messages.values_mut().find(|m| m.handle == handle);
+        let message = line.messages.get_mut(&id).filter(|m| m.handle == handle);
         if let Some(message) = message {
             message.visible_at = now.plus_ms(ms);
         }
