@@ -9,6 +9,8 @@ mod breaker_codes;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod dead_letters;
+#[cfg(test)]
 mod dependencies;
 #[cfg(test)]
 mod odoo_check;

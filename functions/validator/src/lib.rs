@@ -314,22 +314,34 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, C: Clock> Ports<'
         event
     }
 
-    /// Keeps the raw body for replay, with the order where there is one. A replay has it already.
+    /// Keeps the raw body for replay, with the order where there is one. A replay has it already;
+    /// of one that was put aside the order is known only now.
     async fn archive(
         &self,
         raw: &str,
         delivery: &Delivery,
         events: &[EventEnvelope],
     ) -> Result<(), Ended> {
-        if delivery.origin == Origin::Replay {
-            return Ok(());
-        }
         let own = CorrelationId::for_connection(&delivery.connection);
+        let order = events.iter().map(|e| e.correlationid).find(|c| *c != own);
         let archived = Archived {
             receipt: delivery.receipt.clone(),
-            correlation: events.iter().map(|e| e.correlationid).find(|c| *c != own),
+            correlation: order,
             delivery: raw.to_owned(),
             received_at: delivery.received_at,
+        };
+        let archived = match delivery.origin {
+            Origin::Webhook | Origin::Poll => archived,
+            Origin::Replay => {
+                let known = self.orders.receipt(&delivery.receipt).await;
+                match known.map_err(|error| Ended::infra(&error))? {
+                    Some(known) if known.correlation.is_none() && order.is_some() => Archived {
+                        correlation: order,
+                        ..known
+                    },
+                    Some(_) | None => return Ok(()),
+                }
+            }
         };
         let kept = self.orders.archive(&archived).await;
         kept.map_err(|error| Ended::infra(&error))

@@ -297,6 +297,13 @@ async fn a_replay_that_can_be_read_closes_the_case_of_what_was_put_aside() {
     assert!(!world.take(&again("order")).await, "the case is open still");
     assert!(world.take(&again("order")).await);
     case(CaseStatus::Resolved);
+    let order = build::order("1001").correlation();
+    let archived = world.orders.archived(order).await.unwrap();
+    assert_eq!(
+        archived.len(),
+        1,
+        "the order's own replay has it from now on"
+    );
 }
 
 #[tokio::test]

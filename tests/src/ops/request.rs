@@ -80,20 +80,20 @@ impl Request {
 
     /// The same request for the next page.
     pub(super) fn continue_at(&mut self, at: &str) {
-        let cursor = json!(at);
-        // What was there before is of no use any more.
-        let _before = match self.body.as_mut().and_then(Value::as_object_mut) {
-            // The range of a dry run is one field of its body.
-            Some(body) => match body.get_mut("range").and_then(Value::as_object_mut) {
-                Some(range) => range.insert("cursor".to_owned(), cursor),
-                None => body.insert("cursor".to_owned(), cursor),
-            },
-            None => {
-                self.query.retain(|(name, _)| *name != "cursor");
-                self.query.push(("cursor", at.to_owned()));
-                None
-            }
+        let Some(body) = self.body.as_mut().and_then(Value::as_object_mut) else {
+            self.query.retain(|(name, _)| *name != "cursor");
+            self.query.push(("cursor", at.to_owned()));
+            return;
         };
+        // The range of a dry run is one field of its body.
+        let page = if body.contains_key("range") {
+            body.get_mut("range").and_then(Value::as_object_mut)
+        } else {
+            Some(body)
+        };
+        if let Some(page) = page {
+            page.insert("cursor".to_owned(), json!(at));
+        }
     }
 }
 

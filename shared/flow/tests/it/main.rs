@@ -9,6 +9,7 @@
 
 mod cancels;
 mod corrections;
+mod desk;
 mod hold;
 mod late;
 mod ownership;
