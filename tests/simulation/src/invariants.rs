@@ -5,6 +5,7 @@
 use crate::erp::SaleOrder;
 use crate::partners::{Partners, Sold, Work};
 use crate::world::World;
+use crate::{life, webhooks};
 use std::collections::{BTreeMap, BTreeSet};
 use waybill_flow::ports::{OrderStore as _, Stored};
 use waybill_model::case::CaseStatus;
@@ -62,6 +63,15 @@ pub fn check(world: &World, poisons: u64) {
     }
     // One that was handed on all the same may be left behind: it expires.
     let applied = applied(world, look.stored.keys());
+    for (told_by, name) in &partners.acknowledged {
+        let event = MessageId::for_delivery(&webhooks::connection(told_by), name, 0);
+        // Counts of stock belong to no order.
+        if !applied.contains(&event) && !name.starts_with(life::COUNT) {
+            world.sim.wrong(format!(
+                "`{name}` of {told_by} was acknowledged, and no order knows of it"
+            ));
+        }
+    }
     for parked in world.orders.all_parked() {
         if !applied.contains(&parked.event.id) {
             let reference = &parked.reference;

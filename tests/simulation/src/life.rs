@@ -24,6 +24,8 @@ use waybill_testkit::build::{self, OrderBuilder};
 
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
+/// What the names of stock counts begin with.
+pub const COUNT: &str = "count-";
 
 /// Changes an order at the channel, and tells it.
 fn change(world: &Arc<World>, id: CorrelationId, what: &str, change: impl FnOnce(&mut Sold)) {
@@ -553,7 +555,7 @@ pub async fn count(world: &Arc<World>, times: u64) {
             world,
             Message {
                 connection: DEPOT,
-                id: format!("count-{n}"),
+                id: format!("{COUNT}{n}"),
                 body,
                 polled: false,
             },

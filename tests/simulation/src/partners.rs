@@ -89,6 +89,8 @@ pub struct PaidBack {
 /// Everybody but Odoo.
 #[derive(Debug, Default)]
 pub struct Partners {
+    /// What we said that we have: connection and id of every webhook that was acknowledged.
+    pub acknowledged: BTreeSet<(&'static str, String)>,
     /// Orders at the channel, by number of the order.
     pub sold: BTreeMap<CorrelationId, Sold>,
     /// At the warehouse.

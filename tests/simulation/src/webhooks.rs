@@ -70,6 +70,8 @@ async fn post(world: &Arc<World>, message: &Message) {
             message.id, message.connection
         ));
         if status.is_some_and(|s| (200..300).contains(&s)) {
+            let what = (message.connection, message.id.clone());
+            world.partners.lock().unwrap().acknowledged.insert(what);
             // The partner may not have heard it.
             if !sim.fault("acknowledgement lost", sim.weather().lost) {
                 return;
