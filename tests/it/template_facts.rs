@@ -5,6 +5,7 @@ mod access;
 mod alarms;
 mod environment;
 mod queues;
+mod simulated;
 mod stores;
 
 use crate::template::Template;

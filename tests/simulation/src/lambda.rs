@@ -24,11 +24,16 @@ pub struct Mapping {
     pub function: &'static str,
     /// Its queue.
     pub queue: Queue,
-    batch: usize,
-    window_ms: u64,
-    concurrency: usize,
-    timeout_ms: i64,
-    hidden_ms: i64,
+    /// Most messages in a batch.
+    pub batch: usize,
+    /// How long a batch is waited for.
+    pub window_ms: u64,
+    /// Invocations at once.
+    pub concurrency: usize,
+    /// The function's timeout.
+    pub timeout_ms: i64,
+    /// The queue's visibility timeout.
+    pub hidden_ms: i64,
 }
 
 /// Every event source mapping of the template.

@@ -8,7 +8,7 @@ use waybill_model::command::{Command, CreateFulfillmentOrder, CreateRefund};
 use waybill_model::event::{Event, OrderObserved};
 use waybill_model::failure::{Failure, TOO_LATE};
 use waybill_model::id::{
-    Code, ConnectionId, CorrelationId, ExternalId, MessageId, RefKind, Reference, TrackingNumber,
+    Code, ConnectionId, CorrelationId, ExternalId, RefKind, Reference, TrackingNumber,
 };
 use waybill_model::order::Order;
 use waybill_model::payment::{Refund, RefundStatus};
@@ -143,7 +143,6 @@ impl Partners {
         world: &World,
         command: &Command,
         id: CorrelationId,
-        _key: &MessageId,
         known: bool,
     ) -> Answer {
         match command {

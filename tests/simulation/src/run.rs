@@ -5,7 +5,7 @@ use crate::lambda::{self, JOBS, MAPPINGS};
 use crate::life;
 use crate::sim::Sim;
 use crate::world::{DEPOT, DESK, GATEWAY, MARKET, ODOO, World};
-use crate::{invariants, operator, sqs};
+use crate::{invariants, operator};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use waybill_lambda_kit::{chance, telemetry};
@@ -167,10 +167,4 @@ async fn settle(world: &World) -> u64 {
         }
     }
     minutes - quiet.min(minutes)
-}
-
-/// The name of a queue's messages, for a person.
-#[must_use]
-pub fn queues() -> Vec<&'static str> {
-    sqs::QUEUES.into_iter().map(sqs::name).collect()
 }

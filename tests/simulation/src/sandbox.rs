@@ -530,7 +530,7 @@ impl PartnerPort for Sandbox {
         &self,
         command: &Command,
         correlation: CorrelationId,
-        key: &MessageId,
+        _key: &MessageId,
         attempt: Attempt,
     ) -> Result<Vec<Reference>, Failure> {
         let world = Arc::clone(&self.0.world);
@@ -555,7 +555,7 @@ impl PartnerPort for Sandbox {
                     .partners
                     .lock()
                     .unwrap()
-                    .execute(&world, command, correlation, key, known);
+                    .execute(&world, command, correlation, known);
             world.follow(follow);
             result
         };

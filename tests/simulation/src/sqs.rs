@@ -71,7 +71,7 @@ pub struct Sqs {
 }
 
 /// Receives before a message goes to the dead-letter queue, as in the template.
-const MAX_RECEIVES: u32 = 400;
+pub const MAX_RECEIVES: u32 = 400;
 
 impl Sqs {
     /// Puts a message in.
