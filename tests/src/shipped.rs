@@ -49,6 +49,7 @@ fn expected() -> Vec<(&'static str, Answer)> {
         ("reconciler/compare", Report("compare")),
         ("reconciler/stock", Report("stock")),
         ("reconciler/keys", Report("keys")),
+        ("reconciler/webhooks", Report("webhooks")),
         ("ops-api/health", Http(200, "/ok", json!(true))),
         ("ops-api/open-cases", Http(200, "/cases", Value::Null)),
         (
