@@ -15,7 +15,7 @@ const ORDERS_AN_HOUR: u64 = 2_000;
 /// Most steps that are shown of an order.
 const MOST_LINES: usize = 120;
 /// Seeds that may be needed to find a fault of the product.
-const MOST_SEEDS: u64 = 60;
+const MOST_SEEDS: u64 = 300;
 
 /// Simulates all functions under faults: every seed is a day of its own, and the same seed is the same day.
 #[derive(Debug, Parser)]
