@@ -245,7 +245,7 @@ impl<E: EffectStore, C: Clock> Door<'_, E, C> {
                 Admission::Wait { ms } => return Err(open(connection, &known.breaker.value, ms)),
                 Admission::Probe => {}
             }
-            let owner = uuid::Uuid::new_v4().to_string();
+            let owner = crate::chance::unique().to_string();
             let mut next = known.breaker.value.clone();
             next.admit(&owner, now, self.lease_ms);
             match self
