@@ -61,7 +61,7 @@ fn again(message: &Message) -> Outgoing {
     let attributes = message.attributes.as_ref();
     let group =
         attributes.and_then(|a| a.get(&MessageSystemAttributeName::MessageGroupId).cloned());
-    let deduplication = group.as_ref().map(|_| uuid::Uuid::new_v4().to_string());
+    let deduplication = group.as_ref().map(|_| crate::chance::unique().to_string());
     Outgoing {
         body: message.body.clone().unwrap_or_default(),
         group,
