@@ -1,5 +1,6 @@
 //! Money: a decimal and a currency. Never a float.
 
+use crate::text::shown;
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -58,7 +59,11 @@ impl Currency {
         match upper.as_bytes() {
             [a, b, c] if upper.bytes().all(|b| b.is_ascii_uppercase()) => Ok(Self([*a, *b, *c])),
             _ => Err(MoneyError::Currency {
-                text: text.chars().take(16).collect(),
+                // Longer than a code it may be anything: it is not shown.
+                text: match text.chars().count() {
+                    0..=3 => text.to_owned(),
+                    _ => "…".to_owned(),
+                },
             }),
         }
     }
@@ -133,7 +138,7 @@ impl Amount {
     /// Not a decimal, or more than [`Amount::MAX_DIGITS`] significant digits.
     pub fn parse(text: &str) -> Result<Self, MoneyError> {
         let refuse = || MoneyError::Amount {
-            text: text.chars().take(40).collect(),
+            text: shown(text),
             limit: Self::MAX_DIGITS,
         };
         let value = Decimal::from_str_exact(text.trim()).map_err(|_| refuse())?;
@@ -332,6 +337,16 @@ mod tests {
         assert!(Amount::parse("1234567890123456").is_err());
         assert!(Amount::parse("1e5").is_err());
         assert!(Amount::parse("").is_err());
+    }
+
+    #[test]
+    fn an_error_shows_a_wrong_number_and_no_other_text() {
+        let error = |text| Amount::parse(text).unwrap_err().to_string();
+        assert!(error("12,50").starts_with("`12,50` is not an amount"));
+        assert!(error("Jane@example.com").starts_with("`…` is not an amount"));
+        let error = |text| Currency::new(text).unwrap_err().to_string();
+        assert!(error("E1R").starts_with("`E1R` is not a currency"));
+        assert!(error("Jane@example.com").starts_with("`…` is not a currency"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Counts of goods.
 
+use crate::text::shown;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -55,9 +56,8 @@ impl Quantity {
     /// # Errors
     /// Not a decimal in range.
     pub fn parse(text: &str) -> Result<Self, QuantityError> {
-        let value = Decimal::from_str_exact(text.trim()).map_err(|_| QuantityError {
-            text: text.chars().take(40).collect(),
-        })?;
+        let value = Decimal::from_str_exact(text.trim())
+            .map_err(|_| QuantityError { text: shown(text) })?;
         Self::from_decimal(value)
     }
 
@@ -139,6 +139,8 @@ mod tests {
         assert!(Quantity::parse("-1").is_err());
         assert!(Quantity::parse("1000000000").is_err());
         assert!(Quantity::parse("0.00001").is_err());
+        let error = Quantity::parse("Jane").unwrap_err().to_string();
+        assert!(error.starts_with("`…` is not a quantity"), "{error}");
         assert_eq!(Quantity::parse("1.50").unwrap().to_string(), "1.5");
     }
 }

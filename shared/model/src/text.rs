@@ -29,6 +29,18 @@ pub enum TextError {
     },
 }
 
+/// A text that is no number or instant, as an error may show it. What looks like one is shown; anything
+/// else may be a name or an address that a partner put into the wrong field.
+pub(crate) fn shown(text: &str) -> String {
+    const MOST: usize = 40;
+    let like_a_number = |c: char| c.is_ascii_digit() || " +-.,:/_eETZ".contains(c);
+    if text.chars().count() <= MOST && text.chars().all(like_a_number) {
+        text.to_owned()
+    } else {
+        "…".to_owned()
+    }
+}
+
 /// Printable text: no control characters, not blank.
 pub(crate) fn is_printable(c: char) -> bool {
     !c.is_control()

@@ -1,5 +1,6 @@
 //! UTC instants behind one type, so that the library under it can change.
 
+use crate::text::shown;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -24,9 +25,9 @@ impl Instant {
     /// # Errors
     /// No offset, or not a date and time.
     pub fn parse(text: &str) -> Result<Self, InstantError> {
-        text.parse().map(Self).map_err(|_| InstantError {
-            text: text.chars().take(64).collect(),
-        })
+        text.parse()
+            .map(Self)
+            .map_err(|_| InstantError { text: shown(text) })
     }
 
     /// From milliseconds since the epoch; values outside the calendar are clamped to its ends.
@@ -112,6 +113,8 @@ mod tests {
         let t = Instant::parse("2026-01-31T10:30:00+01:00").unwrap();
         assert_eq!(t.to_string(), "2026-01-31T09:30:00Z");
         assert_eq!(t.to_naive_utc(), "2026-01-31 09:30:00");
-        assert!(Instant::parse("2026-01-31T10:30:00").is_err());
+        let error = |text| Instant::parse(text).unwrap_err().to_string();
+        assert!(error("2026-01-31T10:30:00").starts_with("`2026-01-31T10:30:00` is not"));
+        assert!(error("Jane").starts_with("`…` is not"));
     }
 }
