@@ -201,7 +201,60 @@ pub fn read_json<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Unrea
         };
         Unreadable::new(
             "unreadable_json",
-            format!("at `{}` (line {line}, column {column}): {why}", e.path()),
+            format!(
+                "at `{}` (line {line}, column {column}): {why}",
+                place(e.path())
+            ),
         )
     })
+}
+
+/// Longest name of a field that is told.
+const MAX_FIELD: usize = 40;
+
+/// The path as its text, but for names that no partner's field has: a sender chose those.
+fn place(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    use std::fmt::Write as _;
+
+    let is_field = |name: &str| {
+        name.len() <= MAX_FIELD && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    };
+    let mut text = String::new();
+    for segment in path {
+        let name = match segment {
+            Segment::Seq { index } => {
+                // Writing to a text does not fail.
+                write!(text, "[{index}]").unwrap_or_default();
+                continue;
+            }
+            Segment::Map { key } if is_field(key) => key,
+            Segment::Enum { variant } if is_field(variant) => variant,
+            Segment::Map { .. } | Segment::Enum { .. } => "…",
+            Segment::Unknown => "?",
+        };
+        if !text.is_empty() {
+            text.push('.');
+        }
+        text.push_str(name);
+    }
+    if text.is_empty() {
+        ".".to_owned()
+    } else {
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_names_fields_and_not_what_a_sender_made_up() {
+        type Any = std::collections::BTreeMap<String, Vec<u8>>;
+        let detail = |body: &str| read_json::<Any>(body.as_bytes()).unwrap_err().detail;
+        assert!(detail(r#"{"lines":[1,"x"]}"#).starts_with("at `lines[1]` (line 1"));
+        assert!(detail(r#"{"jane@example.com":1}"#).starts_with("at `…` (line 1"));
+        assert!(detail("7").starts_with("at `.` (line 1"));
+    }
 }
