@@ -200,6 +200,11 @@ impl<S: SecretSource, C: Clock> CachedSecrets<S, C> {
 }
 
 fn read(name: &str, text: &str) -> Result<ConnectionSecrets, InfraError> {
+    // serde also takes the fields of a struct in their order, as a list: what is read so could not be
+    // changed by name.
+    if !text.trim_start().starts_with('{') {
+        return Err(corrupt(name, "it is no object of JSON"));
+    }
     let mut reader = serde_json::Deserializer::from_str(text);
     // The error names a place and no content.
     ConnectionSecrets::deserialize(&mut reader).map_err(|e| {
@@ -376,6 +381,8 @@ mod tests {
     fn a_document_that_cannot_be_read_is_not_quoted() {
         let error = read("n", r#"{"webhook_secret":"hunter2"}"#).unwrap_err();
         assert!(!error.to_string().contains("hunter2"), "{error}");
+        let error = read("n", r#"[["hunter2"],{}]"#).unwrap_err();
+        assert!(error.to_string().contains("no object"), "{error}");
     }
 
     #[test]

@@ -86,13 +86,15 @@ impl Quantity {
     /// Sum, held at [`Quantity::MAX`].
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
-        Self(self.0.saturating_add(other.0).min(Decimal::from(Self::MAX)))
+        let sum = self.0.saturating_add(other.0).min(Decimal::from(Self::MAX));
+        Self(sum.normalize())
     }
 
     /// Difference, held at zero.
     #[must_use]
     pub fn minus(self, other: Self) -> Self {
-        Self(self.0.saturating_sub(other.0).max(Decimal::ZERO))
+        let rest = self.0.saturating_sub(other.0).max(Decimal::ZERO);
+        Self(rest.normalize())
     }
 }
 
@@ -139,6 +141,10 @@ mod tests {
         assert!(Quantity::parse("-1").is_err());
         assert!(Quantity::parse("1000000000").is_err());
         assert!(Quantity::parse("0.00001").is_err());
+        let odd = Quantity::parse("1.005").unwrap();
+        let cup = Quantity::parse("0.005").unwrap();
+        assert_eq!(odd.plus(odd).to_string(), "2.01");
+        assert_eq!(odd.minus(cup).to_string(), "1");
         let error = Quantity::parse("Jane").unwrap_err().to_string();
         assert!(error.starts_with("`…` is not a quantity"), "{error}");
         assert_eq!(Quantity::parse("1.50").unwrap().to_string(), "1.5");
