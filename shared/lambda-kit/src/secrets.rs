@@ -207,7 +207,9 @@ fn read(name: &str, text: &str) -> Result<ConnectionSecrets, InfraError> {
     }
     let mut reader = serde_json::Deserializer::from_str(text);
     // The error names a place and no content.
-    ConnectionSecrets::deserialize(&mut reader).map_err(|e| {
+    let secrets = ConnectionSecrets::deserialize(&mut reader);
+    let whole = secrets.and_then(|secrets| reader.end().map(|()| secrets));
+    whole.map_err(|e| {
         let place = format!("line {}, column {}", e.line(), e.column());
         corrupt(name, &format!("it is no document of this form ({place})"))
     })
@@ -381,6 +383,7 @@ mod tests {
     fn a_document_that_cannot_be_read_is_not_quoted() {
         let error = read("n", r#"{"webhook_secret":"hunter2"}"#).unwrap_err();
         assert!(!error.to_string().contains("hunter2"), "{error}");
+        assert!(read("n", r#"{"webhook_secrets":["a"]}{"webhook_secrets":["b"]}"#).is_err());
         let error = read("n", r#"[["hunter2"],{}]"#).unwrap_err();
         assert!(error.to_string().contains("no object"), "{error}");
     }

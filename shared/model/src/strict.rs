@@ -27,6 +27,7 @@ pub fn unknown_field<T: DeserializeOwned>(json: &str) -> Option<String> {
         }
     });
     read.ok()?;
+    reader.end().ok()?;
     place
 }
 
@@ -53,6 +54,8 @@ mod tests {
             unknown_field::<StockLevel>(&newer.to_string()),
             Some(".".into())
         );
+        let twice = format!("{newer}{newer}");
+        assert_eq!(unknown_field::<StockLevel>(&twice), None);
     }
 
     #[test]

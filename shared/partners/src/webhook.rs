@@ -182,7 +182,7 @@ pub fn read_json<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Unrea
         Unreadable::new("not_utf8", format!("byte {} is not UTF-8", e.valid_up_to()))
     })?;
     let mut reader = serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(&mut reader).map_err(|e| {
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|e| {
         let (line, column) = (e.inner().line(), e.inner().column());
         let why = match e.inner().classify() {
             serde_json::error::Category::Eof => "it ends too early",
@@ -206,7 +206,13 @@ pub fn read_json<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Unrea
                 place(e.path())
             ),
         )
-    })
+    })?;
+    reader.end().map_err(|e| {
+        let (line, column) = (e.line(), e.column());
+        let detail = format!("line {line}, column {column}: there is more behind the JSON");
+        Unreadable::new("unreadable_json", detail)
+    })?;
+    Ok(value)
 }
 
 /// Longest name of a field that is told.
@@ -255,6 +261,8 @@ mod tests {
         let detail = |body: &str| read_json::<Any>(body.as_bytes()).unwrap_err().detail;
         assert!(detail(r#"{"lines":[1,"x"]}"#).starts_with("at `lines[1]` (line 1"));
         assert!(detail(r#"{"jane@example.com":1}"#).starts_with("at `…` (line 1"));
+        assert!(detail(r#"{"a":[]}{"b":[]}"#).contains("more behind"));
+        assert!(read_json::<Any>(b"{\"a\":[]}\r\n").is_ok());
         assert!(detail("7").starts_with("at `.` (line 1"));
     }
 }
