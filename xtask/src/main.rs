@@ -14,6 +14,7 @@ mod delegate;
 mod demo;
 mod e2e;
 mod failure;
+mod fuzz;
 mod http;
 mod measure;
 mod odoo;
@@ -67,6 +68,8 @@ enum Command {
     },
     /// Simulate all functions under faults: many days by seed, on a clock of their own
     Sim(delegate::Args),
+    /// Fuzz every parser and verifier, guided by what each input reaches
+    Fuzz(fuzz::Args),
     /// Try what Waybill relies on of Odoo: the same cases on the simulated Odoos and on any real ones
     OdooContract(delegate::Args),
     /// Tools for a real Odoo
@@ -117,6 +120,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
             what: Bench::Odoo(args),
         } => delegate::run(&project, "bench-odoo", &args),
         Command::Sim(args) => delegate::run(&project, "sim", &args),
+        Command::Fuzz(args) => fuzz::run(&project, &args),
         Command::OdooContract(args) => delegate::run(&project, "odoo-contract", &args),
         Command::Odoo(tool) => odoo::run(&project, &tool),
         Command::OdooBadOrders(args) => delegate::run(&project, "odoo-bad-orders", &args),

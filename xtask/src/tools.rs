@@ -20,6 +20,8 @@ const DENY_MIN: [u32; 3] = [0, 18, 0];
 /// Version that `cargo install` builds where no prebuilt one fits.
 const NEXTEST_PIN: &str = "0.9.148";
 const DENY_PIN: &str = "0.20.2";
+/// cargo-bolero has no prebuilt one; its version is that of the library in the lock file.
+const BOLERO_PIN: &str = "0.13.4";
 
 /// Arguments of `cargo xtask tools`.
 #[derive(Debug, clap::Args)]
@@ -98,6 +100,22 @@ impl Tools {
             task.arg(format!("cargo-{name}@{pin}"))
                 .run_logged(project, &project.log(&format!("install-{name}"))?)?;
         }
+        Ok(tools)
+    }
+
+    /// Installs cargo-bolero, which runs fuzz targets under libFuzzer.
+    pub(crate) fn install_for_fuzzing(project: &Project) -> Result<Self, Failure> {
+        let tools = Self::at(project);
+        if tools.cargo.join("bin/cargo-bolero").exists() {
+            return Ok(tools);
+        }
+        println!("building cargo-bolero {BOLERO_PIN} (once), which takes minutes");
+        let task = Task::new(project, "cargo")
+            .args(["install", "--locked", "--root"])
+            .arg(&tools.cargo)
+            .args(["--no-default-features", "--features", "libfuzzer"]);
+        task.arg(format!("cargo-bolero@{BOLERO_PIN}"))
+            .run_logged(project, &project.log("install-bolero")?)?;
         Ok(tools)
     }
 

@@ -1,0 +1,55 @@
+//! Fuzz targets: every place where bytes or text from outside become data.
+//!
+//! A target is a function of bytes. The bytes are not the input themselves: they decide what is done to
+//! a seed, such as a fixture of a partner, so that readers are reached behind the JSON parser
+//! ([`mutate`]); now and then they are taken as they are. `tests/it/main.rs` has a test for each target.
+//!
+//! | target | enters by | must hold |
+//! |---|---|---|
+//! | `verify::{shopify, stripe, shipbob, easypost, zendesk, canonical}` | a signed call | it is accepted, within its time; with any bit of body, key, signature or timestamp changed it is not |
+//! | `verify::unsigned` | made-up headers | nothing is accepted |
+//! | `webhooks::{shopify, stripe, shipbob, easypost, zendesk, canonical, odoo}` | a partner's body | the same facts each time, which survive the queues |
+//! | `model::{money, time, ids}` | texts | what is read is printed as it was, to the last digit |
+//! | `model::{event, command, records}` | documents of queues and tables | what is read survives being written |
+//! | `model::strict` | a partner's document | unknown fields are looked for only in what reads |
+//! | `messages::{delivery, batch}` | a message, a batch of SQS | byte for byte, within the limit; no record is lost |
+//! | `config::{connections, environment, secrets}` | files, variables, secrets | faults are named; nothing that was not understood is written over |
+//!
+//! Everywhere: no panic, no overflow, bounded time, and no error that tells of a person: the seeds have
+//! a marker in them, which no text of ours may hold ([`properties`]).
+//!
+//! `cargo nextest run` draws the same few hundred inputs for each target each time ([`brief`]), after
+//! those in `tests/it/__fuzz__/TARGET/crashes`, where fuzzers leave what they find. `cargo xtask fuzz`
+//! has libFuzzer choose the bytes by what they reach.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a broken property must stop where it is broken"
+)]
+
+pub mod brief;
+pub mod config;
+pub mod draw;
+pub mod messages;
+pub mod model;
+pub mod mutate;
+pub mod properties;
+pub mod seeds;
+pub mod verify;
+pub mod webhooks;
+
+/// Runs to the end on this thread.
+///
+/// # Panics
+/// No runtime can be made.
+pub fn block_on<T>(work: impl Future<Output = T>) -> T {
+    thread_local! {
+        static RUNTIME: tokio::runtime::Runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+    }
+    RUNTIME.with(|runtime| runtime.block_on(work))
+}
