@@ -167,7 +167,7 @@ impl Fault {
     pub(crate) fn new(name: String, message: String) -> Self {
         Self {
             kind: FaultKind::of(&name, &message),
-            name: name.chars().take(100).collect(),
+            name: class_name(&name),
             message,
         }
     }
@@ -181,6 +181,17 @@ impl Fault {
     /// The message, for matching only.
     pub(crate) fn raw(&self) -> &str {
         &self.message
+    }
+}
+
+/// The name, where it is one of a Python class with its module: it is logged, and what answers may be no
+/// Odoo at all.
+fn class_name(name: &str) -> String {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+    if name.chars().all(is_name) {
+        name.chars().take(100).collect()
+    } else {
+        "…".to_owned()
     }
 }
 
@@ -455,6 +466,16 @@ mod tests {
             let tells = failure.detail().contains("Ada");
             assert_eq!(tells, failure.class() == "rejected", "{name}: {failure}");
         }
+    }
+
+    #[test]
+    fn a_fault_without_a_class_is_not_named() {
+        let fault = |name: &str| Fault::new(name.to_owned(), String::new()).to_string();
+        assert_eq!(
+            fault("builtins.KeyError"),
+            "odoo answers `builtins.KeyError`"
+        );
+        assert_eq!(fault("Ada <ada@example.org>"), "odoo answers `…`");
     }
 
     #[test]
