@@ -34,7 +34,7 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode, Failure> {
         .filter(|name| name.contains(&args.target))
         .collect();
     if args.list {
-        targets.iter().for_each(|name| println!("{name}"));
+        println!("{}", targets.join("\n"));
         return Ok(ExitCode::SUCCESS);
     }
     if targets.is_empty() {
@@ -134,9 +134,7 @@ fn guided(project: &Project, tools: &Tools, name: &str, seconds: u64) -> Result<
         .arg(corpus)
         .args(["--max-input-length", "512", "--timeout", "20s"])
         .args(["-T", &format!("{seconds}s")])
-        .arg("--engine-args=-print_final_stats=1")
-        // The lock file is kept: cargo-bolero has no option for it.
-        .env("CARGO_NET_OFFLINE", "true"))
+        .arg("--engine-args=-print_final_stats=1"))
 }
 
 /// The target's own brief run, for longer and from other seeds.

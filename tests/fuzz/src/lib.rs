@@ -14,6 +14,14 @@
 //! | `model::strict` | a partner's document | unknown fields are looked for only in what reads |
 //! | `messages::{delivery, batch}` | a message, a batch of SQS | byte for byte, within the limit; no record is lost |
 //! | `config::{connections, environment, secrets}` | files, variables, secrets | faults are named; nothing that was not understood is written over |
+//! | `functions::intake` | a call of the gateway | 202: signed, and on the queue byte for byte; else nothing is kept |
+//! | `functions::ops` | a request to the operations API | an answer in JSON; nothing without a token; no customer in it |
+//! | `functions::deliveries` | partners' bodies, through every function to its end | no message is given back |
+//! | `functions::queues` | messages of our own queues | the same |
+//! | `functions::jobs` | events of the schedule | |
+//! | `clients::{shopify, stripe, shipbob, easypost, zendesk, canonical}` | answers to our calls, paged ones too | an outcome, within bounded calls |
+//! | `clients::odoo` | answers by JSON-RPC and JSON-2 | an outcome for each command |
+//! | `clients::store` | rows of the tables, cursors | what cannot be read is named by its place |
 //!
 //! Everywhere: no panic, no overflow, bounded time, and no error that tells of a person: the seeds have
 //! a marker in them, which no text of ours may hold ([`properties`]).
@@ -29,9 +37,12 @@
     reason = "a broken property must stop where it is broken"
 )]
 
+mod answers;
 pub mod brief;
+pub mod clients;
 pub mod config;
 pub mod draw;
+pub mod functions;
 pub mod messages;
 pub mod model;
 pub mod mutate;
@@ -39,6 +50,7 @@ pub mod properties;
 pub mod seeds;
 pub mod verify;
 pub mod webhooks;
+pub mod world;
 
 /// Runs to the end on this thread.
 ///

@@ -20,10 +20,27 @@ macro_rules! targets {
 }
 
 targets! {
+    clients {
+        canonical: 100,
+        easypost: 100,
+        odoo: 200,
+        shipbob: 100,
+        shopify: 250,
+        store: 100,
+        stripe: 100,
+        zendesk: 100,
+    }
     config {
-        connections: 300,
+        connections: 150,
         environment: 200,
         secrets: 500,
+    }
+    functions {
+        deliveries: 100,
+        intake: 200,
+        jobs: 50,
+        ops: 250,
+        queues: 150,
     }
     messages {
         batch: 300,

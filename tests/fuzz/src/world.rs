@@ -1,0 +1,309 @@
+//! All functions over stores and partners in memory that never fail: what a function gives back here, it
+//! would give back for ever.
+
+use crate::mutate::MARKER;
+use aws_lambda_events::event::apigw::ApiGatewayV2httpRequest;
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use serde_json::json;
+use sha2::Digest as _;
+use std::sync::{Arc, OnceLock};
+use waybill_flow::connections::Connections;
+use waybill_flow::ports::{Archived, Clock as _, InfraError, OrderStore as _, Queue};
+use waybill_flow::state::{Effect, OrderState};
+use waybill_lambda_kit::batch::{Runner, Visibility};
+use waybill_lambda_kit::delivery;
+use waybill_lambda_kit::endpoints::Endpoints;
+use waybill_lambda_kit::env::Stage;
+use waybill_lambda_kit::http::Answer;
+use waybill_lambda_kit::partner_commands;
+use waybill_lambda_kit::secrets::SecretSource;
+use waybill_lambda_kit::{chance, telemetry};
+use waybill_model::case::{Case, CaseClass};
+use waybill_model::command::{CommandKind, CommandQueue};
+use waybill_model::id::{RefKind, Reference};
+use waybill_partners::client::target;
+use waybill_testkit::build;
+use waybill_testkit::{
+    FakeErp, FakePartner, ManualClock, MemoryEffects, MemoryOrders, MemoryQueues, MemorySecrets,
+};
+
+/// Messages that one input may lead to.
+const MOST_MESSAGES: usize = 200;
+
+/// Everything under the functions.
+pub struct World {
+    connections: Connections,
+    orders: MemoryOrders,
+    effects: MemoryEffects,
+    /// What was sent.
+    pub queues: MemoryQueues,
+    partners: FakePartner,
+    erp: FakeErp,
+    secrets: MemorySecrets,
+    clock: Arc<ManualClock>,
+    endpoints: Endpoints,
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("World").finish_non_exhaustive()
+    }
+}
+
+struct Nowhere;
+
+impl Visibility for Nowhere {
+    async fn change(&self, _: &str, _: Vec<(String, u32)>) -> Result<(), InfraError> {
+        Ok(())
+    }
+}
+
+/// Tokens `actor` and `reader`.
+struct Tokens;
+
+impl SecretSource for Tokens {
+    async fn fetch(&self, _: &str) -> Result<String, InfraError> {
+        let hash = |token: &str| hex::encode(sha2::Sha256::digest(token));
+        let tokens = json!({"tokens": [
+            {"id": "agent", "sha256": hash("reader"), "scopes": ["read"]},
+            {"id": "alice", "sha256": hash("actor"), "scopes": ["admin"]},
+        ]});
+        Ok(tokens.to_string())
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl World {
+    /// With the connections of a local run.
+    ///
+    /// # Panics
+    /// They have faults.
+    #[must_use]
+    pub fn new() -> Self {
+        static CONNECTIONS: OnceLock<Connections> = OnceLock::new();
+        telemetry::silence();
+        chance::seed(1);
+        let clock = Arc::new(ManualClock::default());
+        let connections = CONNECTIONS.get_or_init(|| {
+            Connections::parse(waybill_lambda_kit::connections::text(Stage::Local)).unwrap()
+        });
+        let connections = connections.clone();
+        Self {
+            orders: MemoryOrders::default(),
+            effects: MemoryEffects::new(clock.clone()),
+            queues: MemoryQueues::default(),
+            partners: FakePartner::default(),
+            erp: FakeErp::default(),
+            secrets: MemorySecrets::default().with("shopify-main", &["hush"], &[]),
+            endpoints: Endpoints::new(&connections),
+            connections,
+            clock,
+        }
+    }
+
+    /// The case of the order that is there.
+    #[must_use]
+    pub fn case() -> Case {
+        build::case(
+            Some(build::correlation("1001")),
+            CaseClass::Data,
+            "unknown_sku",
+        )
+    }
+
+    /// Puts an order there, with a customer, a refused effect, a case, and the delivery that told it.
+    ///
+    /// # Panics
+    /// The stores refuse it.
+    pub async fn with_an_order(&self) {
+        let mut order = build::order("1001");
+        for person in [&mut order.billing, &mut order.shipping]
+            .into_iter()
+            .flatten()
+        {
+            person.name = Some(MARKER.to_owned());
+        }
+        if let Some(customer) = &mut order.customer {
+            customer.name = Some(MARKER.to_owned());
+            customer.email = Some(MARKER.to_lowercase());
+        }
+        let correlation = order.correlation();
+        let number = build::external(order.number.as_str());
+        let mut state = OrderState::default();
+        state.facts.order = Some(order);
+        state.effects.insert(
+            build::effect("sale_order.create"),
+            Effect {
+                command: CommandKind::CreateSaleOrder,
+                issued_at: build::start(),
+                outcome: Some(build::rejected("unknown_sku")),
+                attempt: 1,
+                retry_wanted: false,
+            },
+        );
+        let mut commit = build::commit(correlation, None, state, "event-1");
+        commit.references = vec![Reference::anywhere(RefKind::OrderNumber, number)];
+        self.orders.commit(commit).await.unwrap();
+        self.orders.put_case(&Self::case()).await.unwrap();
+        let body = json!({"id": 1001, "email": MARKER}).to_string();
+        let told = crate::messages::of("shopify-main", Some("orders/create"), body.into_bytes());
+        let archived = Archived {
+            receipt: told.receipt.clone(),
+            correlation: Some(correlation),
+            delivery: delivery::encode(&told).unwrap(),
+            received_at: build::start(),
+        };
+        self.orders.archive(&archived).await.unwrap();
+    }
+
+    /// A call of a partner.
+    pub async fn intake(&self, event: ApiGatewayV2httpRequest) -> Answer {
+        let ports = webhook_intake::Ports {
+            connections: &self.connections,
+            secrets: &self.secrets,
+            queues: &self.queues,
+            clock: self.clock.as_ref(),
+        };
+        webhook_intake::handle(&ports, event).await
+    }
+
+    /// A request of an operator.
+    pub async fn ops(&self, event: ApiGatewayV2httpRequest) -> Answer {
+        let tokens = ops_api::Tokens::new(Tokens, self.clock.clone(), "waybill/test");
+        let ports = ops_api::Ports {
+            connections: &self.connections,
+            orders: &self.orders,
+            queues: &self.queues,
+            tokens: &tokens,
+            clock: &self.clock,
+            parse: waybill_partners::parse,
+        };
+        ops_api::handle(&ports, event).await
+    }
+
+    fn runner(&self) -> Runner<Nowhere, Arc<ManualClock>> {
+        Runner {
+            step: "fuzz",
+            visibility: Nowhere,
+            clock: self.clock.clone(),
+        }
+    }
+
+    /// A message of the inbound queue.
+    pub async fn validate(&self, body: &str) {
+        self.hand(Queue::Inbound, body).await;
+    }
+
+    /// A message to whoever reads this queue.
+    ///
+    /// # Panics
+    /// It was given back.
+    pub async fn hand(&self, queue: Queue, body: &str) {
+        let event: SqsEvent = serde_json::from_value(json!({"Records": [{
+            "messageId": "m-1", "receiptHandle": "h", "body": body,
+            "attributes": {"MessageGroupId": "g", "ApproximateReceiveCount": "1"},
+            "eventSourceARN": "arn:aws:sqs:eu-west-1:1:queue",
+        }]}))
+        .unwrap();
+        let until = self.clock.now().plus_ms(60_000);
+        let runner = self.runner();
+        let answer: SqsBatchResponse = match queue {
+            Queue::Inbound => {
+                let ports = validator::Ports {
+                    connections: &self.connections,
+                    orders: &self.orders,
+                    effects: &self.effects,
+                    queues: &self.queues,
+                    partners: &self.partners,
+                    clock: self.clock.as_ref(),
+                    parse: waybill_partners::parse,
+                };
+                validator::handle(&ports, &runner, event).await.unwrap()
+            }
+            Queue::Events => {
+                let ports = coordinator::Ports {
+                    connections: &self.connections,
+                    orders: &self.orders,
+                    queues: &self.queues,
+                    clock: self.clock.as_ref(),
+                };
+                coordinator::handle(&ports, &runner, event).await.unwrap()
+            }
+            Queue::Commands(CommandQueue::Erp | CommandQueue::ErpBulk) => {
+                let ports = odoo_writer::Ports {
+                    connections: &self.connections,
+                    orders: &self.orders,
+                    effects: &self.effects,
+                    queues: &self.queues,
+                    erp: &self.erp,
+                    clock: self.clock.as_ref(),
+                    endpoints: &self.endpoints,
+                };
+                odoo_writer::handle(&ports, &runner, event, until)
+                    .await
+                    .unwrap()
+            }
+            Queue::Commands(CommandQueue::Fulfillment | CommandQueue::Status) => {
+                let ports = partner_commands::Ports {
+                    orders: &self.orders,
+                    effects: &self.effects,
+                    queues: &self.queues,
+                    partners: &self.partners,
+                    target,
+                    clock: self.clock.as_ref(),
+                    endpoints: &self.endpoints,
+                };
+                partner_commands::handle(&ports, &runner, event, until)
+                    .await
+                    .unwrap()
+            }
+        };
+        assert!(
+            answer.batch_item_failures.is_empty(),
+            "given back, which nothing would end, on `{}`: {body}",
+            queue.as_str()
+        );
+    }
+
+    /// Hands on what was sent until nothing is sent any more.
+    ///
+    /// # Panics
+    /// It does not end, or a message was given back.
+    pub async fn drain(&self) {
+        let mut handed = 0;
+        while !self.queues.is_empty() {
+            for (queue, message) in self.queues.take() {
+                handed += 1;
+                assert!(handed < MOST_MESSAGES, "no end of messages");
+                self.hand(queue, &message.body).await;
+            }
+        }
+    }
+
+    /// What is stored can be loaded, and every case says what to do.
+    ///
+    /// # Panics
+    /// It cannot, or one does not.
+    pub async fn settled(&self) {
+        for (id, stored) in self.orders.all() {
+            assert_eq!(self.orders.load(id).await, Ok(Some(stored.clone())));
+            let text = serde_json::to_string(&stored.state).unwrap();
+            let back: OrderState = serde_json::from_str(&text).unwrap();
+            assert_eq!(
+                back, stored.state,
+                "a state that is another when it is read"
+            );
+        }
+        for case in self.orders.all_cases() {
+            assert!(
+                !case.detail.is_empty() && !case.remedy.is_empty(),
+                "{case:?}"
+            );
+        }
+    }
+}
