@@ -141,7 +141,7 @@ fn guided(project: &Project, tools: &Tools, name: &str, seconds: u64) -> Result<
 fn unguided(project: &Project, name: &str, seconds: u64) -> Result<Task, Failure> {
     Ok(Task::new(project, "cargo")
         .args(["test", "--quiet", "--locked", "--target", host_target()?])
-        .args(["--profile", "fuzz", "-p", PACKAGE, "--test", "it"])
+        .args(["-p", PACKAGE, "--test", "it"])
         .args(["--", "--exact", name, "--nocapture"])
         .env("WAYBILL_FUZZ_SECONDS", seconds.to_string()))
 }
