@@ -2,7 +2,7 @@
 
 use crate::draw::Draw;
 use crate::mutate;
-use crate::properties::{in_time, survives_the_wire, tells_no_person};
+use crate::properties::{document, in_time, survives_the_wire, tells_no_person};
 use crate::seeds;
 use crate::world::World;
 use base64::Engine as _;
@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
+use waybill_flow::breaker::{Admission, Breaker, Signal};
 use waybill_flow::ports::Queue;
+use waybill_flow::quota::{Quota, Rate};
 use waybill_lambda_kit::delivery;
 use waybill_model::delivery::Delivery;
 use waybill_model::delivery::Origin;
@@ -287,11 +289,99 @@ pub fn queues(input: &[u8]) {
     });
 }
 
-/// Jobs of the schedule.
+/// What is kept for a connection between runs, by its name.
+const KEPT: [&str; 8] = [
+    "poll",
+    "poll_from",
+    "stock",
+    "webhooks",
+    "key_lease",
+    "breaker",
+    "quota",
+    "pace",
+];
+
+/// Jobs of the schedule, and the notes that they find of earlier runs: none of them keeps a job from
+/// running to its end.
+///
+/// # Panics
+/// One does.
 pub fn jobs(input: &[u8]) {
-    let seeds = [json!({"job": "poll"}), json!({"job": "stock"})];
-    let made = mutate::document(&seeds, &mut Draw::new(input));
-    if let Ok(request) = serde_json::from_slice::<reconciler::Request>(&made) {
-        survives_the_wire(&request.job);
+    let mut draw = Draw::new(input);
+    let job = *draw.of(&["poll", "overdue", "compare", "stock", "keys", "webhooks"]);
+    let made = match draw.once_in(8) {
+        true => mutate::document(&[json!({ "job": job })], &mut draw),
+        false => json!({ "job": job }).to_string().into_bytes(),
+    };
+    // What names no job is refused by the runtime.
+    let Ok(request) = serde_json::from_slice::<reconciler::Request>(&made) else {
+        return;
+    };
+    survives_the_wire(&request.job);
+    let now = "2026-01-31T09:00:00Z";
+    let notes = [
+        json!({"since": now, "cursor": "page-2", "started": now, "found_at": now}),
+        json!({"full_at": now, "levels": {"MUG": "4"}}),
+        json!({"phase": "open", "until": now, "failed_probes": 3, "since": now, "code": "x"}),
+        json!({"used_up_us": 1}),
+        json!(now),
+    ];
+    let world = World::new();
+    crate::block_on(async {
+        world.with_an_order().await;
+        for _ in 0..=draw.below(4) {
+            let name = *draw.of(&KEPT);
+            let note = mutate::document(&notes, &mut draw);
+            world.keep(name, &String::from_utf8_lossy(&note)).await;
+        }
+        // The second run finds what the first one kept.
+        for _ in 0..2 {
+            let report = world.job(request).await;
+            assert!(report.is_ok(), "{report:?}");
+        }
+    });
+}
+
+/// Notes of all sandboxes about one endpoint: whatever is kept, nobody is shut out for long.
+///
+/// # Panics
+/// Somebody is.
+pub fn breakers(input: &[u8]) {
+    let mut draw = Draw::new(input);
+    let now = build::start().plus_ms(draw.number().cast_signed() >> (20 + draw.below(44)));
+    let at = "2026-01-31T09:00:00Z";
+    let seeds = &[
+        json!({"phase": "open", "until": at, "failed_probes": 3, "since": at, "code": "x"}),
+        json!({"phase": "probing", "owner": "me", "until": at}),
+        json!({"phase": "closed"}),
+        json!({"used_up_us": 1_769_850_000_000_000_i64}),
+    ];
+    let made = mutate::document(seeds, &mut draw);
+    let wait_ms = draw.number() >> draw.below(64);
+    if let Some(mut breaker) = document::<Breaker>(&made) {
+        for _ in 0..4 {
+            if let Admission::Wait { ms } = breaker.admit("me", now, 30_000) {
+                assert!(ms <= HOUR_MS, "shut out for {ms} ms");
+            }
+            let signals = [
+                Signal::Alive,
+                Signal::Nothing,
+                Signal::Down,
+                Signal::Throttled { wait_ms },
+            ];
+            let signal = draw.of(&signals);
+            breaker.open(signal, "code", now);
+            breaker.probed("me", signal, "code", now);
+            survives_the_wire(&breaker);
+        }
+    }
+    if let Some(mut quota) = document::<Quota>(&made) {
+        let rate = Rate::new(u32::try_from(draw.number() >> 32).unwrap_or_default());
+        let (Ok(ms) | Err(ms)) = quota.reserve(1 + u32::from(draw.byte()), rate, now, 60_000);
+        assert!(ms <= HOUR_MS, "to wait for {ms} ms");
+        survives_the_wire(&quota);
     }
 }
+
+/// Longest that anybody may have to wait, in milliseconds.
+const HOUR_MS: u64 = 60 * 60 * 1000;

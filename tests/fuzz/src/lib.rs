@@ -18,7 +18,8 @@
 //! | `functions::ops` | a request to the operations API | an answer in JSON; nothing without a token; no customer in it |
 //! | `functions::deliveries` | partners' bodies, through every function to its end | no message is given back |
 //! | `functions::queues` | messages of our own queues | the same |
-//! | `functions::jobs` | events of the schedule | |
+//! | `functions::jobs` | events of the schedule, notes of earlier runs | a job runs to its end |
+//! | `functions::breakers` | notes about endpoints | nobody is shut out for long |
 //! | `clients::{shopify, stripe, shipbob, easypost, zendesk, canonical}` | answers to our calls, paged ones too | an outcome, within bounded calls |
 //! | `clients::odoo` | answers by JSON-RPC and JSON-2 | an outcome for each command |
 //! | `clients::store` | rows of the tables, cursors | what cannot be read is named by its place |

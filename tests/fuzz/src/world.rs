@@ -4,11 +4,14 @@
 use crate::mutate::MARKER;
 use aws_lambda_events::event::apigw::ApiGatewayV2httpRequest;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use reconciler::{JobError, Report};
 use serde_json::json;
 use sha2::Digest as _;
 use std::sync::{Arc, OnceLock};
 use waybill_flow::connections::Connections;
-use waybill_flow::ports::{Archived, Clock as _, InfraError, OrderStore as _, Queue};
+use waybill_flow::ports::{
+    Archived, Availability, Clock as _, EffectStore as _, InfraError, OrderStore as _, Queue,
+};
 use waybill_flow::state::{Effect, OrderState};
 use waybill_lambda_kit::batch::{Runner, Visibility};
 use waybill_lambda_kit::delivery;
@@ -93,13 +96,20 @@ impl World {
             Connections::parse(waybill_lambda_kit::connections::text(Stage::Local)).unwrap()
         });
         let connections = connections.clone();
+        let erp = FakeErp::default();
+        erp.set_level(Availability {
+            sku: build::sku("MUG"),
+            available: Some(build::units(4)),
+        });
         Self {
             orders: MemoryOrders::default(),
             effects: MemoryEffects::new(clock.clone()),
             queues: MemoryQueues::default(),
             partners: FakePartner::default(),
-            erp: FakeErp::default(),
-            secrets: MemorySecrets::default().with("shopify-main", &["hush"], &[]),
+            erp,
+            secrets: MemorySecrets::default()
+                .with("shopify-main", &["hush"], &[])
+                .with("odoo-main", &[], &[("key", "k")]),
             endpoints: Endpoints::new(&connections),
             connections,
             clock,
@@ -184,6 +194,35 @@ impl World {
             parse: waybill_partners::parse,
         };
         ops_api::handle(&ports, event).await
+    }
+
+    /// Keeps a note for every connection.
+    ///
+    /// # Panics
+    /// The store refuses it.
+    pub async fn keep(&self, name: &str, note: &str) {
+        for connection in self.connections.iter() {
+            let kept = self.effects.set_checkpoint(&connection.id, name, note);
+            kept.await.unwrap();
+        }
+    }
+
+    /// A job of the schedule.
+    ///
+    /// # Errors
+    /// It did not run to its end.
+    pub async fn job(&self, request: reconciler::Request) -> Result<Report, JobError> {
+        let ports = reconciler::Ports {
+            connections: &self.connections,
+            orders: &self.orders,
+            effects: &self.effects,
+            queues: &self.queues,
+            partners: &self.partners,
+            erp: &self.erp,
+            clock: self.clock.as_ref(),
+            secrets: &self.secrets,
+        };
+        reconciler::handle(&ports, request).await
     }
 
     fn runner(&self) -> Runner<Nowhere, Arc<ManualClock>> {

@@ -36,9 +36,10 @@ targets! {
         secrets: 500,
     }
     functions {
+        breakers: 500,
         deliveries: 100,
         intake: 200,
-        jobs: 50,
+        jobs: 100,
         ops: 250,
         queues: 150,
     }
