@@ -251,6 +251,16 @@ fn in_order(events: &[EventEnvelope]) -> World {
     )
 }
 
+/// How many orders of events each property is tried with; `PROPTEST_CASES` may lower it, for a run
+/// over many mutants.
+fn tries() -> ProptestConfig {
+    let config = ProptestConfig::default();
+    ProptestConfig {
+        cases: config.cases.min(96),
+        ..config
+    }
+}
+
 /// The facts, and of the effects what a partner would hold: a failed refund that was credited and
 /// undone equals one that was never credited.
 fn ends(world: &World) -> (Facts, crate::world::Outside) {
@@ -263,7 +273,7 @@ fn ends(world: &World) -> (Facts, crate::world::Outside) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(tries())]
 
     #[test]
     fn any_order_and_duplication_ends_in_the_same_facts_and_effects(
@@ -319,7 +329,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(tries())]
 
     /// Goods that were refunded before they left never ship in silence: they are taken off the sale
     /// order, or a person is asked.
@@ -351,7 +361,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(tries())]
 
     /// Of an order in two parts one is shipped, the other refunded unshipped: nothing is to follow.
     #[test]
