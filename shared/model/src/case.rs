@@ -136,3 +136,25 @@ pub enum CaseStatus {
     /// A person decided that nothing is to be done.
     Ignored,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_is_the_same_for_the_same_subject_code_and_key_and_reads_back_as_it_is_shown() {
+        let late = Code::literal("overdue");
+        let id = CaseId::new("order-1", &late, "release");
+        assert_eq!(id, CaseId::new("order-1", &late, "release"));
+        for other in [
+            CaseId::new("order-2", &late, "release"),
+            CaseId::new("order-1", &Code::literal("refused"), "release"),
+            CaseId::new("order-1", &late, "write"),
+        ] {
+            assert_ne!(id, other);
+        }
+        assert_eq!(CaseId::parse(&id.to_string()).unwrap(), id);
+        assert_eq!(format!("{id:?}"), id.to_string());
+        assert!(CaseId::parse("7").is_err());
+    }
+}

@@ -53,3 +53,30 @@ impl fmt::Debug for Delivery {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delivery_in_a_log_names_where_it_came_from_and_shows_neither_body_nor_headers() {
+        let delivery = Delivery {
+            receipt: MessageId::new("r-1").unwrap(),
+            connection: ConnectionId::new("shop").unwrap(),
+            origin: Origin::Poll,
+            topic: Some("orders/create".to_owned()),
+            dedupe_id: None,
+            headers: BTreeMap::from([("x-signature".to_owned(), "secret".to_owned())]),
+            received_at: Instant::EPOCH,
+            traceparent: None,
+            body: b"jane@example.com".to_vec(),
+        };
+        let shown = format!("{delivery:?}");
+        for part in ["r-1", "shop", "Poll", "orders/create", "16"] {
+            assert!(shown.contains(part), "{part} in {shown}");
+        }
+        for part in ["secret", "jane", "106"] {
+            assert!(!shown.contains(part), "{part} in {shown}");
+        }
+    }
+}

@@ -143,4 +143,17 @@ mod tests {
         json["dataschema"] = "waybill/v2".into();
         assert!(serde_json::from_value::<EventEnvelope>(json).is_err());
     }
+
+    #[test]
+    fn cause_trace_and_effect_are_carried() {
+        let cause = MessageId::new("m-0").unwrap();
+        let effect = EffectKey::of("sale_order.create", None);
+        let carried = sample()
+            .caused_by(cause.clone())
+            .traced(Some("00-1-2-01".to_owned()))
+            .for_effect(effect.clone());
+        assert_eq!(carried.causationid, Some(cause));
+        assert_eq!(carried.traceparent.as_deref(), Some("00-1-2-01"));
+        assert_eq!(carried.effect, Some(effect));
+    }
 }

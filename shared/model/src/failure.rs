@@ -87,3 +87,41 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_class_and_detail_are_told_of_each_class() {
+        let code = || Code::literal("a_code");
+        let detail = || "what happened".to_owned();
+        let failures = [
+            Failure::Transient {
+                code: code(),
+                detail: detail(),
+                retry_after_ms: None,
+            },
+            Failure::Indeterminate {
+                code: code(),
+                detail: detail(),
+            },
+            Failure::Rejected {
+                code: code(),
+                detail: detail(),
+                remedy: "change it".to_owned(),
+            },
+            Failure::Poison {
+                code: code(),
+                detail: detail(),
+            },
+        ];
+        let told = failures.map(|failure| {
+            assert_eq!(failure.code().as_str(), "a_code");
+            assert_eq!(failure.detail(), "what happened");
+            failure.to_string()
+        });
+        let wanted = ["transient", "indeterminate", "rejected", "poison"];
+        assert_eq!(told, wanted.map(|c| format!("a_code ({c}): what happened")));
+    }
+}

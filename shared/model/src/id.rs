@@ -294,4 +294,110 @@ mod tests {
         assert!(serde_json::from_str::<Sku>("\"SKU-1\"").is_ok());
         assert!(serde_json::from_str::<Sku>("\"a\\u0000b\"").is_err());
     }
+
+    #[test]
+    fn an_order_and_work_of_its_connection_have_ids_of_their_own_that_read_back() {
+        let shop = ConnectionId::new("shop").unwrap();
+        let order = CorrelationId::for_order(&shop, &ChannelOrderId::new("42").unwrap());
+        let stock = CorrelationId::for_connection(&shop);
+        assert_ne!(order, stock);
+        assert_ne!(
+            stock,
+            CorrelationId::for_connection(&ConnectionId::new("other").unwrap())
+        );
+        assert_eq!(CorrelationId::parse(&order.to_string()).unwrap(), order);
+        assert_eq!(format!("{order:?}"), order.uuid().to_string());
+        assert!(CorrelationId::parse("42").is_err());
+    }
+
+    #[test]
+    fn stored_orders_are_found_under_the_id_they_had_from_the_beginning() {
+        let order = CorrelationId::for_order(
+            &ConnectionId::new("shop").unwrap(),
+            &ChannelOrderId::new("42").unwrap(),
+        );
+        assert_eq!(order.to_string(), "625a7fd6-4aac-56d5-80ef-ac85a975e487");
+    }
+
+    #[test]
+    fn an_effect_key_names_its_subject_and_one_too_long_its_hash() {
+        assert_eq!(
+            EffectKey::of("sale_order.create", None).as_str(),
+            "sale_order.create"
+        );
+        let short = EffectKey::of("delivery.register", Some("SHP-7"));
+        assert_eq!(short.as_str(), "delivery.register/SHP-7");
+        let long = |last: &str| EffectKey::of("delivery.register", Some(&("9".repeat(300) + last)));
+        assert!(long("a").as_str().starts_with("delivery.register/"));
+        assert!(long("a").as_str().len() <= EffectKey::MAX);
+        assert_eq!(long("a"), long("a"));
+        assert_ne!(long("a"), long("b"));
+    }
+
+    #[test]
+    fn message_ids_differ_by_each_part_they_are_made_of() {
+        let (shop, other) = (
+            ConnectionId::new("shop").unwrap(),
+            ConnectionId::new("other").unwrap(),
+        );
+        let ids = [
+            MessageId::for_delivery(&shop, "d-1", 0),
+            MessageId::for_delivery(&other, "d-1", 0),
+            MessageId::for_delivery(&shop, "d-2", 0),
+            MessageId::for_delivery(&shop, "d-1", 1),
+            MessageId::for_effect(
+                CorrelationId::for_connection(&shop),
+                &EffectKey::of("a", None),
+            ),
+            MessageId::for_effect(
+                CorrelationId::for_connection(&other),
+                &EffectKey::of("a", None),
+            ),
+            MessageId::for_effect(
+                CorrelationId::for_connection(&shop),
+                &EffectKey::of("b", None),
+            ),
+        ];
+        let distinct: std::collections::BTreeSet<_> = ids.iter().collect();
+        assert_eq!(distinct.len(), ids.len());
+        assert_eq!(ids[0], MessageId::for_delivery(&shop, "d-1", 0));
+    }
+
+    #[test]
+    fn a_kind_of_reference_has_one_name_in_keys_and_on_the_wire() {
+        for kind in [
+            RefKind::OrderNumber,
+            RefKind::SaleOrder,
+            RefKind::Picking,
+            RefKind::AccountMove,
+            RefKind::Payment,
+            RefKind::Refund,
+            RefKind::FulfillmentOrder,
+            RefKind::Shipment,
+            RefKind::TrackingNumber,
+            RefKind::Return,
+            RefKind::Ticket,
+            RefKind::EmailHash,
+        ] {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+        }
+    }
+
+    #[test]
+    fn an_address_is_found_however_it_is_written_and_not_stored() {
+        let reference = Reference::email(" Jane@Example.com");
+        assert_eq!(reference, Reference::email("jane@example.com "));
+        assert_ne!(reference, Reference::email("john@example.com"));
+        assert_eq!(reference.system.as_str(), Reference::ANY);
+        assert_eq!(reference.kind, RefKind::EmailHash);
+        assert!(!reference.id.as_str().contains("jane"));
+    }
+
+    #[test]
+    fn text_is_trimmed_and_shown_as_it_is() {
+        let sku: Sku = " MUG ".parse().unwrap();
+        assert_eq!(sku.as_str(), "MUG");
+        assert_eq!(sku.to_string(), "MUG");
+        assert_eq!(format!("{sku:?}"), "\"MUG\"");
+    }
 }

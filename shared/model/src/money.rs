@@ -361,4 +361,75 @@ mod tests {
             "-0.13"
         );
     }
+
+    fn eur(text: &str) -> Money {
+        Money::new(amount(text), Currency::new("EUR").unwrap())
+    }
+
+    fn amount(text: &str) -> Amount {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_currency_is_three_letters_and_travels_as_such() {
+        let usd = Currency::new(" usd ").unwrap();
+        assert_eq!(usd.to_string(), "USD");
+        assert_eq!(format!("{usd:?}"), "USD");
+        assert_eq!(serde_json::to_value(usd).unwrap(), "USD");
+        assert_eq!(serde_json::from_str::<Currency>("\"USD\"").unwrap(), usd);
+        for wrong in ["US", "USDT", "U5D", "", "ÄÖ"] {
+            assert!(Currency::new(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_amount_travels_as_a_string_with_its_places() {
+        assert_eq!(serde_json::to_value(amount("-12.50")).unwrap(), "-12.50");
+        assert_eq!(
+            serde_json::from_str::<Amount>("\"-12.50\"").unwrap(),
+            amount("-12.50")
+        );
+        assert!(serde_json::from_str::<Amount>("\"12,50\"").is_err());
+        assert_eq!(format!("{:?}", amount("-12.50")), "-12.50");
+        assert_eq!(amount("-12.50").decimal(), Decimal::new(-1250, 2));
+    }
+
+    #[test]
+    fn sums_differences_and_products_are_exact() {
+        assert_eq!(amount("0.1").plus(amount("0.2")), Some(amount("0.3")));
+        assert_eq!(amount("0.1").minus(amount("0.3")), Some(amount("-0.2")));
+        assert_eq!(amount("12.5").times(Decimal::from(3)), Some(amount("37.5")));
+        let many = ["1.10", "2.20", "3.30"].map(amount);
+        assert_eq!(Amount::sum(many), Some(amount("6.60")));
+        assert_eq!(Amount::sum([]), Some(Amount::ZERO));
+        let most = Amount(Decimal::MAX);
+        assert_eq!(most.plus(most), None);
+        assert_eq!(most.times(Decimal::from(2)), None);
+    }
+
+    #[test]
+    fn minor_units_are_none_where_the_amount_has_a_finer_part_or_does_not_fit() {
+        let eur = Currency::new("EUR").unwrap();
+        assert_eq!(amount("-3").to_minor(eur), Some(-300));
+        assert_eq!(amount("0.001").to_minor(eur), None);
+        assert_eq!(Amount(Decimal::MAX).to_minor(eur), None);
+        assert_eq!(Amount(Decimal::from(i64::MAX)).to_minor(eur), None);
+    }
+
+    #[test]
+    fn zero_has_no_sign() {
+        let told = |text| (amount(text).is_zero(), amount(text).is_negative());
+        assert_eq!(told("0.00"), (true, false));
+        assert_eq!(told("-0.00"), (true, false));
+        assert_eq!(told("0.01"), (false, false));
+        assert_eq!(told("-0.01"), (false, true));
+    }
+
+    #[test]
+    fn money_of_two_currencies_is_not_added() {
+        assert_eq!(eur("1.50").plus(eur("2.50")), Ok(eur("4.00")));
+        let usd = Money::new(amount("1"), Currency::new("USD").unwrap());
+        assert!(matches!(eur("1").plus(usd), Err(MoneyError::Mixed { .. })));
+        assert_eq!(eur("1.50").to_string(), "1.50 EUR");
+    }
 }

@@ -210,3 +210,73 @@ impl OrderLine {
             .minus(self.discount)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn line(id: &str, sku: &str) -> OrderLine {
+        let line = json!({
+            "id": id, "sku": sku, "title": "Article", "quantity": "3", "current_quantity": "2",
+            "unit_price": "12.50", "discount": "2.50", "taxes": [], "requires_shipping": true,
+            "gift_card": false,
+        });
+        serde_json::from_value(line).unwrap()
+    }
+
+    /// Lines `1` (`MUG`) and `2` (`TEE`), to be sent by `standard`.
+    pub(crate) fn order() -> Order {
+        let order = json!({
+            "channel": "shop", "id": "42", "number": "#42", "version": 1,
+            "placed_at": "2026-03-03T09:00:00Z", "test": false, "currency": "EUR",
+            "taxes_included": true, "payment": "paid", "cancelled": null, "customer": null,
+            "billing": null, "shipping": {
+                "name": null, "company": null, "street": "1 Example Street", "street2": null,
+                "city": null, "zip": null, "region": null, "country": "DE", "phone": null,
+            },
+            "lines": [line("1", "MUG"), line("2", "TEE")],
+            "shipping_lines": [{
+                "method": "standard", "title": "Standard", "price": "4.90", "discount": "0",
+                "taxes": [],
+            }],
+            "gift_card_paid": "0", "tip": "0", "rounding": "0", "note": null,
+            "totals": { "subtotal": "70", "shipping": "4.90", "tax": "0", "total": "74.90" },
+        });
+        serde_json::from_value(order).unwrap()
+    }
+
+    #[test]
+    fn an_order_belongs_to_its_channels_id() {
+        let order = order();
+        let wanted = CorrelationId::for_order(&order.channel, &order.id);
+        assert_eq!(order.correlation(), wanted);
+    }
+
+    #[test]
+    fn a_version_by_time_tells_microseconds_apart() {
+        let at = |text| Version::from(Instant::parse(text).unwrap());
+        assert_eq!(at("1970-01-01T00:00:01.000002Z"), Version(1_000_002));
+    }
+
+    #[test]
+    fn an_order_is_shipped_if_goods_of_it_are_still_wanted() {
+        let requires = |change: &dyn Fn(&mut OrderLine)| {
+            let mut order = order();
+            order.lines.iter_mut().for_each(change);
+            order.requires_shipping()
+        };
+        assert!(requires(&|_| ()));
+        assert!(!requires(&|l| l.requires_shipping = false));
+        assert!(!requires(&|l| l.current_quantity = Quantity::ZERO));
+        assert!(requires(&|l| l.requires_shipping = l.id.as_str() == "2"));
+    }
+
+    #[test]
+    fn a_line_costs_what_was_ordered_of_it_less_its_discount() {
+        assert_eq!(
+            line("1", "MUG").total(),
+            Some(Amount::parse("35.00").unwrap())
+        );
+    }
+}

@@ -71,3 +71,42 @@ impl Field {
         self.owners().contains(&role)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_field_is_told_only_by_those_who_own_it() {
+        let roles = [
+            Role::Channel,
+            Role::Gateway,
+            Role::Warehouse,
+            Role::Carrier,
+            Role::Helpdesk,
+            Role::Erp,
+        ];
+        let owned = [
+            (Field::Order, "C....."),
+            (Field::RefundReason, "C....."),
+            (Field::Payment, "CG...."),
+            (Field::RefundResult, "CG...."),
+            (Field::Fulfillment, "..W..."),
+            (Field::Tracking, "..WA.."),
+            (Field::ReturnRequest, "C.W.H."),
+            (Field::ReturnReceipt, "..W..."),
+            (Field::StockCount, "..W..."),
+            (Field::Availability, ".....E"),
+            (Field::Ticket, "....H."),
+        ];
+        for (field, wanted) in owned {
+            for (role, mark) in roles.into_iter().zip(wanted.chars()) {
+                assert_eq!(
+                    field.is_owned_by(role),
+                    mark != '.',
+                    "{field:?} by {role:?}"
+                );
+            }
+        }
+    }
+}

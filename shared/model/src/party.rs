@@ -70,3 +70,42 @@ impl fmt::Debug for Address {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blank_text_is_none_and_other_text_is_trimmed() {
+        assert_eq!(clean(Some(" Berlin ")).as_deref(), Some("Berlin"));
+        assert_eq!(clean(Some("  ")), None);
+        assert_eq!(clean(None), None);
+    }
+
+    #[test]
+    fn people_and_places_in_a_log_show_nothing_personal() {
+        let some = |text: &str| Some(text.to_owned());
+        let customer = Customer {
+            id: Some(ExternalId::new("C-7").unwrap()),
+            name: some("Personal"),
+            email: some("Personal"),
+            phone: some("Personal"),
+            company: some("Personal"),
+            tax_id: some("Personal"),
+        };
+        let address = Address {
+            name: some("Personal"),
+            company: some("Personal"),
+            street: some("Personal"),
+            street2: some("Personal"),
+            city: some("Personal"),
+            zip: some("Personal"),
+            region: some("Personal"),
+            country: some("DE"),
+            phone: some("Personal"),
+        };
+        let shown = format!("{customer:?} {address:?}");
+        assert!(shown.contains("C-7") && shown.contains("DE"), "{shown}");
+        assert!(!shown.contains("Personal"), "{shown}");
+    }
+}

@@ -149,4 +149,47 @@ mod tests {
         assert!(error.starts_with("`…` is not a quantity"), "{error}");
         assert_eq!(Quantity::parse("1.50").unwrap().to_string(), "1.5");
     }
+
+    fn quantity(text: &str) -> Quantity {
+        Quantity::parse(text).unwrap()
+    }
+
+    #[test]
+    fn the_least_and_the_most_are_quantities() {
+        for text in ["0", "-0", "999999999", "0.0001", "1.00000"] {
+            assert!(Quantity::parse(text).is_ok(), "{text}");
+        }
+        assert!(Quantity::from_units(-1).is_err());
+        assert_eq!(Quantity::from_units(7), Ok(quantity("7")));
+        assert!(quantity("0.0").is_zero() && !quantity("0.1").is_zero());
+    }
+
+    #[test]
+    fn a_broken_count_has_no_units() {
+        assert_eq!(quantity("12").units(), Some(12));
+        assert_eq!(quantity("12.5").units(), None);
+        assert_eq!(quantity("12.5").decimal(), Decimal::new(125, 1));
+    }
+
+    #[test]
+    fn a_sum_is_held_at_the_most_and_a_difference_at_nothing() {
+        assert_eq!(quantity("1.5").plus(quantity("2")), quantity("3.5"));
+        assert_eq!(
+            quantity("999999999").plus(quantity("1")),
+            quantity("999999999")
+        );
+        assert_eq!(quantity("3.5").minus(quantity("2")), quantity("1.5"));
+        assert_eq!(quantity("1").minus(quantity("2")), Quantity::ZERO);
+    }
+
+    #[test]
+    fn a_quantity_travels_as_a_string() {
+        assert_eq!(serde_json::to_value(quantity("2.50")).unwrap(), "2.5");
+        assert_eq!(
+            serde_json::from_str::<Quantity>("\"2.5\"").unwrap(),
+            quantity("2.5")
+        );
+        assert!(serde_json::from_str::<Quantity>("\"-2\"").is_err());
+        assert_eq!(format!("{:?}", quantity("2.5")), "2.5");
+    }
 }

@@ -173,3 +173,26 @@ pub enum TrackingStatus {
     /// Arrived.
     Delivered,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_shipment_has_the_numbers_of_its_parcels_each_once() {
+        let parcel = |number: Option<&str>| json!({ "tracking_number": number, "carrier": null, "url": null });
+        let shipment: Shipment = serde_json::from_value(json!({
+            "warehouse": "north", "id": "SHP-1", "fulfillment_order": null, "status": "shipped",
+            "lines": [], "shipped_at": null, "version": 1,
+            "parcels": [parcel(Some("1Z2")), parcel(None), parcel(Some("1Z1")), parcel(Some("1Z2"))],
+        }))
+        .unwrap();
+        let numbers: Vec<String> = shipment
+            .tracking_numbers()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(numbers, ["1Z1", "1Z2"]);
+    }
+}

@@ -150,3 +150,47 @@ impl crate::id::Code {
         Self::new(&bounded).unwrap_or_else(|_| Self::unnamed())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{Code, ConnectionId, Sku};
+
+    #[test]
+    fn each_kind_of_text_allows_its_characters() {
+        let allowed =
+            |is: fn(char) -> bool| "aZ9-_ ä\n".chars().filter(|c| is(*c)).collect::<String>();
+        assert_eq!(allowed(is_slug), "a9-");
+        assert_eq!(allowed(is_snake), "a9_");
+        assert_eq!(allowed(is_printable), "aZ9-_ ä");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_text_is_told() {
+        let (name, allowed) = ("ConnectionId", "lower-case letters, digits and `-`");
+        assert_eq!(ConnectionId::new(" "), Err(TextError::Empty { name }));
+        assert!(ConnectionId::new("x".repeat(40)).is_ok());
+        let (length, limit) = (41, 40);
+        assert_eq!(
+            ConnectionId::new("x".repeat(length)),
+            Err(TextError::TooLong {
+                name,
+                length,
+                limit
+            })
+        );
+        assert_eq!(
+            ConnectionId::new("A"),
+            Err(TextError::BadCharacter { name, allowed })
+        );
+        // Characters are counted, not bytes.
+        assert!(Sku::new("ä".repeat(64)).is_ok());
+    }
+
+    #[test]
+    fn a_literal_code_is_made_to_fit() {
+        assert_eq!(Code::literal("too_late").as_str(), "too_late");
+        assert_eq!(Code::literal("Too late").as_str(), "_oo_late");
+        assert_eq!(Code::literal("").as_str(), "unnamed");
+    }
+}

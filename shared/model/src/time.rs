@@ -117,4 +117,44 @@ mod tests {
         assert!(error("2026-01-31T10:30:00").starts_with("`2026-01-31T10:30:00` is not"));
         assert!(error("Jane").starts_with("`…` is not"));
     }
+
+    fn at(text: &str) -> Instant {
+        Instant::parse(text).unwrap()
+    }
+
+    #[test]
+    fn an_instant_is_counted_in_seconds_milliseconds_and_microseconds() {
+        let t = at("1970-01-01T00:00:07.000009Z");
+        assert_eq!(
+            (t.epoch_s(), t.epoch_ms(), t.epoch_us()),
+            (7, 7000, 7_000_009)
+        );
+        assert_eq!(Instant::from_epoch_s(7), at("1970-01-01T00:00:07Z"));
+        assert_eq!(Instant::from_epoch_ms(7001), at("1970-01-01T00:00:07.001Z"));
+        assert_eq!(format!("{t:?}"), "1970-01-01T00:00:07.000009Z");
+    }
+
+    #[test]
+    fn what_lies_outside_the_calendar_is_held_at_its_ends() {
+        assert_eq!(
+            Instant::from_epoch_ms(i64::MIN),
+            Instant(jiff::Timestamp::MIN)
+        );
+        assert_eq!(
+            Instant::from_epoch_s(i64::MAX),
+            Instant(jiff::Timestamp::MAX)
+        );
+        assert_eq!(
+            Instant::EPOCH.plus_ms(i64::MAX),
+            Instant(jiff::Timestamp::MAX)
+        );
+    }
+
+    #[test]
+    fn instants_are_apart_by_milliseconds() {
+        let start = at("2026-01-31T09:30:00Z");
+        assert_eq!(start.plus_ms(1500), at("2026-01-31T09:30:01.500Z"));
+        assert_eq!(start.plus_ms(-1500).ms_since(start), -1500);
+        assert_eq!(start.plus_ms(1500).ms_since(start), 1500);
+    }
 }

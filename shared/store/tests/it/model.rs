@@ -83,10 +83,12 @@ fn run<T: std::fmt::Debug>(
     strategy: &impl Strategy<Value = Vec<T>>,
     mut check: impl FnMut(usize, Vec<T>),
 ) {
+    // `PROPTEST_CASES` may lower it, for a run over many mutants.
+    let config = Config::default();
     let config = Config {
-        cases: SEQUENCES,
+        cases: config.cases.min(SEQUENCES),
         failure_persistence: None,
-        ..Config::default()
+        ..config
     };
     let count = std::cell::RefCell::new((0_usize, &mut check));
     let result = TestRunner::new(config).run(strategy, |steps| {
