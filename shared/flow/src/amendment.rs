@@ -75,3 +75,17 @@ pub fn shipped_by_line(order: &Order, facts: &Facts) -> BTreeMap<LineId, Quantit
     }
     shipped
 }
+
+/// Everything that ships has left: each line in the quantity still wanted of it, or a shipment that
+/// does not say what is in it.
+#[must_use]
+pub fn is_all_shipped(order: &Order, facts: &Facts) -> bool {
+    let left = shipped_by_line(order, facts);
+    let mut shipped = facts.shipments.values();
+    shipped.any(|s| s.status >= ShipmentStatus::Shipped && s.lines.is_empty())
+        || order
+            .lines
+            .iter()
+            .filter(|l| l.requires_shipping && l.sku.is_some())
+            .all(|l| left.get(&l.id).copied().unwrap_or_default() >= l.current_quantity)
+}

@@ -1,5 +1,6 @@
 //! The four axes that people read: never one status.
 
+use crate::amendment::is_all_shipped;
 use crate::plan::keys;
 use crate::state::OrderState;
 use serde::Serialize;
@@ -147,7 +148,8 @@ fn fulfillment_axis(state: &OrderState) -> &'static str {
                         .iter()
                         .all(|p| p.tracking_number.as_ref().is_some_and(delivered)))
         });
-        let complete = is_all_shipped(state);
+        let order = facts.order.as_ref();
+        let complete = order.is_some_and(|order| is_all_shipped(order, facts));
         return match (complete, arrived) {
             (true, true) => "delivered",
             (true, false) => "shipped",
@@ -179,29 +181,6 @@ fn fulfillment_axis(state: &OrderState) -> &'static str {
         Some(None) => "releasing",
         None => "none",
     }
-}
-
-fn is_all_shipped(state: &OrderState) -> bool {
-    let Some(order) = &state.facts.order else {
-        return false;
-    };
-    let shipped = state
-        .facts
-        .shipments
-        .values()
-        .filter(|s| s.status >= ShipmentStatus::Shipped)
-        .flat_map(|s| &s.lines)
-        .fold(waybill_model::quantity::Quantity::ZERO, |sum, l| {
-            sum.plus(l.quantity)
-        });
-    let wanted = order
-        .lines
-        .iter()
-        .filter(|l| l.requires_shipping && l.sku.is_some())
-        .fold(waybill_model::quantity::Quantity::ZERO, |sum, l| {
-            sum.plus(l.current_quantity)
-        });
-    shipped >= wanted
 }
 
 fn return_axis(state: &OrderState) -> &'static str {

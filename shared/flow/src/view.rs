@@ -1,6 +1,6 @@
 //! Questions about a state that more than one rule asks.
 
-use crate::amendment::shipped_by_line;
+use crate::amendment::is_all_shipped;
 use crate::connections::{ChannelSettings, Connections, PaymentGate};
 use crate::plan::keys;
 use crate::state::{Effect, Facts, OrderState};
@@ -9,7 +9,7 @@ use waybill_model::event::{Finding, Outcome};
 use waybill_model::failure::{GAVE_UP, TOO_LATE};
 use waybill_model::id::{Code, ConnectionId, EffectKey, ExternalId, TrackingNumber};
 use waybill_model::money::Amount;
-use waybill_model::order::{Order, OrderLine, OrderPayment};
+use waybill_model::order::{Order, OrderPayment};
 use waybill_model::ownership::Role;
 use waybill_model::payment::{Payment, PaymentStatus, Refund, RefundStatus};
 use waybill_model::returns::{Disposition, Return, ReturnStatus};
@@ -225,16 +225,7 @@ impl<'a> View<'a> {
     /// them: its warehouse does not say.
     #[must_use]
     pub fn is_all_shipped(&self) -> bool {
-        let left = shipped_by_line(self.order, self.facts());
-        let has_left =
-            |l: &OrderLine| left.get(&l.id).copied().unwrap_or_default() >= l.current_quantity;
-        self.shipped().any(|s| s.lines.is_empty())
-            || self
-                .order
-                .lines
-                .iter()
-                .filter(|l| l.requires_shipping && l.sku.is_some())
-                .all(has_left)
+        is_all_shipped(self.order, self.facts())
     }
 
     /// Shipments that have left.

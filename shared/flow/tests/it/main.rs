@@ -7,6 +7,7 @@
     reason = "a wrong fixture fails its test"
 )]
 
+mod axes;
 mod cancels;
 mod corrections;
 mod desk;
@@ -17,4 +18,5 @@ mod permutations;
 mod refunds;
 mod release_id;
 mod scenarios;
+mod told;
 mod world;
