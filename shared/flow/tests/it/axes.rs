@@ -12,7 +12,7 @@ use waybill_model::order::OrderPayment;
 use waybill_model::payment::{PaymentStatus, RefundStatus};
 use waybill_model::returns::ReturnStatus;
 use waybill_model::shipment::{FulfillmentStatus, Shipment, ShipmentStatus, TrackingStatus};
-use waybill_testkit::build::{self, OrderBuilder, connection, external, text};
+use waybill_testkit::build::{self, OrderBuilder, connection, external};
 
 /// The order `1001`, paid: 2 × `L1`, 1 × `L2`.
 fn told() -> OrderState {

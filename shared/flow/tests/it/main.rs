@@ -9,14 +9,18 @@
 
 mod axes;
 mod cancels;
+mod cases;
 mod corrections;
 mod desk;
+mod differences;
 mod hold;
 mod late;
 mod ownership;
 mod permutations;
+mod plan;
 mod refunds;
 mod release_id;
+mod routing;
 mod scenarios;
 mod told;
 mod world;
