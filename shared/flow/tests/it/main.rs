@@ -10,6 +10,7 @@
 mod axes;
 mod cancels;
 mod cases;
+mod connections;
 mod corrections;
 mod desk;
 mod differences;
@@ -23,4 +24,5 @@ mod release_id;
 mod routing;
 mod scenarios;
 mod told;
+mod validate;
 mod world;

@@ -72,7 +72,10 @@ fn two_effects_that_become_due_at_once_go_to_the_erp_one_after_the_other() {
     };
     // Both are told while an answer is awaited, so that both are due when it comes.
     let first = world.decide(&event("threepl", two("SHP-1")));
-    assert_eq!(keys_of(&first), ["delivery.register/SHP-1", "ticket.update/1"]);
+    assert_eq!(
+        keys_of(&first),
+        ["delivery.register/SHP-1", "ticket.update/1"]
+    );
     let second = world.decide(&event("threepl", two("SHP-2")));
     assert_eq!(keys_of(&second), Vec::<&str>::new());
     let answer = world.answers.pop_front().unwrap();
