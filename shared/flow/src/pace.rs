@@ -286,6 +286,23 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_that_took_just_what_it_may_is_quick() {
+        let target = TARGET_MS;
+        let after = |batch: u32, commands: u32, took_ms: u32| {
+            let mut pace = Pace::new(CAP);
+            pace.batch = batch;
+            pace.learn(sample(commands, took_ms, 1), at(0), CAP);
+            pace.batch
+        };
+        assert_eq!(after(20, 20, target), 25);
+        assert_eq!(after(20, 20, target + 1), 19);
+        assert_eq!(after(20, 15, 1), 25, "three quarters full is full enough");
+        assert_eq!(after(20, 14, 1), 20);
+        assert_eq!(after(3, 3, 1), 4, "by one at least");
+        assert_eq!(after(48, 48, 1), 50, "not beyond the cap");
+    }
+
+    #[test]
     fn a_lost_answer_halves_the_batch_and_takes_a_writer_away_for_a_while() {
         let mut pace = Pace::new(CAP);
         pace.learn(trouble(50), at(0), CAP);
