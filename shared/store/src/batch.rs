@@ -95,3 +95,21 @@ async fn wait(round: u32) {
         tokio::time::sleep(Duration::from_millis(ms)).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::wait;
+    use tokio::time::Instant;
+
+    #[tokio::test(start_paused = true)]
+    async fn each_round_waits_twice_as_long_as_the_one_before() {
+        let mut waits = Vec::new();
+        for round in [0, 1, 2, 3, 5, 17, 18, u32::MAX] {
+            let start = Instant::now();
+            wait(round).await;
+            waits.push(start.elapsed().as_millis());
+        }
+        let longest = 20 << 16;
+        assert_eq!(waits, [0, 20, 40, 80, 320, longest, longest, longest]);
+    }
+}

@@ -82,4 +82,12 @@ mod tests {
         assert!(!error.contains("Ada"), "{error}");
         assert_eq!(unpack::<String>(&name).unwrap(), "Ada Example");
     }
+
+    #[test]
+    fn what_unpacks_to_more_than_the_limit_is_refused() {
+        let limit = usize::try_from(UNPACKED_BYTES).unwrap();
+        let of = |bytes: usize| unpack_bytes(&pack_bytes(&vec![0; bytes]).unwrap());
+        assert_eq!(of(limit).unwrap().len(), limit);
+        assert!(matches!(of(limit + 1), Err(CodecError::TooLarge)));
+    }
 }

@@ -127,3 +127,70 @@ fn causes(error: &dyn Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_dynamodb::error::ErrorMetadata;
+    use aws_sdk_dynamodb::operation::put_item::PutItemError;
+
+    type PutFailed = SdkError<PutItemError, ()>;
+
+    fn answered(code: Option<&str>) -> PutFailed {
+        let mut told = ErrorMetadata::builder().message("scripted");
+        if let Some(code) = code {
+            told = told.code(code);
+        }
+        SdkError::service_error(PutItemError::generic(told.build()), ())
+    }
+
+    #[test]
+    fn a_write_that_was_refused_was_not_made_and_of_any_other_nobody_knows() {
+        let lost = || std::io::Error::other("reset");
+        let never_sent: PutFailed = SdkError::construction_failure(lost());
+        for error in [
+            never_sent,
+            answered(Some("ThrottlingException")),
+            answered(Some("ValidationException")),
+        ] {
+            let failed = write_failed("orders", &error);
+            assert!(
+                matches!(failed, InfraError::Unavailable { .. }),
+                "{failed:?}"
+            );
+        }
+        for error in [
+            SdkError::timeout_error(lost()),
+            SdkError::response_error(lost(), ()),
+            answered(Some("InternalServerError")),
+            answered(Some("ServiceUnavailable")),
+            answered(None),
+        ] {
+            let failed = write_failed("orders", &error);
+            assert!(matches!(failed, InfraError::Unknown { .. }), "{failed:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes_or_with_the_services_own_words() {
+        let told = |error: &PutFailed| detail(error);
+        assert_eq!(
+            told(&answered(Some("ThrottlingException"))),
+            "ThrottlingException: scripted"
+        );
+        assert_eq!(told(&answered(None)), "no code: scripted");
+        let lost: PutFailed = SdkError::timeout_error(std::io::Error::other("reset"));
+        assert!(told(&lost).ends_with(": reset"), "{}", told(&lost));
+        let long: PutFailed = SdkError::timeout_error(std::io::Error::other("x".repeat(1000)));
+        assert_eq!(told(&long).chars().count(), DETAIL_CHARS);
+    }
+
+    #[test]
+    fn only_a_refused_condition_is_one() {
+        assert!(is_condition_failed(&answered(Some(
+            "ConditionalCheckFailedException"
+        ))));
+        assert!(!is_condition_failed(&answered(Some("ThrottlingException"))));
+        assert!(!is_condition_failed(&answered(None)));
+    }
+}

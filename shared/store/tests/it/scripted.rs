@@ -9,10 +9,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use waybill_flow::ports::{Clock, CommitError, EffectStore, InfraError, OrderStore};
 use waybill_flow::state::OrderState;
+use waybill_model::event::Outcome;
 use waybill_model::id::MessageId;
 use waybill_store::{DynamoEffects, DynamoOrders, Retention};
 use waybill_testkit::ManualClock;
-use waybill_testkit::build::{case, commit, correlation, message, start};
+use waybill_testkit::build::{case, commit, connection, correlation, message, start};
 
 /// Bodies of the requests, in order.
 type Requests = Arc<Mutex<Vec<Value>>>;
@@ -190,4 +191,44 @@ async fn a_batch_that_is_never_processed_is_given_up_after_bounded_rounds() {
     let error = effects(client).seen(&ids(1)).await.unwrap_err();
     assert!(matches!(error, InfraError::Unavailable { .. }), "{error}");
     assert_eq!(requests.lock().unwrap().len(), 6);
+}
+
+/// What each write on a condition answers when the service says no like this.
+async fn conditional_writes(name: &str) -> Vec<Result<String, InfraError>> {
+    let say_no = || async { scripted(vec![(400, failure(name))]).await.0 };
+    let (shop, key) = (connection("shop-main"), message("e-1"));
+    let done = Outcome::Done {
+        references: Vec::new(),
+    };
+    let mark = [("north/MUG".to_owned(), start())];
+    let store = effects(say_no().await);
+    let text = |value: &dyn std::fmt::Debug| format!("{value:?}");
+    vec![
+        store
+            .complete(&key, "o-1", &done, start())
+            .await
+            .map(|v| text(&v)),
+        store.release(&key, "o-1", true).await.map(|v| text(&v)),
+        store.reopen(&key).await.map(|v| text(&v)),
+        store.advance(&shop, &mark).await.map(|v| text(&v)),
+        store
+            .swap_checkpoint(&shop, "pace", None, "1")
+            .await
+            .map(|v| text(&v)),
+        orders(say_no().await)
+            .clear_outbox(correlation("1"), 1)
+            .await
+            .map(|v| text(&v)),
+    ]
+}
+
+#[tokio::test]
+async fn a_write_that_is_throttled_is_not_taken_for_one_that_lost_a_race() {
+    let lost = conditional_writes("ConditionalCheckFailedException").await;
+    let lost: Vec<String> = lost.into_iter().map(Result::unwrap).collect();
+    assert_eq!(lost, ["()", "()", "()", "[false]", "false", "()"]);
+    for throttled in conditional_writes("ThrottlingException").await {
+        let error = throttled.unwrap_err();
+        assert!(matches!(error, InfraError::Unavailable { .. }), "{error}");
+    }
 }
