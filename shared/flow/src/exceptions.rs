@@ -199,12 +199,9 @@ fn rejections(causes: &mut Causes<'_>) {
         else {
             continue;
         };
-        // What [`race`] tells as one case: called off too late, and then refused by the channel.
-        let race = match effect.command {
-            CommandKind::CancelFulfillmentOrder => code.as_str() == TOO_LATE,
-            CommandKind::PublishFulfillment => view.order.cancelled.is_some(),
-            _ => false,
-        };
+        // What [`race`] tells: called off too late.
+        let race =
+            effect.command == CommandKind::CancelFulfillmentOrder && code.as_str() == TOO_LATE;
         if race || !(wanted.contains_key(key) || *key == last_ticket) {
             continue;
         }
