@@ -346,6 +346,21 @@ mod tests {
     }
 
     #[test]
+    fn what_was_learned_half_an_hour_ago_is_tried_again() {
+        let writers_after = |seconds: i64| {
+            let mut pace = Pace::new(CAP);
+            // One alone takes as long a command as each of two.
+            pace.learn(sample(50, 5_000, 1), at(0), CAP);
+            for _ in 0..3 {
+                pace.learn(sample(50, 5_000, 2), at(seconds), CAP);
+            }
+            pace.writers
+        };
+        assert_eq!(writers_after(30 * 60 - 1), 2, "believed, and two pay off");
+        assert_eq!(writers_after(30 * 60), 1, "forgotten");
+    }
+
+    #[test]
     fn the_rate_is_told_in_commands_a_minute() {
         let mut pace = Pace::new(CAP);
         assert_eq!(pace.per_minute(), None);

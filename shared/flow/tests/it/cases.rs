@@ -307,3 +307,19 @@ fn a_case_that_a_person_ignores_stays_closed_with_their_reason() {
     assert!(world.decide(&decided(assign)).cases.is_empty());
     assert_eq!(world.state().cases[&id].owner, None);
 }
+
+#[test]
+fn a_decision_and_what_the_clock_brings_are_told_together() {
+    let mut world = released();
+    let (source, body) = at_warehouse(FulfillmentStatus::OnHold);
+    tell(&mut world, source, body);
+    let id = world.state().cases.values().next().unwrap().id;
+    world.now = world.now.plus_ms(4 * 24 * 60 * 60 * 1000);
+    let ignore = Decision::Ignore {
+        case: id,
+        reason: text("known"),
+    };
+    let told = world.decide(&decided(ignore)).cases;
+    let codes: Vec<&str> = told.iter().map(|c| c.code.as_str()).collect();
+    assert_eq!(codes, ["warehouse_stopped", "ship_overdue"]);
+}

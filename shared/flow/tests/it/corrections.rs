@@ -3,7 +3,7 @@
 use crate::world::World;
 use waybill_model::correction::Correction;
 use waybill_model::envelope::{Envelope, EventEnvelope};
-use waybill_model::event::{Decision, Event, OperatorDecided, OrderObserved, Outcome};
+use waybill_model::event::{Decision, Event, Finding, OperatorDecided, OrderObserved, Outcome};
 use waybill_model::id::{EffectKey, Sku};
 use waybill_model::order::{Order, Version};
 use waybill_testkit::build::{self, OrderBuilder, connection, text};
@@ -180,4 +180,41 @@ fn a_completed_address_unblocks_and_stands_nowhere_in_the_timeline() {
     assert!(!format!("{:?}", decided.state.facts.corrections).contains(city));
     assert_eq!(world.open_cases(), Vec::<String>::new());
     assert_eq!(world.issued.len(), 1);
+}
+
+#[test]
+fn what_a_correction_does_not_mend_still_blocks() {
+    let order = OrderBuilder::new("1001")
+        .with(|order| order.lines.iter_mut().for_each(|l| l.sku = None))
+        .build();
+    let mut world = World::new();
+    let mut event = observed(&order);
+    // What the channel's adapter found stays too: it is not ours to judge.
+    if let Event::OrderObserved(told) = &mut event.body {
+        told.findings.push(Finding {
+            code: build::code("currency_unknown"),
+            detail: "the shop's currency has no price list".to_owned(),
+            remedy: "mend the test".to_owned(),
+        });
+    }
+    world.tell(&event);
+    let mut cases = world.open_cases();
+    cases.sort();
+    assert_eq!(cases, ["currency_unknown", "sku_missing", "sku_missing"]);
+    world.tell(&corrected(&order, "c-1", sku(&order, None, "MUG-01"), None));
+    let mut cases = world.open_cases();
+    cases.sort();
+    assert_eq!(cases, ["currency_unknown", "sku_missing"]);
+    assert!(world.issued.is_empty());
+    let facts = &world.state().facts;
+    assert_eq!(facts.told_order(), Some(&order));
+    assert_ne!(facts.order.as_ref(), Some(&order));
+}
+
+#[test]
+fn the_order_as_told_is_the_order_where_nothing_was_corrected() {
+    let order = build::order("1001");
+    let mut world = World::new();
+    world.tell(&observed(&order));
+    assert_eq!(world.state().facts.told_order(), Some(&order));
 }

@@ -478,3 +478,12 @@ fn a_hold_ends_on_the_minute() {
     let again = ends + 6 * 60 * MINUTE_MS;
     assert_eq!(wakes(&held, "hold_minutes = 60", over), Some(again));
 }
+
+#[test]
+fn without_a_hold_nothing_waits_for_the_time_of_an_order_from_the_future() {
+    let mut early = told(build::order("1001"));
+    let later = build::start().plus_ms(MINUTE_MS);
+    early.facts.order.as_mut().unwrap().placed_at = later;
+    let again = 6 * 60 * MINUTE_MS;
+    assert_eq!(wakes(&early, "", build::start()), Some(again));
+}
