@@ -91,7 +91,7 @@ fn a_refused_effect_is_issued_again_when_a_person_says_so_and_counts_its_attempt
         .refusals
         .insert(key.clone(), build::rejected("unknown_sku"));
     tell(&mut world, "shop-main", observed(OrderBuilder::new("1001")));
-    assert_eq!(world.issued, [key.clone()]);
+    assert_eq!(world.issued, std::slice::from_ref(&key));
     let effect = key.clone();
     let retry = decided(Decision::Retry { effect });
     let again = world.decide(&retry);
