@@ -24,6 +24,7 @@ mod plan;
 mod ports;
 mod refunds;
 mod release_id;
+mod rest;
 mod routing;
 mod scenarios;
 mod timeline;
