@@ -115,6 +115,14 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_divide_is_given_away_too_slowly_and_not_too_fast() {
+        // 90 a minute are one in 666 666.7 µs.
+        let (rate, mut quota) = (Rate::new(100), Quota::default());
+        assert_eq!(quota.reserve(508, rate, at_ms(0), 0), Ok(0));
+        assert_eq!(quota.reserve(1, rate, at_ms(0), 0), Err(333_334));
+    }
+
+    #[test]
     fn who_is_not_patient_reserves_nothing() {
         let (rate, mut quota) = (Rate::new(6), Quota::default());
         assert_eq!(quota.reserve(1, rate, at_ms(0), 0), Ok(0));

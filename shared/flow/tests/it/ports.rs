@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use waybill_flow::ports::keys::{KEY, KEY_ID, current_id, mark};
 use waybill_flow::ports::{
-    CaseQuery, Clock, ConnectionSecrets, InfraError, Queue, Secret, Secrets, same_content,
+    Attempt, CaseQuery, Clock, ConnectionSecrets, InfraError, PartnerPort, Queue, Secret, Secrets,
+    same_content,
 };
 use waybill_model::case::{Case, CaseClass, CaseStatus};
 use waybill_model::id::ConnectionId;
-use waybill_testkit::ManualClock;
 use waybill_testkit::build::{self, connection, correlation, text};
+use waybill_testkit::{FakePartner, ManualClock};
 
 /// What a future that has nothing to wait for answers.
 fn ready<T>(future: impl Future<Output = T>) -> T {
@@ -151,4 +152,11 @@ fn a_shared_adapter_answers_as_the_adapter_does() {
     let now = build::start();
     clock.set(now);
     assert_eq!(Clock::now(&clock), now);
+}
+
+#[test]
+fn a_command_is_one_call_unless_its_adapter_says_otherwise() {
+    let command = build::command(correlation("1001"), "sale_order.cancel").body;
+    let calls = PartnerPort::calls(&FakePartner::default(), &command, Attempt::First);
+    assert_eq!(calls, 1);
 }

@@ -231,3 +231,19 @@ fn each_parcel_is_followed_with_its_own_carrier() {
         .collect();
     assert_eq!(followed, ["1Z1 UPS", "CC2 DHL"]);
 }
+
+#[test]
+fn a_parcel_without_a_number_is_told_to_the_shop_when_its_wait_ends() {
+    let mut world = released();
+    let mut left = shipment("SHP-1", ShipmentStatus::Shipped, &ALL);
+    left.shipped_at = Some(build::start());
+    tell(&mut world, "threepl", Event::ShipmentObserved(left));
+    let mut at = |ms: i64| {
+        world.now = build::start().plus_ms(ms);
+        let now = world.now;
+        let passed = Event::ClockPassed(waybill_model::event::ClockPassed { now });
+        issued(&tell(&mut world, "waybill", passed), "channel_fulfillment").len()
+    };
+    let end = waybill_flow::stages::TRACKING_WAIT_MS;
+    assert_eq!((at(end - 1), at(end)), (0, 1));
+}

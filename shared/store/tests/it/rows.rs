@@ -12,15 +12,17 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use waybill_flow::ports::{
-    Archived, Attempt, CaseQuery, Claim, Clock, CommitError, EffectStore, InfraError, OrderStore,
-    Parked,
+    ArchiveQuery, Archived, Attempt, CaseQuery, Claim, Clock, CommitError, EffectStore, InfraError,
+    OrderStore, Parked,
 };
 use waybill_flow::state::OrderState;
 use waybill_model::case::{CaseClass, CaseStatus};
 use waybill_model::id::RefKind;
+use waybill_model::time::Instant;
 use waybill_store::{DynamoEffects, DynamoOrders, Retention};
 use waybill_testkit::build::{
-    case, command, commit, correlation, done, message, observed, order, reference, start,
+    case, code, command, commit, connection, correlation, done, message, observed, order,
+    reference, start, text,
 };
 use waybill_testkit::conformance::Bench;
 
@@ -169,6 +171,99 @@ async fn a_state_larger_than_an_item_is_refused_with_its_size_and_writes_nothing
     assert!(error.contains(&id.to_string()), "{error}");
     assert_eq!(store.load(id).await.unwrap(), None);
     assert_eq!(store.timeline(id).await.unwrap(), vec![]);
+}
+
+#[tokio::test]
+async fn a_checkpoint_larger_than_an_item_is_refused_with_its_size_and_writes_nothing() {
+    let store = local::effects().await.bench.store;
+    let shop = connection("shop-main");
+    let huge = serde_json::to_string(&huge_state().applied).unwrap();
+    let error = store
+        .set_checkpoint(&shop, "pace", &huge)
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("nothing was written"), "{error}");
+    assert_eq!(store.checkpoint(&shop, "pace").await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_listing_of_bodies_that_ends_with_its_time_or_its_page_has_no_cursor() {
+    let store = local::orders().await.bench.store;
+    let hour = Instant::from_epoch_s(start().epoch_s().div_euclid(3600) * 3600);
+    let archived = Archived {
+        receipt: message("r-1"),
+        correlation: None,
+        delivery: "body".to_owned(),
+        received_at: hour.plus_ms(1),
+    };
+    store.archive(&archived).await.unwrap();
+    let query = |hours: i64, limit| ArchiveQuery {
+        from: hour,
+        to: hour.plus_ms(hours * 3_600_000),
+        limit,
+        cursor: None,
+    };
+    // As many hours as one call looks at, and as many bodies as one page holds.
+    for (hours, limit, more) in [(48, 9, false), (49, 9, true), (1, 1, false)] {
+        let (found, cursor) = store.archived_between(&query(hours, limit)).await.unwrap();
+        assert_eq!(found, std::slice::from_ref(&archived));
+        assert_eq!(cursor.is_some(), more, "{hours} hours, {limit} a page");
+    }
+}
+
+#[tokio::test]
+async fn cases_of_one_instant_are_all_listed_however_small_the_pages() {
+    let store = local::orders().await.bench.store;
+    for order in ["1", "2", "3"] {
+        let found = case(Some(correlation(order)), CaseClass::Data, "unknown_sku");
+        store.put_case(&found).await.unwrap();
+    }
+    let mut query = CaseQuery {
+        opened_until: Some(start()),
+        limit: 1,
+        ..CaseQuery::default()
+    };
+    let mut listed = BTreeSet::new();
+    loop {
+        let (page, cursor) = store.cases(&query).await.unwrap();
+        listed.extend(page.iter().map(|case| case.id));
+        query.cursor = cursor;
+        if query.cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(listed.len(), 3);
+}
+
+#[tokio::test]
+async fn the_one_case_that_a_filter_fits_is_found_behind_hundreds_of_others() {
+    let store = local::orders().await.bench.store;
+    for n in 0..201 {
+        let id = correlation(&n.to_string());
+        let other = case(Some(id), CaseClass::Data, "unknown_sku");
+        store.put_case(&other).await.unwrap();
+    }
+    let mut rare = case(Some(correlation("1")), CaseClass::Data, "no_price");
+    rare.opened_at = start().plus_ms(1);
+    rare.connection = Some(connection("shop-main"));
+    rare.owner = Some(text("alice"));
+    store.put_case(&rare).await.unwrap();
+    let query = |change: fn(&mut CaseQuery)| {
+        let mut query = CaseQuery {
+            limit: 1,
+            ..CaseQuery::default()
+        };
+        change(&mut query);
+        query
+    };
+    for query in [
+        query(|q| q.code = Some(code("no_price"))),
+        query(|q| q.connection = Some(connection("shop-main"))),
+        query(|q| q.owner = Some(text("alice"))),
+    ] {
+        let (found, cursor) = store.cases(&query).await.unwrap();
+        assert_eq!((found, cursor), (vec![rare.clone()], None), "{query:?}");
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use waybill_flow::ports::{Clock, CommitError, EffectStore, InfraError, OrderStore};
+use waybill_flow::ports::{Claim, Clock, CommitError, EffectStore, InfraError, OrderStore};
 use waybill_flow::state::OrderState;
 use waybill_model::event::Outcome;
 use waybill_model::id::MessageId;
@@ -231,4 +231,32 @@ async fn a_write_that_is_throttled_is_not_taken_for_one_that_lost_a_race() {
         let error = throttled.unwrap_err();
         assert!(matches!(error, InfraError::Unavailable { .. }), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_listing_that_never_ends_is_an_error_and_not_a_part_of_it() {
+    let last = json!({"pk": {"S": "ORDER#1"}, "sk": {"S": "EVENT#1"}});
+    let page = json!({"Items": [], "LastEvaluatedKey": last});
+    let (client, requests) = scripted(vec![(200, page)]).await;
+    let error = orders(client).timeline(correlation("1")).await.unwrap_err();
+    assert!(error.to_string().contains("more than 64 pages"), "{error}");
+    assert_eq!(requests.lock().unwrap().len(), 64);
+}
+
+#[tokio::test]
+async fn a_claim_that_is_refused_without_the_row_reads_it() {
+    let until = start().plus_ms(1000);
+    let held = json!({"Item": {
+        "pk": {"S": "EFFECT#e-1"}, "sk": {"S": "EFFECT"}, "status": {"S": "claimed"},
+        "owner": {"S": "o-2"}, "payload": {"S": "p/event"}, "in_doubt": {"BOOL": false},
+        "version": {"N": "1"}, "lease_expires_ms": {"N": until.epoch_ms().to_string()},
+    }});
+    let refused = (400, failure("ConditionalCheckFailedException"));
+    let (client, requests) = scripted(vec![refused, (200, held)]).await;
+    let key = message("e-1");
+    let claim = effects(client)
+        .claim(&key, "p/event", "o-1", start(), 1000)
+        .await;
+    assert_eq!(claim, Ok(Claim::Held { until }));
+    assert_eq!(requests.lock().unwrap().len(), 2);
 }
