@@ -53,15 +53,7 @@ impl Request {
                 })
                 .or_insert_with(|| value.into_owned());
         }
-        let query =
-            event
-                .query_string_parameters
-                .iter()
-                .fold(BTreeMap::new(), |mut all, (name, value)| {
-                    all.entry(name.to_owned())
-                        .or_insert_with(|| value.to_owned());
-                    all
-                });
+        let query = first_values(&event);
         let body = match event.body {
             None => Vec::new(),
             Some(text) if event.is_base64_encoded => {
@@ -92,6 +84,16 @@ impl Request {
             value.len() == 55 && value.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
         well_formed.then(|| value.clone())
     }
+}
+
+/// Query parameters; of several of one name the first. Read as they are written: the iterator of
+/// `QueryMap` panics at a name with no value at all, which only a direct invocation can send.
+fn first_values(event: &ApiGatewayV2httpRequest) -> BTreeMap<String, String> {
+    let written = serde_json::to_value(&event.query_string_parameters).unwrap_or_default();
+    let all: BTreeMap<String, Vec<String>> = serde_json::from_value(written).unwrap_or_default();
+    all.into_iter()
+        .filter_map(|(name, values)| Some((name, values.into_iter().next()?)))
+        .collect()
 }
 
 /// An answer.
@@ -165,6 +167,16 @@ mod tests {
         assert_eq!(request.headers["x-test"], "a");
         assert_eq!(request.query["limit"], "5");
         assert!(request.traceparent().is_some());
+    }
+
+    #[test]
+    fn a_parameter_without_any_value_is_absent() {
+        let mut event = event("", false);
+        let query = serde_json::json!({"limit": [], "status": ["open", "closed"]});
+        event.query_string_parameters = serde_json::from_value(query).unwrap();
+        let request = Request::read(event).unwrap();
+        assert_eq!(request.query.get("limit"), None);
+        assert_eq!(request.query["status"], "open");
     }
 
     #[test]
