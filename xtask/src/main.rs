@@ -17,6 +17,7 @@ mod failure;
 mod fuzz;
 mod http;
 mod measure;
+mod mutants;
 mod odoo;
 mod process;
 mod project;
@@ -70,6 +71,8 @@ enum Command {
     Sim(delegate::Args),
     /// Fuzz every parser and verifier, guided by what each input reaches
     Fuzz(fuzz::Args),
+    /// Change the rules one place at a time and see whether a test notices; hours, see --shard
+    Mutants(mutants::Args),
     /// Try what Waybill relies on of Odoo: the same cases on the simulated Odoos and on any real ones
     OdooContract(delegate::Args),
     /// Tools for a real Odoo
@@ -121,6 +124,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         } => delegate::run(&project, "bench-odoo", &args),
         Command::Sim(args) => delegate::run(&project, "sim", &args),
         Command::Fuzz(args) => fuzz::run(&project, &args),
+        Command::Mutants(args) => mutants::run(&project, &args),
         Command::OdooContract(args) => delegate::run(&project, "odoo-contract", &args),
         Command::Odoo(tool) => odoo::run(&project, &tool),
         Command::OdooBadOrders(args) => delegate::run(&project, "odoo-bad-orders", &args),

@@ -22,6 +22,8 @@ const NEXTEST_PIN: &str = "0.9.148";
 const DENY_PIN: &str = "0.20.2";
 /// cargo-bolero has no prebuilt one; its version is that of the library in the lock file.
 const BOLERO_PIN: &str = "0.13.4";
+/// Another version names changes in other words, and the baseline no longer fits.
+const MUTANTS_PIN: [u32; 3] = [27, 1, 0];
 
 /// Arguments of `cargo xtask tools`.
 #[derive(Debug, clap::Args)]
@@ -116,6 +118,22 @@ impl Tools {
             .args(["--no-default-features", "--features", "libfuzzer"]);
         task.arg(format!("cargo-bolero@{BOLERO_PIN}"))
             .run_logged(project, &project.log("install-bolero")?)?;
+        Ok(tools)
+    }
+
+    /// Installs cargo-mutants, where the machine does not have exactly the pinned one.
+    pub(crate) fn install_for_mutants(project: &Project) -> Result<Self, Failure> {
+        let tools = Self::at(project);
+        if tools.cargo_tool_version("mutants") == Some(MUTANTS_PIN) {
+            return Ok(tools);
+        }
+        let pin = MUTANTS_PIN.map(|part| part.to_string()).join(".");
+        println!("building cargo-mutants {pin} (once), which takes minutes");
+        let task = Task::new(project, "cargo")
+            .args(["install", "--locked", "--root"])
+            .arg(&tools.cargo);
+        task.arg(format!("cargo-mutants@{pin}"))
+            .run_logged(project, &project.log("install-mutants")?)?;
         Ok(tools)
     }
 

@@ -101,7 +101,8 @@ fn failures_in_a_row_are_counted_and_old_ones_forgotten() {
     assert_eq!(tally.note(&Signal::Down, at(2)), 2);
     assert_eq!(tally.note(&Signal::Alive, at(3)), 0);
     assert_eq!(tally.note(&Signal::Down, at(4)), 1);
-    assert_eq!(tally.note(&Signal::Down, at(4 + 300)), 1);
+    assert_eq!(tally.note(&Signal::Down, at(4 + 299)), 2);
+    assert_eq!(tally.note(&Signal::Down, at(4 + 299 + 300)), 1);
 }
 
 #[test]
