@@ -487,3 +487,19 @@ fn without_a_hold_nothing_waits_for_the_time_of_an_order_from_the_future() {
     let again = 6 * 60 * MINUTE_MS;
     assert_eq!(wakes(&early, "", build::start()), Some(again));
 }
+
+#[test]
+fn an_effect_is_lost_when_nothing_was_heard_of_it_for_a_day() {
+    let lost = |outcome: Option<Outcome>, seconds: i64| {
+        let state = with_effect(
+            written(),
+            release(),
+            CommandKind::CreateFulfillmentOrder,
+            outcome,
+        );
+        state.effects[&release()].is_lost(build::start().plus_ms(seconds * 1000))
+    };
+    assert!(!lost(None, 86_399));
+    assert!(lost(None, 86_400));
+    assert!(!lost(done(), 86_400));
+}
