@@ -25,6 +25,8 @@ pub struct Day<'a> {
     pub simulators: &'a Simulators,
     /// Client of the queues.
     pub sqs: aws_sdk_sqs::Client,
+    /// Whether functions are killed meanwhile: then a job that died is run again by its schedule.
+    pub killing: bool,
 }
 
 /// Where a day stands.
@@ -85,7 +87,7 @@ impl Day<'_> {
             tokio::time::sleep(LOOK).await;
             for (job, every) in JOBS {
                 if look.is_multiple_of(every) {
-                    self.stack.reconcile(&self.simulators.http, job).await?;
+                    self.reconcile(job).await?;
                 }
             }
             let progress = self.progress().await?;
@@ -93,7 +95,7 @@ impl Day<'_> {
             quiet = if progress.is_quiet() { quiet + 1 } else { 0 };
             // A poll after the last event finds what a lost webhook missed.
             if quiet == 1 && finished_at.is_none() {
-                self.stack.reconcile(&self.simulators.http, "poll").await?;
+                self.reconcile("poll").await?;
             }
             if progress.finished && finished_at.is_none() {
                 finished_at = Some(Instant::now());
@@ -107,10 +109,21 @@ impl Day<'_> {
             }
         }
         for job in ["overdue", "compare"] {
-            self.stack.reconcile(&self.simulators.http, job).await?;
+            self.reconcile(job).await?;
         }
         self.drain().await?;
         Ok(begun.elapsed().as_secs())
+    }
+
+    async fn reconcile(&self, job: &str) -> Result<(), Stop> {
+        let ran = self.stack.reconcile(&self.simulators.http, job).await?;
+        if ran || self.killing {
+            return Ok(());
+        }
+        Err(Stop::new(
+            format!("running the reconciler's `{job}`"),
+            "its process died",
+        ))
     }
 
     /// Waits until what the last jobs found is done.

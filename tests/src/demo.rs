@@ -3,6 +3,7 @@
 use crate::Stop;
 use crate::day::Day;
 use crate::invariants::{Expected, Outside, check};
+use crate::kills::{self, Emulator, Killer};
 use crate::odoo::{Access, OdooReader, RealOdoo};
 use crate::report::{self, Row};
 use crate::simulators::Simulators;
@@ -25,6 +26,9 @@ pub struct Options {
     /// Seed of the day and of its faults.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Functions that are killed.
+    #[command(flatten)]
+    pub killing: kills::Wanted,
     /// A real Odoo.
     #[command(flatten)]
     pub real: RealOdoo,
@@ -70,10 +74,16 @@ pub async fn run(
         stack: &stack,
         simulators: &simulators,
         sqs: sqs.clone(),
+        killing: options.killing.kills > 0,
     };
     let odoo = odoo(options, &simulators).await?;
     let before = odoo.baseline().await?;
+    let killer = killer(options, &stack, &sqs, &simulators).await?;
     let seconds = day.play(options.orders, options.seed).await?;
+    let kills = match killer {
+        Some(killer) => Some(killer.end().await?),
+        None => None,
+    };
     let orders = DynamoOrders::new(
         aws_sdk_dynamodb::Client::new(&sdk),
         stack.output("OrdersTableName")?,
@@ -114,7 +124,14 @@ pub async fn run(
         &rows,
         report::acknowledgements(&webhooks),
     ));
-    say(&report::faults(&simulators.get("faults").await?));
+    say(&report::faults(
+        &simulators.get("faults").await?,
+        kills.as_ref(),
+        report::sent_again(&webhooks),
+    ));
+    if let Some(kills) = &kills {
+        checks.push(kills.check());
+    }
     say(&report::invariants(&checks));
     fine &= checks.iter().all(|c| c.violations.is_empty());
     say(if fine {
@@ -123,6 +140,28 @@ pub async fn run(
         "Some invariants do NOT hold."
     });
     Ok(fine)
+}
+
+/// Begins to kill functions, where that is asked for.
+async fn killer(
+    options: &Options,
+    stack: &Stack,
+    sqs: &aws_sdk_sqs::Client,
+    simulators: &Simulators,
+) -> Result<Option<Killer>, Stop> {
+    if options.killing.kills == 0 {
+        return Ok(None);
+    }
+    let emulator = Emulator::from_env()?;
+    let killer = Killer::start(
+        stack,
+        sqs,
+        simulators,
+        emulator,
+        &options.killing,
+        options.seed,
+    );
+    killer.await.map(Some)
 }
 
 fn codes(row: &Row) -> Vec<String> {

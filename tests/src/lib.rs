@@ -8,6 +8,7 @@
 //! | [`odoo_contract`] | what Waybill relies on of Odoo, tried on the simulated and on real ones |
 //! | [`odoo_check`] | `odoo check`: what an Odoo lacks for a connections file |
 //! | [`shipped`] | the events that the functions ship, sent to them |
+//! | [`kills`] | functions killed with -9 while the day is played |
 //! | [`invariants`] | what must be true at the end, checked against what the outside holds |
 //! | [`workload`] | orders in numbers for trials against an Odoo, and the means to judge them |
 //! | [`bench`] | how fast orders get into an Odoo, against writing them one by one |
@@ -22,6 +23,7 @@ pub mod bench;
 pub mod day;
 pub mod demo;
 pub mod invariants;
+pub mod kills;
 pub mod odoo;
 pub mod odoo_check;
 pub mod odoo_contract;

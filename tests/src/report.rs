@@ -2,6 +2,7 @@
 
 use crate::Stop;
 use crate::invariants::Check;
+use crate::kills::Tally;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use waybill_flow::axes::axes;
@@ -214,10 +215,43 @@ pub fn latencies(rows: &[Row], acknowledged: Vec<i64>) -> String {
     out
 }
 
-/// Faults that were injected, by simulator.
+/// Calls with a webhook that had to be made again, because the intake did not acknowledge one.
 #[must_use]
-pub fn faults(faults: &Value) -> String {
+pub fn sent_again(log: &Value) -> u64 {
+    let entries = log.as_array().into_iter().flatten();
+    entries
+        .map(|entry| {
+            let attempts = entry.get("attempts").and_then(Value::as_u64);
+            let faults = entry.get("faults").and_then(Value::as_array);
+            let twice = faults.is_some_and(|f| f.iter().any(|f| f == "duplicate"));
+            attempts
+                .unwrap_or_default()
+                .saturating_sub(1 + u64::from(twice))
+        })
+        .sum()
+}
+
+/// Faults that were injected, by simulator, and functions that were killed.
+#[must_use]
+pub fn faults(faults: &Value, kills: Option<&Tally>, sent_again: u64) -> String {
     let mut out = String::from("Faults injected\n");
+    if let Some(kills) = kills {
+        let list = |counts: &BTreeMap<String, u32>| {
+            let parts = counts.iter().map(|(name, count)| format!("{name} {count}"));
+            parts.collect::<Vec<_>>().join(", ")
+        };
+        for (label, counts) in [
+            ("killed -9", &kills.killed),
+            ("… cut an invocation", &kills.cut),
+        ] {
+            let all: u32 = counts.values().sum();
+            add(&mut out, &format!("  {label:<24}{all}: {}", list(counts)));
+        }
+        add(
+            &mut out,
+            &format!("  {:<24}{sent_again} calls", "webhooks sent again"),
+        );
+    }
     for place in ["/webhooks/counts", "/api/counts"] {
         let Some(counts) = faults.pointer(place).and_then(Value::as_object) else {
             continue;

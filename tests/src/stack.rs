@@ -28,6 +28,17 @@ pub struct Stack {
 /// Token of the operations API in `infra/local/secrets.json`.
 pub const OPS_TOKEN: &str = "local-demo-token";
 
+/// What Lambda says of a function whose process ended before it had answered.
+const DIED: &str = "Runtime.ExitError";
+/// What the local AWS says of one whose process was killed before it had asked for work.
+const DIED_EARLY: &str = "bootstrap exited during init with code -9";
+
+/// Whether an error of a function is that its process was killed.
+fn is_killed(error: &Value) -> bool {
+    let field = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
+    field("errorType") == DIED || field("errorMessage").starts_with(DIED_EARLY)
+}
+
 /// The functions' queues by their outputs, each with its dead-letter queue.
 pub const QUEUES: [&str; 6] = [
     "Inbound",
@@ -103,6 +114,26 @@ impl Stack {
         Ok((waiting, count(Name::ApproximateNumberOfMessagesNotVisible)))
     }
 
+    /// Sets a queue's visibility timeout, in seconds.
+    ///
+    /// # Errors
+    /// The queue's.
+    pub async fn hide_for(
+        &self,
+        sqs: &aws_sdk_sqs::Client,
+        url: &str,
+        seconds: u32,
+    ) -> Result<(), Stop> {
+        use aws_sdk_sqs::types::QueueAttributeName as Name;
+        sqs.set_queue_attributes()
+            .queue_url(url)
+            .attributes(Name::VisibilityTimeout, seconds.to_string())
+            .send()
+            .await
+            .map_err(|e| Stop::new(format!("setting queue `{url}`"), format!("{e:?}")))?;
+        Ok(())
+    }
+
     /// Calls a function directly. The inner result is what the function answered, or its error.
     ///
     /// # Errors
@@ -129,14 +160,15 @@ impl Stack {
         Ok(if failed { Err(body) } else { Ok(body) })
     }
 
-    /// Runs a job of the reconciler as its schedule would, and waits for its end.
+    /// Runs a job of the reconciler as its schedule would, and waits for its end; false if its process died before.
     ///
     /// # Errors
     /// The function failed.
-    pub async fn reconcile(&self, http: &reqwest::Client, job: &str) -> Result<(), Stop> {
+    pub async fn reconcile(&self, http: &reqwest::Client, job: &str) -> Result<bool, Stop> {
         let event = serde_json::json!({ "job": job });
         match self.invoke(http, "reconciler", &event).await? {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(true),
+            Err(error) if is_killed(&error) => Ok(false),
             Err(error) => Err(Stop::new(
                 format!("running the reconciler's `{job}`"),
                 error,
@@ -168,5 +200,25 @@ impl Stack {
         } else {
             Err(Stop::new(doing, format!("{status} {body}")))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_killed;
+    use serde_json::json;
+
+    #[test]
+    fn a_killed_process_is_no_other_failure() {
+        assert!(is_killed(&json!({"errorType": "Runtime.ExitError"})));
+        let early = "bootstrap exited during init with code -9: last words";
+        assert!(is_killed(
+            &json!({"errorType": "Runtime.Unknown", "errorMessage": early})
+        ));
+        let panicked = "bootstrap exited during init with code 101";
+        assert!(!is_killed(
+            &json!({"errorType": "Runtime.Unknown", "errorMessage": panicked})
+        ));
+        assert!(!is_killed(&json!({"errorType": "JobError"})));
     }
 }

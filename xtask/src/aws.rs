@@ -88,7 +88,8 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode, Failure> {
 #[derive(Debug)]
 pub(crate) struct LocalAws {
     port: u16,
-    _process: Supervised,
+    process: Supervised,
+    log: PathBuf,
     // After the process, which uses them.
     _files: Files,
 }
@@ -120,9 +121,20 @@ impl LocalAws {
         wait_ready(port, || process.check_running(&log))?;
         Ok(Self {
             port,
-            _process: process,
+            process,
+            log,
             _files: Files(Files::of(project, port)),
         })
+    }
+
+    /// Id of the process that everything of it is below.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Its log.
+    pub(crate) fn log(&self) -> &Path {
+        &self.log
     }
 
     /// Its port on 127.0.0.1.

@@ -18,6 +18,12 @@ pub(crate) struct Args {
     /// Seed of the day and of its faults
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// How many processes of functions are killed with -9 while the day is played
+    #[arg(long, default_value_t = 0)]
+    kills: u32,
+    /// Functions that may be killed, separated by commas; without it any
+    #[arg(long, value_name = "FUNCTIONS", requires = "kills")]
+    kill: Option<String>,
     /// Keep everything running afterwards, until Enter is pressed
     #[arg(long)]
     keep: bool,
@@ -28,10 +34,12 @@ pub(crate) struct Args {
 /// Plays the day of `waybill-tools demo` in a world of its own; its exit status, which follows the invariants, becomes ours.
 pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode, Failure> {
     let world = World::start(project, "demo", args.seed, &args.odoo)?;
-    let arguments = [
+    let mut arguments = vec![
         format!("--orders={}", args.orders),
         format!("--seed={}", args.seed),
+        format!("--kills={}", args.kills),
     ];
+    arguments.extend(args.kill.iter().map(|names| format!("--kill={names}")));
     let status = world.run(project, "demo", &arguments)?;
     if args.keep {
         println!(

@@ -206,6 +206,11 @@ impl Supervised {
         status
     }
 
+    /// Id of its supervisor, which everything of it is below.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Fails if the program has ended already; for servers, which should not.
     pub(crate) fn check_running(&mut self, log: &Path) -> Result<(), Failure> {
         match self.child.try_wait() {

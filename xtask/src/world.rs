@@ -90,6 +90,8 @@ impl World {
                 "WAYBILL_SIMULATORS_FILE",
                 self.folder.join("simulators.json"),
             )
+            .env("WAYBILL_LOCAL_AWS_PID", self.aws.id().to_string())
+            .env("WAYBILL_LOCAL_AWS_LOG", self.aws.log())
             .status(project)
     }
 
