@@ -9,6 +9,10 @@ use std::time::{Duration, Instant};
 
 /// Longest wait for a day to settle after its last event.
 const SETTLE_LIMIT: Duration = Duration::from_secs(420);
+/// Longest wait of one step of an order's script, in seconds: the simulators' own limit, and that of a day in which
+/// functions are killed, where a step may wait for several leases to run out.
+const STEP_LIMIT_S: u64 = 300;
+const STEP_LIMIT_KILLING_S: u64 = 900;
 /// How often progress is looked at.
 const LOOK: Duration = Duration::from_millis(1000);
 /// Looks in a row that must find nothing to do.
@@ -78,8 +82,16 @@ impl Day<'_> {
     /// A simulator or the stack cannot be asked, or the day does not settle.
     pub async fn play(&self, orders: u32, seed: u64) -> Result<u64, Stop> {
         let begun = Instant::now();
+        let limit_s = if self.killing {
+            STEP_LIMIT_KILLING_S
+        } else {
+            STEP_LIMIT_S
+        };
         self.simulators
-            .post("day", &json!({ "orders": orders, "seed": seed }))
+            .post(
+                "day",
+                &json!({ "orders": orders, "seed": seed, "wait_limit_s": limit_s }),
+            )
             .await?;
         let mut quiet = 0;
         let mut finished_at = None;

@@ -2,7 +2,7 @@
 
 use crate::Stop;
 use crate::day::Day;
-use crate::invariants::{Expected, Outside, check};
+use crate::invariants::{Expected, Outside, check, nothing_stuck};
 use crate::kills::{self, Emulator, Killer};
 use crate::odoo::{Access, OdooReader, RealOdoo};
 use crate::report::{self, Row};
@@ -62,6 +62,7 @@ pub async fn run(
     let stack = Stack::read(&stack)?;
     let simulators = Simulators::read(&simulators)?;
     let sdk = stack.sdk().await;
+    let sqs = aws_sdk_sqs::Client::new(&sdk);
     let mut fine = true;
     if probing {
         let (probes, got) = crate::probes::run(&stack, &simulators).await?;
@@ -69,7 +70,6 @@ pub async fn run(
         fine = probes.violations.is_empty();
         say(&report::invariants(&[probes]));
     }
-    let sqs = aws_sdk_sqs::Client::new(&sdk);
     let day = Day {
         stack: &stack,
         simulators: &simulators,
@@ -108,6 +108,7 @@ pub async fn run(
         expected,
     };
     let mut checks = check(&outside);
+    checks.push(nothing_stuck(&simulators.get("day").await?));
     if probing {
         // After the others: these events leave orders behind that the day knows nothing of.
         checks.push(crate::shipped::run(&stack, &simulators.http).await?);

@@ -90,6 +90,17 @@ fn units(value: &Value, field: &str) -> i64 {
     value.get(field).and_then(Value::as_i64).unwrap_or_default()
 }
 
+/// That every script of the day went to its end: what an order waited for in vain, it was expected to get.
+#[must_use]
+pub fn nothing_stuck(day: &Value) -> Check {
+    let stuck = list(day, "/stuck").filter_map(Value::as_str);
+    Check {
+        name: "no order waited in vain for what should happen to it",
+        looked_at: usize::try_from(units(day, "placed")).unwrap_or_default(),
+        violations: stuck.map(str::to_owned).collect(),
+    }
+}
+
 /// Everything, in the order of an order's way.
 #[must_use]
 pub fn check(outside: &Outside) -> Vec<Check> {
