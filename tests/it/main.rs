@@ -23,6 +23,8 @@ mod profile;
 #[cfg(test)]
 mod project;
 #[cfg(test)]
+mod queues;
+#[cfg(test)]
 mod real_odoo;
 #[cfg(test)]
 mod storm;

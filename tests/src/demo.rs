@@ -2,9 +2,10 @@
 
 use crate::Stop;
 use crate::day::Day;
-use crate::invariants::{Expected, Outside, check, nothing_stuck};
+use crate::invariants::{Check, Expected, Outside, check, nothing_stuck};
 use crate::kills::{self, Emulator, Killer};
 use crate::odoo::{Access, OdooReader, RealOdoo};
+use crate::queues::{self, local::LocalQueues};
 use crate::report::{self, Row};
 use crate::simulators::Simulators;
 use crate::stack::{QUEUES, Stack};
@@ -67,8 +68,10 @@ pub async fn run(
     if probing {
         let (probes, got) = crate::probes::run(&stack, &simulators).await?;
         say(&got);
-        fine = probes.violations.is_empty();
-        say(&report::invariants(&[probes]));
+        let (queues, differences) = queues(&sqs).await?;
+        say(&differences);
+        fine = probes.violations.is_empty() && queues.violations.is_empty();
+        say(&report::invariants(&[probes, queues]));
     }
     let day = Day {
         stack: &stack,
@@ -141,6 +144,14 @@ pub async fn run(
         "Some invariants do NOT hold."
     });
     Ok(fine)
+}
+
+/// Tries whether the queues are SQS's; also says where they are known to differ.
+async fn queues(sqs: &aws_sdk_sqs::Client) -> Result<(Check, String), Stop> {
+    let local = LocalQueues::new(sqs.clone());
+    let found = queues::check(&local).await;
+    local.trouble()?;
+    Ok(found)
 }
 
 /// Begins to kill functions, where that is asked for.

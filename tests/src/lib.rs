@@ -16,6 +16,7 @@
 //! | [`bad_orders`] | bad orders among good ones, and what each is told |
 //! | [`simulated`] | a simulated Odoo for trials that are given no real one |
 //! | [`ops`] | the operations API from a terminal |
+//! | [`queues`] | what SQS does with messages, tried on the simulation's queues and on the local AWS |
 //! | [`report`] | what a person sees |
 
 pub mod bad_orders;
@@ -29,6 +30,7 @@ pub mod odoo_check;
 pub mod odoo_contract;
 pub mod ops;
 pub mod probes;
+pub mod queues;
 pub mod report;
 pub mod shipped;
 pub mod simulated;

@@ -3,7 +3,7 @@
 
 use crate::breakage::Breakage;
 use crate::sandbox::Sandbox;
-use crate::sqs::{self, Message};
+use crate::sqs::{self, Message, Refused};
 use crate::world::World;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use reconciler::{Job, Request};
@@ -164,7 +164,8 @@ fn receive(world: &World, mapping: &Mapping) -> Vec<Message> {
     let batch = sqs.receive(mapping.queue, mapping.batch, mapping.hidden_ms, now, pick);
     if sim.is_broken(Breakage::AckFirst) {
         for message in &batch {
-            sqs.delete(mapping.queue, message.id);
+            let deleted = sqs.delete(mapping.queue, message.id, message.handle, now, || true);
+            deleted.expect("it is out");
         }
     }
     drop(sqs);
@@ -206,22 +207,39 @@ async fn invoke(world: &Arc<World>, mapping: Mapping, batch: Vec<Message>) {
     // An invocation that failed acknowledges nothing: all of it comes back.
     let Some(response) = answered else { return };
     world.keep_warm(mapping.function, endpoints);
-    let failed: BTreeSet<&str> = response
-        .batch_item_failures
-        .iter()
-        .map(|f| f.item_identifier.as_str())
-        .collect();
     let sim = &world.sim;
-    for message in &batch {
-        if failed.contains(message.id.to_string().as_str()) {
-            continue;
-        }
+    for message in done(&batch, &response) {
         // At least once: a delete may be lost.
         if !sim.fault("handed out again", sim.weather().again) {
-            world.sqs.lock().unwrap().delete(mapping.queue, message.id);
+            delete(world, mapping.queue, message);
         }
     }
     world.wake(mapping.queue);
+}
+
+/// What Lambda deletes of a batch: all but what the answer names. An answer that names nothing by an empty id gives back
+/// all of it.
+#[must_use]
+pub fn done<'a>(batch: &'a [Message], response: &SqsBatchResponse) -> Vec<&'a Message> {
+    let named = response.batch_item_failures.iter();
+    let failed: BTreeSet<&str> = named.map(|f| f.item_identifier.as_str()).collect();
+    if failed.contains("") {
+        return Vec::new();
+    }
+    let is_done = |m: &&Message| !failed.contains(m.id.to_string().as_str());
+    batch.iter().filter(is_done).collect()
+}
+
+fn delete(world: &World, queue: Queue, message: &Message) {
+    let sim = &world.sim;
+    let lucky = || sim.chance(500);
+    let mut sqs = world.sqs.lock().unwrap();
+    let deleted = sqs.delete(queue, message.id, message.handle, sim.now(), lucky);
+    drop(sqs);
+    if let Err(Refused(code)) = deleted {
+        // Somebody else has it, or will have it again.
+        sim.note(format_args!("{} is not deleted: {code}", message.id));
+    }
 }
 
 fn event(queue: Queue, batch: &[Message]) -> SqsEvent {

@@ -2,7 +2,7 @@
 
 use crate::breakage::Breakage;
 use crate::partners::Answer;
-use crate::sqs;
+use crate::sqs::{self, Refused};
 use crate::world::World;
 use std::fmt;
 use std::sync::Arc;
@@ -227,7 +227,11 @@ impl Visibility for Sandbox {
             for (handle, seconds) in &entries {
                 let (id, handle) = handle.split_once('.').expect("a handle of ours");
                 let (id, handle) = (id.parse().expect("an id"), handle.parse().expect("a count"));
-                sqs.hide(queue, id, handle, i64::from(*seconds) * 1000, now);
+                let hidden = sqs.hide(queue, id, handle, i64::from(*seconds) * 1000, now);
+                if let Err(Refused(code)) = hidden {
+                    // The queue's own timeout applies.
+                    world.sim.note(format_args!("{id} is not hidden: {code}"));
+                }
             }
             drop(sqs);
             world.wake(queue);

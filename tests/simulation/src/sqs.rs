@@ -1,4 +1,6 @@
 //! Queues as SQS keeps them: at least once, in no order; FIFO in order within a group.
+//!
+//! They pass the cases of `waybill_tests::queues`, which the local AWS passes too, but for what it does otherwise than SQS.
 
 use std::collections::{BTreeMap, BTreeSet};
 use waybill_flow::ports::{Outgoing, Queue};
@@ -7,6 +9,12 @@ use waybill_model::time::Instant;
 
 /// A FIFO queue takes what it took before for so long.
 const DEDUPLICATION_MS: i64 = 5 * 60 * 1000;
+/// Most bytes of a body.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// Longest delay of a message, in seconds.
+const MAX_DELAY_S: u32 = 900;
+/// Longest visibility timeout, in milliseconds.
+const MAX_HIDDEN_MS: i64 = 12 * 60 * 60 * 1000;
 
 /// Every queue of the stack.
 pub const QUEUES: [Queue; 6] = [
@@ -37,6 +45,10 @@ pub fn named(text: &str) -> Option<Queue> {
     QUEUES.into_iter().find(|q| name(*q) == text)
 }
 
+/// What SQS does not do, by its code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused(pub &'static str);
+
 /// A message in a queue.
 #[derive(Debug, Clone)]
 pub struct Message {
@@ -60,31 +72,54 @@ struct Line {
     /// By id, so in the order of sending.
     messages: BTreeMap<u64, Message>,
     dead: Vec<Message>,
-    taken: BTreeMap<String, Instant>,
+    /// By group and deduplication id: when it was sent, and its message's id.
+    taken: BTreeMap<(String, String), (Instant, u64)>,
 }
 
 /// The queues.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Sqs {
     lines: BTreeMap<Queue, Line>,
     next: u64,
+    max_receives: u32,
+}
+
+impl Default for Sqs {
+    fn default() -> Self {
+        Self::with_max_receives(MAX_RECEIVES)
+    }
 }
 
 /// Receives before a message goes to the dead-letter queue, as in the template.
 pub const MAX_RECEIVES: u32 = 400;
 
 impl Sqs {
-    /// Puts a message in.
-    pub fn send(&mut self, queue: Queue, message: Outgoing, now: Instant) {
+    /// Queues with another limit of receives.
+    #[must_use]
+    pub fn with_max_receives(max_receives: u32) -> Self {
+        Self {
+            lines: BTreeMap::new(),
+            next: 0,
+            max_receives,
+        }
+    }
+
+    /// Puts a message in, and returns its id. One that a FIFO queue took before is the one it was.
+    ///
+    /// # Errors
+    /// SQS takes no such message.
+    pub fn send(&mut self, queue: Queue, message: Outgoing, now: Instant) -> Result<u64, Refused> {
+        check(queue == Queue::Events, &message)?;
         let line = self.lines.entry(queue).or_default();
-        if let Some(id) = &message.deduplication {
-            let known = line.taken.get(id);
-            if known.is_some_and(|at| now.ms_since(*at) < DEDUPLICATION_MS) {
-                return;
-            }
-            line.taken.insert(id.clone(), now);
+        let key = message.group.clone().zip(message.deduplication);
+        let known = key.as_ref().and_then(|key| line.taken.get(key));
+        if let Some((_, id)) = known.filter(|(at, _)| now.ms_since(*at) < DEDUPLICATION_MS) {
+            return Ok(*id);
         }
         self.next += 1;
+        if let Some(key) = key {
+            line.taken.insert(key, (now, self.next));
+        }
         let message = Message {
             id: self.next,
             body: message.body,
@@ -95,6 +130,7 @@ impl Sqs {
             visible_at: now.plus_ms(i64::from(message.delay_s) * 1000),
         };
         line.messages.insert(message.id, message);
+        Ok(self.next)
     }
 
     /// Takes up to `max` messages out for `hidden_ms`. `pick` chooses among `n`.
@@ -116,7 +152,7 @@ impl Sqs {
             for id in run.into_iter().take(max - taken.len()) {
                 self.next += 1;
                 let message = line.messages.get_mut(&id).expect("a message that is ready");
-                if message.receives >= MAX_RECEIVES {
+                if message.receives >= self.max_receives {
                     let dead = line.messages.remove(&id);
                     line.dead.extend(dead);
                     continue;
@@ -130,21 +166,56 @@ impl Sqs {
         taken
     }
 
-    /// Takes a message away, by the handle of its last receive or an older one.
-    pub fn delete(&mut self, queue: Queue, id: u64) {
-        if let Some(line) = self.lines.get_mut(&queue) {
-            line.messages.remove(&id);
+    /// Takes a message away that was received with this handle.
+    ///
+    /// A standard queue takes the handle of an older receive too, and `lucky` draws whether the message goes then. A FIFO
+    /// queue takes only the last one, and not once the message is visible again.
+    ///
+    /// # Errors
+    /// The handle is not taken.
+    pub fn delete(
+        &mut self,
+        queue: Queue,
+        id: u64,
+        handle: u64,
+        now: Instant,
+        lucky: impl FnOnce() -> bool,
+    ) -> Result<(), Refused> {
+        let messages = &mut self.lines.entry(queue).or_default().messages;
+        let Some(message) = messages.get(&id) else {
+            return Ok(());
+        };
+        let is_last = message.handle == handle;
+        if queue == Queue::Events && !(is_last && message.visible_at > now) {
+            return Err(Refused("InvalidParameterValue"));
         }
+        if is_last || lucky() {
+            messages.remove(&id);
+        }
+        Ok(())
     }
 
-    /// Hides a message that was received with this handle for so long from now; a handle of an older
-    /// receive does nothing.
-    pub fn hide(&mut self, queue: Queue, id: u64, handle: u64, ms: i64, now: Instant) {
+    /// Hides a message that was received with this handle for so long from now.
+    ///
+    /// # Errors
+    /// Too long; or the message is gone, is visible again, or was received once more since.
+    pub fn hide(
+        &mut self,
+        queue: Queue,
+        id: u64,
+        handle: u64,
+        ms: i64,
+        now: Instant,
+    ) -> Result<(), Refused> {
         let line = self.lines.entry(queue).or_default();
         let message = line.messages.get_mut(&id).filter(|m| m.handle == handle);
-        if let Some(message) = message {
-            message.visible_at = now.plus_ms(ms);
+        let message = message.filter(|_| ms <= MAX_HIDDEN_MS);
+        let message = message.ok_or(Refused("InvalidParameterValue"))?;
+        if message.visible_at <= now {
+            return Err(Refused("MessageNotInflight"));
         }
+        message.visible_at = now.plus_ms(ms);
+        Ok(())
     }
 
     /// When the next message that is out, or delayed, can be received. What waits behind one of its
@@ -180,6 +251,28 @@ impl Sqs {
     pub fn waiting(&self) -> BTreeMap<&'static str, usize> {
         let lines = self.lines.iter().filter(|(_, l)| !l.messages.is_empty());
         lines.map(|(q, l)| (name(*q), l.messages.len())).collect()
+    }
+}
+
+/// What SQS looks at before it takes a message.
+fn check(fifo: bool, message: &Outgoing) -> Result<(), Refused> {
+    if message.body.is_empty() || (fifo && message.group.is_none()) {
+        return Err(Refused("MissingParameter"));
+    }
+    let grouped = message.group.is_some() || message.deduplication.is_some();
+    if message.body.len() > MAX_BODY_BYTES
+        || message.delay_s > MAX_DELAY_S
+        || (fifo && (message.delay_s > 0 || message.deduplication.is_none()))
+        || (!fifo && grouped)
+    {
+        return Err(Refused("InvalidParameterValue"));
+    }
+    // What XML 1.0 has no way to write.
+    let is_text = |c: char| c >= ' ' && !"\u{fffe}\u{ffff}".contains(c) || "\t\n\r".contains(c);
+    if message.body.chars().all(is_text) {
+        Ok(())
+    } else {
+        Err(Refused("InvalidMessageContents"))
     }
 }
 

@@ -201,10 +201,12 @@ impl World {
 
     /// Puts a message into a queue.
     pub fn put(&self, queue: Queue, message: Outgoing) {
-        self.sqs
+        let sent = self
+            .sqs
             .lock()
             .unwrap()
             .send(queue, message, self.sim.now());
+        sent.expect("a message that SQS takes");
         self.wake(queue);
     }
 
