@@ -8,10 +8,12 @@
 //! |---|---|
 //! | [`standard`] | cases of standard queues |
 //! | [`fifo`] | cases of FIFO queues |
+//! | [`mapping`] | cases of the event source mapping between a queue and its function |
 //! | [`local`] | the local AWS as a [`Service`] |
 
 pub mod fifo;
 pub mod local;
+pub mod mapping;
 pub mod standard;
 
 use crate::invariants::Check;
@@ -86,6 +88,15 @@ pub struct Received {
     pub group: Option<String>,
 }
 
+/// A message that a function saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The body.
+    pub body: String,
+    /// How often it was received, this time included.
+    pub receives: u32,
+}
+
 /// The queue does not do what it is asked to; SQS's code of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused(pub String);
@@ -129,6 +140,14 @@ pub trait Service: Debug + Send + Sync {
 
     /// What is in its dead-letter queue, in order; it stays there.
     fn dead(&self, queue: &Self::Queue) -> impl Future<Output = Vec<Received>> + Send;
+
+    /// Lets [`mapping::function`] read the queue for so long, in batches of at most `batch`; what it saw, by invocation.
+    fn read(
+        &self,
+        queue: &Self::Queue,
+        batch: usize,
+        time: Duration,
+    ) -> impl Future<Output = Vec<Vec<Seen>>> + Send;
 
     /// Lets time pass.
     fn pass(&self, time: Duration) -> impl Future<Output = ()> + Send;
@@ -195,6 +214,7 @@ use case;
 pub fn cases<S: Service>() -> Vec<Case<S>> {
     let mut cases = standard::cases();
     cases.extend(fifo::cases());
+    cases.extend(mapping::cases());
     cases
 }
 

@@ -242,7 +242,9 @@ fn delete(world: &World, queue: Queue, message: &Message) {
     }
 }
 
-fn event(queue: Queue, batch: &[Message]) -> SqsEvent {
+/// A batch as Lambda hands it to a function.
+#[must_use]
+pub fn event(queue: Queue, batch: &[Message]) -> SqsEvent {
     let records: Vec<_> = batch
         .iter()
         .map(|m| {

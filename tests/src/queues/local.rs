@@ -1,6 +1,8 @@
 //! The local AWS's queues, through the SDK.
 
-use super::{Received, Refused, Service, Settings};
+mod function;
+
+use super::{Received, Refused, Seen, Service, Settings};
 use crate::Stop;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
@@ -18,6 +20,8 @@ use waybill_flow::ports::Outgoing;
 #[derive(Debug)]
 pub struct LocalQueues {
     client: Client,
+    endpoint: String,
+    http: reqwest::Client,
     count: AtomicU32,
     run: u128,
     /// What could not be asked at all.
@@ -32,12 +36,14 @@ pub struct Pair {
 }
 
 impl LocalQueues {
-    /// Makes queues with this client.
+    /// Makes queues of the local AWS at `endpoint`.
     #[must_use]
-    pub fn new(client: Client) -> Self {
+    pub fn new(client: Client, endpoint: &str, http: reqwest::Client) -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
             client,
+            endpoint: endpoint.to_owned(),
+            http,
             count: AtomicU32::new(0),
             run: since.map(|s| s.as_millis()).unwrap_or_default(),
             trouble: Mutex::default(),
@@ -214,6 +220,14 @@ impl Service for LocalQueues {
 
     async fn dead(&self, queue: &Pair) -> Vec<Received> {
         self.receive_from(&queue.dead, 10, Some(0)).await
+    }
+
+    async fn read(&self, queue: &Pair, batch: usize, time: Duration) -> Vec<Vec<Seen>> {
+        let read = self.read_by_function(queue, batch, time).await;
+        read.unwrap_or_else(|error| {
+            self.note(error);
+            Vec::new()
+        })
     }
 
     async fn pass(&self, time: Duration) {
