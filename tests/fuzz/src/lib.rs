@@ -38,6 +38,10 @@
     reason = "a broken property must stop where it is broken"
 )]
 
+/// Under libFuzzer every binary needs its counters, that of the unit tests too.
+#[cfg(test)]
+use bolero as _;
+
 mod answers;
 pub mod brief;
 pub mod clients;
