@@ -74,7 +74,7 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     eprintln!(
-        "{} target(s) failed; what failed them is in `tests/fuzz/tests/it/__fuzz__`, and `cargo nextest run -p {PACKAGE}` repeats it: mend its cause and commit it, it guards from then on",
+        "{} target(s) failed; what failed them is in `tests/fuzz/tests/it/__fuzz__`, and `cargo nextest run -p {PACKAGE}` repeats it: mend its cause with a named test, which holds when seeds and mutations have changed",
         failed.len()
     );
     Ok(ExitCode::FAILURE)

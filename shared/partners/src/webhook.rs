@@ -215,6 +215,18 @@ pub fn read_json<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Unrea
     Ok(value)
 }
 
+/// The sender's id of an event. A blank one is refused: all events without one would be one and the same,
+/// of which only the first is taken.
+///
+/// # Errors
+/// It is blank.
+pub(crate) fn event_id(id: String) -> Result<String, Unreadable> {
+    if id.trim().is_empty() {
+        return Err(Unreadable::new("invalid_value", "at `id`: it is blank"));
+    }
+    Ok(id)
+}
+
 /// Longest name of a field that is told.
 const MAX_FIELD: usize = 40;
 

@@ -2,7 +2,7 @@
 
 use super::wire::{EventBody, Tracker, TrackerEvent};
 use crate::reading::instant;
-use crate::webhook::{Fact, Parsed, Unreadable, read_json};
+use crate::webhook::{Fact, Parsed, Unreadable, event_id, read_json};
 use waybill_flow::connections::Connection;
 use waybill_model::delivery::Delivery;
 use waybill_model::event::{Event, Subject};
@@ -31,7 +31,7 @@ pub fn parse(connection: &Connection, delivery: &Delivery) -> Result<Parsed, Unr
         Unreadable::new("wrong_shape", "`result` is missing: a tracker was expected")
     })?;
     Ok(Parsed::Facts {
-        dedupe_id: event.id,
+        dedupe_id: event_id(event.id)?,
         facts: vec![fact(connection, delivery, &tracker)?],
     })
 }

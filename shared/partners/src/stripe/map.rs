@@ -8,7 +8,7 @@ use super::from_minor;
 use super::wire::{
     Charge, Dispute, EventBody, Expandable, Metadata, PaymentIntent, Refund as SentRefund, With,
 };
-use crate::webhook::{Fact, Parsed, Unreadable, read_json};
+use crate::webhook::{Fact, Parsed, Unreadable, event_id, read_json};
 use serde::de::DeserializeOwned;
 use waybill_flow::connections::Connection;
 use waybill_model::delivery::Delivery;
@@ -59,7 +59,7 @@ pub fn parse(connection: &Connection, delivery: &Delivery) -> Result<Parsed, Unr
         },
     };
     Ok(Parsed::Facts {
-        dedupe_id: event.id,
+        dedupe_id: event_id(event.id)?,
         facts: vec![fact],
     })
 }

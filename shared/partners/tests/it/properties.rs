@@ -105,6 +105,22 @@ fn check(partner: PartnerKind, topic: &str, body: &[u8]) {
     }
 }
 
+/// Events without an id would all be one, of which only the first is taken.
+#[test]
+fn an_event_with_a_blank_id_is_refused() {
+    for (partner, path) in [
+        (PartnerKind::Stripe, "stripe/payment_intent_succeeded.json"),
+        (PartnerKind::Easypost, "easypost/tracker_in_transit.json"),
+    ] {
+        let mut body: Value = serde_json::from_slice(&fixture(path)).unwrap();
+        body["id"] = json!(" ");
+        let connection = of(partner);
+        let delivery = delivery(&connection, None, body.to_string().as_bytes());
+        let refused = parse(&connection, &delivery).unwrap_err();
+        assert_eq!(refused.detail, "at `id`: it is blank");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
