@@ -65,6 +65,10 @@ fn exact(text: &str) -> Option<i128> {
     let places = places.replace('_', "");
     let places = places.trim_end_matches('0');
     let whole = whole.replace('_', "");
+    let whole = match whole.trim_start_matches('0') {
+        "" => "0",
+        some => some,
+    };
     if places.len() > 20 || whole.len() > 18 {
         return None;
     }
