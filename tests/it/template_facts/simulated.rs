@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use waybill_simulation::lambda::{MAPPINGS, Mapping};
-use waybill_simulation::sqs::{MAX_RECEIVES, name};
+use waybill_simulation::sqs::MAX_RECEIVES;
 
 use super::{assert_bites, assert_holds};
 use crate::template::{Template, reference};
@@ -10,7 +10,7 @@ use crate::template::{Template, reference};
 /// The queue that the template calls so.
 fn mapping(queue: &str) -> Option<&'static Mapping> {
     let called = |mapping: &&Mapping| {
-        let plain = name(mapping.queue).replace(".fifo", "").replace('-', "");
+        let plain = mapping.queue.as_str().replace('-', "");
         queue.eq_ignore_ascii_case(&format!("{plain}Queue"))
     };
     MAPPINGS.iter().find(called)

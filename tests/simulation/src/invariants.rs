@@ -3,15 +3,16 @@
 //! What is counted twice is found where it happens: see `erp` and `partners`.
 
 use crate::erp::SaleOrder;
+use crate::life;
 use crate::partners::{Partners, Sold, Work};
 use crate::world::World;
-use crate::{life, webhooks};
 use std::collections::{BTreeMap, BTreeSet};
 use waybill_flow::ports::{OrderStore as _, Stored};
 use waybill_model::case::CaseStatus;
 use waybill_model::id::{CorrelationId, MessageId};
 use waybill_model::money::Amount;
 use waybill_model::payment::RefundStatus;
+use waybill_testkit::build;
 
 struct Look<'a> {
     world: &'a World,
@@ -64,7 +65,7 @@ pub fn check(world: &World, poisons: u64) {
     // One that was handed on all the same may be left behind: it expires.
     let applied = applied(world, look.stored.keys());
     for (told_by, name) in &partners.acknowledged {
-        let event = MessageId::for_delivery(&webhooks::connection(told_by), name, 0);
+        let event = MessageId::for_delivery(&build::connection(told_by), name, 0);
         // Counts of stock belong to no order.
         if !applied.contains(&event) && !name.starts_with(life::COUNT) {
             world.sim.wrong(format!(

@@ -3,7 +3,7 @@
 
 use crate::breakage::Breakage;
 use crate::sandbox::Sandbox;
-use crate::sqs::{self, Message, Refused};
+use crate::sqs::{Message, Refused};
 use crate::world::World;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use reconciler::{Job, Request};
@@ -13,7 +13,6 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use waybill_flow::ports::{Clock as _, Queue};
 use waybill_lambda_kit::batch::{BatchError, Runner};
-use waybill_lambda_kit::endpoints::Endpoints;
 use waybill_model::command::CommandQueue;
 use waybill_model::time::Instant;
 
@@ -109,8 +108,18 @@ const fn mapping(
     }
 }
 
+/// Starts whoever polls, and every schedule.
+pub fn start(world: &Arc<World>) {
+    for mapping in MAPPINGS {
+        tokio::spawn(poll(Arc::clone(world), mapping));
+    }
+    for (job, every_s) in JOBS {
+        tokio::spawn(schedule(Arc::clone(world), job, every_s));
+    }
+}
+
 /// Polls a queue for as long as the run lasts.
-pub async fn poll(world: Arc<World>, mapping: Mapping) {
+async fn poll(world: Arc<World>, mapping: Mapping) {
     let seats = Arc::new(Semaphore::new(mapping.concurrency));
     loop {
         let seat = Arc::clone(&seats)
@@ -173,7 +182,7 @@ fn receive(world: &World, mapping: &Mapping) -> Vec<Message> {
 }
 
 async fn invoke(world: &Arc<World>, mapping: Mapping, batch: Vec<Message>) {
-    let sandbox = Sandbox::new(world, mapping.function);
+    let sandbox = world.sandbox(mapping.function);
     let got: Vec<String> = batch
         .iter()
         .map(|m| format!("{}/{}", m.id, m.receives))
@@ -181,32 +190,21 @@ async fn invoke(world: &Arc<World>, mapping: Mapping, batch: Vec<Message>) {
     world.sim.note(format_args!(
         "{sandbox:?} gets {} of {}",
         got.join(" "),
-        sqs::name(mapping.queue)
+        mapping.queue.as_str()
     ));
     let event = event(mapping.queue, &batch);
     let until = sandbox.now().plus_ms(mapping.timeout_ms);
     let limit = Duration::from_millis(u64::try_from(mapping.timeout_ms).expect("a span"));
-    let endpoints = world.warm(mapping.function);
-    let work = handle(&sandbox, mapping, event, until, &endpoints);
-    let answered = tokio::select! {
-        biased;
-        () = sandbox.dead() => None,
-        answered = tokio::time::timeout(limit, work) => match answered {
-            Ok(answered) => Some(answered.expect("every record has an id")),
-            Err(_) => {
-                world.sim.count("invocation timed out");
-                world.sim.note(format_args!("{sandbox:?} takes too long"));
-                None
-            }
-        },
-    };
+    let work = handle(&sandbox, mapping, event, until);
+    let answered = sandbox.run(limit, work).await;
+    let answered = answered.map(|a| a.expect("every record has an id"));
+    world.keep_warm(sandbox);
     let answered = match answered {
         Some(_) if world.sim.is_broken(Breakage::AckAll) => Some(SqsBatchResponse::default()),
         answered => answered,
     };
     // An invocation that failed acknowledges nothing: all of it comes back.
     let Some(response) = answered else { return };
-    world.keep_warm(mapping.function, endpoints);
     let sim = &world.sim;
     for message in done(&batch, &response) {
         // At least once: a delete may be lost.
@@ -258,7 +256,7 @@ pub fn event(queue: Queue, batch: &[Message]) -> SqsEvent {
             serde_json::json!({
                 "messageId": m.id.to_string(), "receiptHandle": format!("{}.{}", m.id, m.handle), "body": m.body,
                 "attributes": attributes,
-                "eventSourceARN": format!("arn:aws:sqs:eu-west-1:1:{}", sqs::name(queue)),
+                "eventSourceARN": format!("arn:aws:sqs:eu-west-1:1:{}", queue.as_str()),
             })
         })
         .collect();
@@ -270,10 +268,9 @@ async fn handle(
     mapping: Mapping,
     event: SqsEvent,
     until: Instant,
-    endpoints: &Endpoints,
 ) -> Result<SqsBatchResponse, BatchError> {
-    let world = sandbox.shared();
-    let connections = &world.connections;
+    let connections = sandbox.connections();
+    let endpoints = sandbox.endpoints();
     let runner = Runner {
         step: mapping.function,
         visibility: sandbox.clone(),
@@ -288,7 +285,7 @@ async fn handle(
                 queues: sandbox,
                 partners: sandbox,
                 clock: sandbox,
-                parse: world.parse(),
+                parse: sandbox.world().parse(),
             };
             validator::handle(&ports, &runner, event).await
         }
@@ -330,7 +327,7 @@ async fn handle(
 }
 
 /// Runs a job of the reconciler again and again. It does not count as running: it always does.
-pub async fn schedule(world: Arc<World>, job: Job, every_s: u64) {
+async fn schedule(world: Arc<World>, job: Job, every_s: u64) {
     let broken = |b| world.sim.is_broken(b);
     if (job == Job::Poll && broken(Breakage::NoPoll))
         || (job == Job::Overdue && broken(Breakage::NoClock))
@@ -339,9 +336,9 @@ pub async fn schedule(world: Arc<World>, job: Job, every_s: u64) {
     }
     loop {
         world.sim.wait_ms(every_s * 1000).await;
-        let sandbox = Sandbox::new(&world, "reconciler");
+        let sandbox = world.sandbox("reconciler");
         let ports = reconciler::Ports {
-            connections: &world.connections,
+            connections: sandbox.connections(),
             orders: &sandbox,
             effects: &sandbox,
             queues: &sandbox,
@@ -350,12 +347,12 @@ pub async fn schedule(world: Arc<World>, job: Job, every_s: u64) {
             clock: &sandbox,
             secrets: &sandbox,
         };
-        let work = reconciler::handle(&ports, Request { job });
-        tokio::select! {
-            biased;
-            () = sandbox.dead() => {}
-            // One that failed is run again by the next schedule.
-            ended = tokio::time::timeout(JOB_TIMEOUT, work) => drop(ended),
-        }
+        // One that failed is run again by the next schedule.
+        drop(
+            sandbox
+                .run(JOB_TIMEOUT, reconciler::handle(&ports, Request { job }))
+                .await,
+        );
+        world.keep_warm(sandbox);
     }
 }

@@ -8,7 +8,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`sim`] | the clock, the dice, the trace, the weather: how much goes wrong in this run |
-//! | [`sandbox`] | one invocation's view of the world, through which every call fails or crashes |
+//! | [`sandbox`] | a process of a function, through which every call goes, fails or crashes |
 //! | [`sqs`] | the queues, standard and FIFO |
 //! | [`lambda`] | who polls the queues and invokes the functions |
 //! | [`world`] | all of it together |
@@ -17,6 +17,7 @@
 //! | [`life`] | what customers and partners do with each order |
 //! | [`operator`] | what operators do about it |
 //! | [`webhooks`] | how they tell us |
+//! | [`gateway`] | how a request comes to a function |
 //! | [`invariants`] | what must be true |
 //! | [`breakage`] | deliberate faults of the product, to see that the invariants find them |
 //! | [`run`] | one seed, and many |
@@ -31,6 +32,7 @@
 
 pub mod breakage;
 pub mod erp;
+pub mod gateway;
 pub mod invariants;
 pub mod lambda;
 pub mod life;

@@ -2,7 +2,7 @@
 
 use crate::erp::UNKNOWN_SKU;
 use crate::partners::{Follow, Sold, message, number, order_message, warehouse_message};
-use crate::webhooks::{Message, connection, spawn};
+use crate::webhooks::{Message, spawn};
 use crate::world::{DEPOT, GATEWAY, MARKET, World};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -228,7 +228,7 @@ fn refund(world: &Arc<World>, id: CorrelationId, amount: Amount, lines: Vec<Refu
     let order = current(world, id);
     let refund = Refund {
         id: build::external(&format!("R-{}", order.id)),
-        source: connection(MARKET),
+        source: build::connection(MARKET),
         gateway_id: None,
         payment_id: None,
         status: RefundStatus::Requested,
@@ -272,7 +272,7 @@ async fn bring_back(world: &Arc<World>, id: CorrelationId) {
     let line = shipment.lines[0].clone();
     let returned = |source, status, version| Return {
         id: build::external(&format!("RET-{}", order.id)),
-        source: connection(source),
+        source: build::connection(source),
         status,
         lines: vec![ReturnLine {
             line_id: line.line_id.clone(),
@@ -378,7 +378,7 @@ fn work_event(world: &World, id: CorrelationId, status: FulfillmentStatus, versi
     let partners = world.partners.lock().unwrap();
     let work = &partners.work[&id];
     Event::FulfillmentOrderObserved(FulfillmentOrder {
-        warehouse: connection(DEPOT),
+        warehouse: build::connection(DEPOT),
         id: work.id.clone(),
         reference: Some(work.command.reference.clone()),
         status,
@@ -426,7 +426,7 @@ fn ship(world: &Arc<World>, id: CorrelationId, place: usize, lines: Vec<ShippedL
     let tracked = !sim.chance(100);
     let number = build::text(&format!("TRACK{}{place}", id.to_string().replace('-', "")));
     let mut shipment = Shipment {
-        warehouse: connection(DEPOT),
+        warehouse: build::connection(DEPOT),
         id: build::external(&format!("S-{id}-{place}")),
         fulfillment_order: Some(build::external(&format!("W-{id}"))),
         status: ShipmentStatus::Shipped,
@@ -541,7 +541,7 @@ pub async fn count(world: &Arc<World>, times: u64) {
     for n in 0..times {
         sim.wait_ms(sim.between(10 * MINUTE, 2 * HOUR)).await;
         let level = |name: &str| StockLevel {
-            location: connection(DEPOT),
+            location: build::connection(DEPOT),
             sku: build::sku(name),
             kind: StockKind::OnHand,
             quantity: build::units(i64::try_from(1_000 - n).expect("a few")),
@@ -568,7 +568,8 @@ pub async fn poison(world: &Arc<World>, times: u32) {
     let sim = &world.sim;
     for n in 0..times {
         sim.wait_ms(sim.between(MINUTE, 3 * HOUR)).await;
-        let queue = crate::sqs::QUEUES[usize::try_from(sim.below(6)).expect("a place")];
+        let place = sim.below(Queue::ALL.len() as u64);
+        let queue = Queue::ALL[usize::try_from(place).expect("a place")];
         sim.count("poison");
         let fifo = queue == Queue::Events;
         let mark = format!("poison-{n}");
@@ -594,7 +595,7 @@ fn tell_tracking(
     let at = world.sim.now();
     let name = format!("{number}-{status:?}");
     let event = Event::TrackingObserved(Tracking {
-        source: connection(DEPOT),
+        source: build::connection(DEPOT),
         tracking_number: number.clone(),
         status,
         carrier: None,

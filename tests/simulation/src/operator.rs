@@ -1,25 +1,21 @@
 //! What operators do: mend what was refused and retry it, and replay orders now and then, by the
 //! operations API.
 
+use crate::gateway::{self, Request};
 use crate::sandbox::Sandbox;
 use crate::world::World;
+use serde_json::{Map, Value};
 use std::sync::Arc;
-use waybill_flow::ports::InfraError;
-use waybill_lambda_kit::secrets::SecretSource;
+use std::time::Duration;
 use waybill_model::event::Outcome;
 use waybill_model::id::CorrelationId;
 
-/// SHA-256 of `operator`, the token.
-const TOKENS: &str = r#"{"tokens": [{"id": "op", "scopes": ["admin"],
+/// The secret of the operations API: SHA-256 of `operator`, the token.
+pub const TOKENS: &str = r#"{"tokens": [{"id": "op", "scopes": ["admin"],
     "sha256": "06e55b633481f7bb072957eabcf110c972e86691c3cfedabe088024bffe42f23"}]}"#;
 
-struct Source;
-
-impl SecretSource for Source {
-    async fn fetch(&self, _: &str) -> Result<String, InfraError> {
-        Ok(TOKENS.to_owned())
-    }
-}
+/// The function's timeout.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Replays orders now and then, and mends what Odoo refuses.
 pub async fn work(world: &Arc<World>, times: u64) {
@@ -75,33 +71,26 @@ pub async fn retry_all(world: &Arc<World>) {
 }
 
 /// One call; an operator who gets no answer does it again later.
-async fn post(world: &Arc<World>, path: &str, body: serde_json::Value) {
-    let sandbox = Sandbox::new(world, "ops-api");
-    let event = serde_json::json!({
-        "version": "2.0", "rawPath": path, "headers": {"authorization": "Bearer operator"},
-        "body": body.to_string(), "isBase64Encoded": false,
-        "requestContext": {"http": {"method": "POST", "path": path, "protocol": "HTTP/1.1",
-            "sourceIp": "127.0.0.1", "userAgent": "simulation"}, "timeEpoch": 0},
-    });
-    let tokens = ops_api::Tokens::new(Source, sandbox.clone(), "waybill/simulation");
-    let ports = ops_api::Ports {
-        connections: &world.connections,
-        orders: &sandbox,
-        queues: &sandbox,
-        tokens: &tokens,
-        parse: waybill_partners::parse,
-        clock: &sandbox,
+async fn post(world: &Arc<World>, path: &str, body: Value) {
+    let request = Request {
+        path,
+        headers: Map::from_iter([("authorization".to_owned(), "Bearer operator".into())]),
+        body: &body.to_string(),
     };
-    world.running(1);
-    let work = ops_api::handle(&ports, serde_json::from_value(event).expect("a request"));
-    let status = tokio::select! {
-        biased;
-        () = sandbox.dead() => None,
-        answer = work => Some(answer.status_code),
+    let handle = |sandbox: Sandbox, event| async move {
+        let ports = ops_api::Ports {
+            connections: sandbox.connections(),
+            orders: &sandbox,
+            queues: &sandbox,
+            tokens: sandbox.tokens(),
+            parse: waybill_partners::parse,
+            clock: &sandbox,
+        };
+        ops_api::handle(&ports, event).await
     };
-    world.running(-1);
+    let status = gateway::post(world, "ops-api", TIMEOUT, request, handle).await;
     world.sim.note(format_args!("operator: {path}: {status:?}"));
-    if let Some(401 | 403 | 400) = status {
+    if let Some(400 | 401 | 403) = status {
         world.sim.wrong(format!(
             "an operator's request was refused with {status:?}: {path}"
         ));

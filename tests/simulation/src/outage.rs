@@ -1,13 +1,12 @@
 //! Odoo is away for hours while the shop goes on selling: what is lost, what a person is told, and how
 //! long it takes to catch up.
 
-use crate::lambda::{self, JOBS, MAPPINGS};
+use crate::lambda;
 use crate::sim::Sim;
 use crate::world::{ODOO, World};
-use crate::{invariants, life};
+use crate::{invariants, life, run};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use waybill_lambda_kit::{chance, telemetry};
 use waybill_model::case::CaseStatus;
 
 const MINUTE: u64 = 60_000;
@@ -40,16 +39,7 @@ pub struct Report {
 /// Runs it on a clock of its own.
 #[must_use]
 pub fn run(seed: u64, hours: u64, orders_an_hour: u64) -> Report {
-    telemetry::silence();
-    chance::seed(seed);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .expect("a runtime");
-    let report = runtime.block_on(day(seed, hours, orders_an_hour));
-    runtime.shutdown_background();
-    report
+    run::on_a_clock(seed, day(seed, hours, orders_an_hour))
 }
 
 async fn day(seed: u64, hours: u64, orders_an_hour: u64) -> Report {
@@ -59,12 +49,7 @@ async fn day(seed: u64, hours: u64, orders_an_hour: u64) -> Report {
     let away = sim.now().plus_ms(ms(BEFORE_MS));
     let back = away.plus_ms(ms(hours * 60 * MINUTE));
     let world = World::new(sim, vec![(ODOO.to_owned(), away, back)]);
-    for mapping in MAPPINGS {
-        tokio::spawn(lambda::poll(Arc::clone(&world), mapping));
-    }
-    for (job, every_s) in JOBS {
-        tokio::spawn(lambda::schedule(Arc::clone(&world), job, every_s));
-    }
+    lambda::start(&world);
     let selling_ms = BEFORE_MS + hours * 60 * MINUTE;
     let orders = orders_an_hour * selling_ms / (60 * MINUTE);
     for n in 0..orders {
@@ -92,8 +77,9 @@ async fn day(seed: u64, hours: u64, orders_an_hour: u64) -> Report {
         minutes += 1;
     }
     // Goods leave for hours after; then all is quiet.
-    crate::run::rest(&world).await;
+    run::rest(&world).await;
     invariants::check(&world, 0);
+    world.end();
     Report {
         orders,
         confirmed_before,

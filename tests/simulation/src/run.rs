@@ -1,7 +1,7 @@
 //! One seed, and many.
 
 use crate::breakage::Breakage;
-use crate::lambda::{self, JOBS, MAPPINGS};
+use crate::lambda;
 use crate::life;
 use crate::sim::Sim;
 use crate::world::{DEPOT, DESK, GATEWAY, MARKET, ODOO, World};
@@ -54,6 +54,11 @@ pub struct Outcome {
 /// Runs a seed on a clock of its own.
 #[must_use]
 pub fn seed(seed: u64, settings: Settings) -> Outcome {
+    on_a_clock(seed, day(seed, settings))
+}
+
+/// Runs a world on a clock that goes on when nothing else does, with all chance from a seed.
+pub(crate) fn on_a_clock<T>(seed: u64, day: impl Future<Output = T>) -> T {
     telemetry::silence();
     chance::seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -61,7 +66,7 @@ pub fn seed(seed: u64, settings: Settings) -> Outcome {
         .start_paused(true)
         .build()
         .expect("a runtime");
-    let outcome = runtime.block_on(day(seed, settings));
+    let outcome = runtime.block_on(day);
     runtime.shutdown_background();
     outcome
 }
@@ -71,12 +76,7 @@ async fn day(seed: u64, settings: Settings) -> Outcome {
     let outages = outages(&sim);
     let poisons = sim.weather().poison;
     let world = World::new(sim, outages);
-    for mapping in MAPPINGS {
-        tokio::spawn(lambda::poll(Arc::clone(&world), mapping));
-    }
-    for (job, every_s) in JOBS {
-        tokio::spawn(lambda::schedule(Arc::clone(&world), job, every_s));
-    }
+    lambda::start(&world);
     for n in 0..settings.orders {
         world.plan(1);
         let world = Arc::clone(&world);
@@ -104,6 +104,7 @@ async fn day(seed: u64, settings: Settings) -> Outcome {
     world.sim.wait_ms(30 * MINUTE).await;
     rest(&world).await;
     invariants::check(&world, u64::from(poisons));
+    world.end();
     let (steps, faults, hash) = world.sim.summary();
     Outcome {
         seed,

@@ -1,32 +1,32 @@
-//! One invocation's view of the world. Every call of a handler goes through here, and here it fails.
+//! A process that AWS keeps for a function. It runs one invocation at a time and remembers what warm
+//! ones remember; every call of a handler goes through it, and in it calls fail and processes crash.
 
-use crate::breakage::Breakage;
-use crate::partners::Answer;
-use crate::sqs::{self, Refused};
+mod partners;
+mod queues;
+mod stores;
+
 use crate::world::World;
+use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
-use waybill_flow::ports::{
-    ArchiveQuery, Archived, Attempt, Availability, CaseQuery, Claim, Clock, Commit, CommitError,
-    ConnectionSecrets, DeadLetters, EffectStore, Erp, ErpCommand, ErpKey, ErpKeys, ErpOrder,
-    InfraError, KeyError, MadeKey, OrderStore, Outgoing, Parked, PartnerPort, PolledPage, Queue,
-    Queues, Secret, SecretStore, Secrets, Stored, TimelineEntry,
-};
-use waybill_lambda_kit::batch::Visibility;
-use waybill_model::case::{Case, CaseId};
-use waybill_model::command::Command;
-use waybill_model::delivery::Delivery;
-use waybill_model::event::Outcome;
+use waybill_flow::connections::Connections;
+use waybill_flow::ports::{Clock, ConnectionSecrets, InfraError, Secret, SecretStore, Secrets};
+use waybill_lambda_kit::endpoints::Endpoints;
+use waybill_lambda_kit::secrets::{CachedSecrets, SecretSink, SecretSource};
 use waybill_model::failure::Failure;
-use waybill_model::id::{Code, ConnectionId, CorrelationId, MessageId, Reference, Sku};
+use waybill_model::id::{Code, ConnectionId};
 use waybill_model::time::Instant;
 
-/// A running function.
+/// What the names of secrets begin with.
+pub const PREFIX: &str = "waybill/simulation";
+
+/// The process: its calls to the world outside.
 #[derive(Clone)]
-pub struct Sandbox(Arc<Inner>);
+pub struct Host(Arc<Inner>);
 
 struct Inner {
     world: Arc<World>,
@@ -37,9 +37,36 @@ struct Inner {
     died: Notify,
 }
 
-impl fmt::Debug for Sandbox {
+impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}#{}", self.0.function, self.0.number)
+    }
+}
+
+/// The process with what it remembers from one invocation to the next.
+#[derive(Clone)]
+pub struct Sandbox {
+    host: Host,
+    memory: Arc<Memory>,
+}
+
+struct Memory {
+    secrets: CachedSecrets<Host, Host>,
+    tokens: ops_api::Tokens<Host, Host>,
+    endpoints: Endpoints,
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.host.fmt(f)
+    }
+}
+
+impl Deref for Sandbox {
+    type Target = Host;
+
+    fn deref(&self) -> &Host {
+        &self.host
     }
 }
 
@@ -63,12 +90,40 @@ impl Sandbox {
     /// A new one.
     #[must_use]
     pub fn new(world: &Arc<World>, function: &'static str) -> Self {
-        let skew = world.sim.weather().skew_ms;
+        let host = Host::new(world, function);
+        let memory = Memory {
+            secrets: CachedSecrets::new(host.clone(), host.clone(), PREFIX),
+            tokens: ops_api::Tokens::new(host.clone(), host.clone(), PREFIX),
+            endpoints: Endpoints::new(&world.connections),
+        };
+        Self {
+            host,
+            memory: Arc::new(memory),
+        }
+    }
+
+    /// What it remembers of endpoints.
+    #[must_use]
+    pub fn endpoints(&self) -> &Endpoints {
+        &self.memory.endpoints
+    }
+
+    /// What it remembers of operators.
+    #[must_use]
+    pub fn tokens(&self) -> &ops_api::Tokens<Host, Host> {
+        &self.memory.tokens
+    }
+}
+
+impl Host {
+    fn new(world: &Arc<World>, function: &'static str) -> Self {
+        let sim = &world.sim;
+        let skew = sim.weather().skew_ms;
         let skew_ms = if skew == 0 {
             0
         } else {
             let span = u64::try_from(2 * skew).expect("a span");
-            i64::try_from(world.sim.below(span)).expect("a span") - skew
+            i64::try_from(sim.below(span)).expect("a span") - skew
         };
         Self(Arc::new(Inner {
             world: Arc::clone(world),
@@ -80,22 +135,45 @@ impl Sandbox {
         }))
     }
 
-    fn world(&self) -> &World {
-        &self.0.world
+    /// The function.
+    #[must_use]
+    pub fn function(&self) -> &'static str {
+        self.0.function
     }
 
     /// The world it runs in.
     #[must_use]
-    pub fn shared(&self) -> &Arc<World> {
+    pub fn world(&self) -> &Arc<World> {
         &self.0.world
     }
 
-    /// Ends when this sandbox crashes.
-    pub async fn dead(&self) {
+    /// Who is connected, as far as this version of the function knows.
+    #[must_use]
+    pub fn connections(&self) -> &Connections {
+        &self.world().connections
+    }
+
+    /// Runs an invocation: nothing if the process crashed, or was ended because it took too long.
+    pub async fn run<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
         let died = self.0.died.notified();
-        if !self.0.dead.load(Ordering::SeqCst) {
-            died.await;
+        let answered = tokio::select! {
+            biased;
+            () = died => return None,
+            answered = tokio::time::timeout(limit, work) => answered.ok(),
+        };
+        if answered.is_none() {
+            let sim = &self.world().sim;
+            sim.count("invocation timed out");
+            sim.note(format_args!("{self:?} takes too long"));
+            self.0.dead.store(true, Ordering::SeqCst);
         }
+        answered
+    }
+
+    /// Whether it is gone.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        self.0.dead.load(Ordering::SeqCst)
     }
 
     /// Crashes: the caller never goes on.
@@ -211,456 +289,66 @@ pub(crate) fn transient(code: &'static str, retry_after_ms: Option<u64>) -> Fail
     }
 }
 
-impl Clock for Sandbox {
+impl Clock for Host {
     fn now(&self) -> Instant {
         self.world().sim.now().plus_ms(self.0.skew_ms)
     }
 }
 
-impl Visibility for Sandbox {
-    async fn change(&self, queue: &str, entries: Vec<(String, u32)>) -> Result<(), InfraError> {
-        let world = self.world();
-        let work = || {
-            let queue = sqs::named(queue).expect("a queue of the stack");
-            let now = world.sim.now();
-            let mut sqs = world.sqs.lock().unwrap();
-            for (handle, seconds) in &entries {
-                let (id, handle) = handle.split_once('.').expect("a handle of ours");
-                let (id, handle) = (id.parse().expect("an id"), handle.parse().expect("a count"));
-                let hidden = sqs.hide(queue, id, handle, i64::from(*seconds) * 1000, now);
-                if let Err(Refused(code)) = hidden {
-                    // The queue's own timeout applies.
-                    world.sim.note(format_args!("{id} is not hidden: {code}"));
-                }
-            }
-            drop(sqs);
-            world.wake(queue);
+impl Clock for Sandbox {
+    fn now(&self) -> Instant {
+        self.host.now()
+    }
+}
+
+impl SecretSource for Host {
+    async fn fetch(&self, name: &str) -> Result<String, InfraError> {
+        let read = || {
+            self.world()
+                .secret(name)
+                .ok_or_else(|| InfraError::Corrupt {
+                    system: "secrets",
+                    detail: format!("no secret `{name}`"),
+                })
         };
-        let what = format!("hides {} of {queue}", entries.len());
-        Ok(self.call("sqs", &what, work).await?)
+        self.call("secrets", &format!("reads the secret {name}"), read)
+            .await?
     }
 }
 
-impl Queues for Sandbox {
-    async fn send(&self, queue: Queue, messages: Vec<Outgoing>) -> Result<Vec<usize>, InfraError> {
+impl SecretSink for Host {
+    async fn store(&self, name: &str, text: String) -> Result<(), InfraError> {
         let world = self.world();
-        let broken = |b| world.sim.is_broken(b);
-        if broken(Breakage::NoOutcome)
-            && queue == Queue::Events
-            && matches!(
-                self.0.function,
-                "odoo-writer" | "fulfillment-dispatcher" | "status-publisher"
-            )
-        {
-            return Ok(Vec::new());
-        }
-        // SQS takes ten at a time, and may take some of them only.
-        for (at, chunk) in messages.chunks(10).enumerate() {
-            let permille = world.sim.weather().unavailable;
-            let mut refused = Vec::new();
-            let work = || {
-                for (place, message) in chunk.iter().enumerate() {
-                    if world.sim.fault("message not accepted", permille / 4) {
-                        refused.push(at * 10 + place);
-                    } else {
-                        world.put(queue, message.clone());
-                    }
-                }
-            };
-            let what = format!("sends {} to {}", chunk.len(), sqs::name(queue));
-            let sent = self.call("sqs", &what, work).await;
-            if sent.is_err() && broken(Breakage::IntakeLies) && self.0.function == "webhook-intake"
-            {
-                return Ok(Vec::new());
-            }
-            sent?;
-            if !refused.is_empty() {
-                return Ok((refused[0]..messages.len())
-                    .filter(|i| *i >= (at + 1) * 10 || refused.contains(i))
-                    .collect());
-            }
-        }
-        Ok(Vec::new())
-    }
-}
-
-impl DeadLetters for Sandbox {
-    async fn waiting(&self, _: Queue) -> Result<u64, InfraError> {
-        Ok(0)
-    }
-
-    async fn redrive(&self, _: Queue, _: usize) -> Result<usize, InfraError> {
-        // Nothing ever comes there: see `invariants`.
-        Ok(0)
+        let write = || world.set_secret(name, text);
+        Ok(self
+            .call("secrets", &format!("sets the secret {name}"), write)
+            .await?)
     }
 }
 
 impl Secrets for Sandbox {
     async fn get(&self, connection: &ConnectionId) -> Result<ConnectionSecrets, InfraError> {
-        let world = self.world();
-        self.table("reads a secret", world.secrets.get(connection))
-            .await
+        self.memory.secrets.get(connection).await
     }
 
     async fn refresh(
         &self,
         connection: &ConnectionId,
     ) -> Result<Option<ConnectionSecrets>, InfraError> {
-        self.get(connection).await.map(Some)
+        self.memory.secrets.refresh(connection).await
     }
 }
 
 impl SecretStore for Sandbox {
     async fn latest(&self, connection: &ConnectionId) -> Result<ConnectionSecrets, InfraError> {
-        self.get(connection).await
+        self.memory.secrets.latest(connection).await
     }
 
     async fn set_api(
         &self,
         connection: &ConnectionId,
-        values: &std::collections::BTreeMap<String, Secret>,
+        values: &BTreeMap<String, Secret>,
     ) -> Result<(), InfraError> {
-        let world = self.world();
-        self.table("sets a secret", world.secrets.set_api(connection, values))
-            .await
-    }
-}
-
-/// A method of a table as it is in memory, through the faults.
-macro_rules! through {
-    ($self:ident, $table:ident . $method:ident ( $($argument:expr),* )) => {{
-        let world = $self.world();
-        let what = concat!(stringify!($table), ".", stringify!($method));
-        $self.table(what, world.$table.$method($($argument),*)).await
-    }};
-}
-
-impl OrderStore for Sandbox {
-    async fn load(&self, correlation: CorrelationId) -> Result<Option<Stored>, InfraError> {
-        through!(self, orders.load(correlation))
-    }
-
-    async fn commit(&self, mut commit: Commit) -> Result<u64, CommitError> {
-        let world = self.world();
-        if world.sim.is_broken(Breakage::NoOutbox) && self.0.function == "coordinator" {
-            commit.outbox.clear();
-        }
-        let what = format!("commits {} to {}", commit.event.kind, commit.correlation);
-        let work = || {
-            if world.sim.is_broken(Breakage::NoCondition) {
-                let now = futures::FutureExt::now_or_never(world.orders.load(commit.correlation));
-                commit.expected = now.and_then(Result::ok).flatten().map(|s| s.revision);
-            }
-            world.before_commit(&commit);
-            let done = futures::FutureExt::now_or_never(world.orders.commit(commit));
-            done.expect("a table in memory answers at once")
-        };
-        match self.call("table", &what, work).await {
-            Ok(result) => result,
-            Err(lost) => Err(CommitError::Infra(lost.into())),
-        }
-    }
-
-    async fn clear_outbox(
-        &self,
-        correlation: CorrelationId,
-        revision: u64,
-    ) -> Result<(), InfraError> {
-        through!(self, orders.clear_outbox(correlation, revision))
-    }
-
-    async fn resolve(&self, reference: &Reference) -> Result<Vec<CorrelationId>, InfraError> {
-        through!(self, orders.resolve(reference))
-    }
-
-    async fn park(&self, parked: &Parked) -> Result<(), InfraError> {
-        if self.world().sim.is_broken(Breakage::NoPark) {
-            return Ok(());
-        }
-        through!(self, orders.park(parked))
-    }
-
-    async fn parked(&self, reference: &Reference) -> Result<Vec<Parked>, InfraError> {
-        through!(self, orders.parked(reference))
-    }
-
-    async fn unpark(&self, parked: &Parked) -> Result<(), InfraError> {
-        through!(self, orders.unpark(parked))
-    }
-
-    async fn archive(&self, archived: &Archived) -> Result<(), InfraError> {
-        through!(self, orders.archive(archived))
-    }
-
-    async fn archived(&self, correlation: CorrelationId) -> Result<Vec<Archived>, InfraError> {
-        through!(self, orders.archived(correlation))
-    }
-
-    async fn receipt(&self, receipt: &MessageId) -> Result<Option<Archived>, InfraError> {
-        through!(self, orders.receipt(receipt))
-    }
-
-    async fn archived_between(
-        &self,
-        query: &ArchiveQuery,
-    ) -> Result<(Vec<Archived>, Option<String>), InfraError> {
-        through!(self, orders.archived_between(query))
-    }
-
-    async fn timeline(&self, correlation: CorrelationId) -> Result<Vec<TimelineEntry>, InfraError> {
-        through!(self, orders.timeline(correlation))
-    }
-
-    async fn overdue(&self, now: Instant, limit: usize) -> Result<Vec<CorrelationId>, InfraError> {
-        through!(self, orders.overdue(now, limit))
-    }
-
-    async fn put_case(&self, case: &Case) -> Result<(), InfraError> {
-        if self.world().sim.is_broken(Breakage::NoCase) {
-            return Ok(());
-        }
-        through!(self, orders.put_case(case))
-    }
-
-    async fn case(&self, id: CaseId) -> Result<Option<Case>, InfraError> {
-        through!(self, orders.case(id))
-    }
-
-    async fn cases(&self, query: &CaseQuery) -> Result<(Vec<Case>, Option<String>), InfraError> {
-        through!(self, orders.cases(query))
-    }
-}
-
-impl EffectStore for Sandbox {
-    async fn claim(
-        &self,
-        key: &MessageId,
-        payload: &str,
-        owner: &str,
-        now: Instant,
-        lease_ms: i64,
-    ) -> Result<Claim, InfraError> {
-        if self.world().sim.is_broken(Breakage::NoClaim) {
-            return Ok(Claim::Granted(Attempt::First));
-        }
-        let broken = |b| self.world().sim.is_broken(b);
-        let lease_ms = if broken(Breakage::NoLease) {
-            1
-        } else {
-            lease_ms
-        };
-        let claim = through!(self, effects.claim(key, payload, owner, now, lease_ms))?;
-        Ok(match claim {
-            Claim::Granted(Attempt::InDoubt) if self.world().sim.is_broken(Breakage::NoLook) => {
-                Claim::Granted(Attempt::First)
-            }
-            claim => claim,
-        })
-    }
-
-    async fn complete(
-        &self,
-        key: &MessageId,
-        owner: &str,
-        outcome: &Outcome,
-        now: Instant,
-    ) -> Result<(), InfraError> {
-        through!(self, effects.complete(key, owner, outcome, now))
-    }
-
-    async fn release(
-        &self,
-        key: &MessageId,
-        owner: &str,
-        in_doubt: bool,
-    ) -> Result<(), InfraError> {
-        let in_doubt = in_doubt && !self.world().sim.is_broken(Breakage::NoDoubt);
-        through!(self, effects.release(key, owner, in_doubt))
-    }
-
-    async fn reopen(&self, key: &MessageId) -> Result<(), InfraError> {
-        through!(self, effects.reopen(key))
-    }
-
-    async fn seen(&self, ids: &[MessageId]) -> Result<Vec<MessageId>, InfraError> {
-        through!(self, effects.seen(ids))
-    }
-
-    async fn mark_seen(&self, ids: &[MessageId], expires: Instant) -> Result<(), InfraError> {
-        through!(self, effects.mark_seen(ids, expires))
-    }
-
-    async fn advance(
-        &self,
-        connection: &ConnectionId,
-        marks: &[(String, Instant)],
-    ) -> Result<Vec<bool>, InfraError> {
-        through!(self, effects.advance(connection, marks))
-    }
-
-    async fn checkpoint(
-        &self,
-        connection: &ConnectionId,
-        name: &str,
-    ) -> Result<Option<String>, InfraError> {
-        through!(self, effects.checkpoint(connection, name))
-    }
-
-    async fn set_checkpoint(
-        &self,
-        connection: &ConnectionId,
-        name: &str,
-        value: &str,
-    ) -> Result<(), InfraError> {
-        through!(self, effects.set_checkpoint(connection, name, value))
-    }
-
-    async fn swap_checkpoint(
-        &self,
-        connection: &ConnectionId,
-        name: &str,
-        expected: Option<&str>,
-        value: &str,
-    ) -> Result<bool, InfraError> {
-        through!(
-            self,
-            effects.swap_checkpoint(connection, name, expected, value)
-        )
-    }
-}
-
-impl PartnerPort for Sandbox {
-    async fn execute(
-        &self,
-        command: &Command,
-        correlation: CorrelationId,
-        _key: &MessageId,
-        attempt: Attempt,
-    ) -> Result<Vec<Reference>, Failure> {
-        let world = Arc::clone(&self.0.world);
-        let endpoint =
-            waybill_partners::client::target(command).map_or_else(String::new, ToString::to_string);
-        let kind = command.kind().as_str();
-        // Who looks first does so in a call of its own: between the two, others may write. A helpdesk
-        // is always looked at, since a ticket may be anybody's.
-        let looks = attempt == Attempt::InDoubt || matches!(command, Command::UpdateTicket(_));
-        let known = match looks {
-            false => false,
-            true => {
-                let what = format!("looks for {kind} of {correlation}");
-                let look = || Ok(world.partners.lock().unwrap().has(command, correlation));
-                self.partner(&endpoint, &what, look).await?
-            }
-        };
-        let what = format!("{kind} of {correlation}");
-        let work = || {
-            let Answer { result, follow } =
-                world
-                    .partners
-                    .lock()
-                    .unwrap()
-                    .execute(&world, command, correlation, known);
-            world.follow(follow);
-            result
-        };
-        self.partner(&endpoint, &what, work).await
-    }
-
-    async fn poll(
-        &self,
-        connection: &ConnectionId,
-        since: Instant,
-        _cursor: Option<&str>,
-        now: Instant,
-    ) -> Result<PolledPage, Failure> {
-        let world = Arc::clone(&self.0.world);
-        let work = || {
-            Ok(PolledPage {
-                deliveries: world.changed_since(connection, since, now),
-                cursor: None,
-            })
-        };
-        self.partner(connection.as_str(), "polls", work).await
-    }
-
-    async fn refetch(&self, delivery: &Delivery) -> Result<Delivery, Failure> {
-        Ok(delivery.clone())
-    }
-}
-
-impl Erp for Sandbox {
-    async fn write_within(
-        &self,
-        erp: &ConnectionId,
-        batch: &[ErpCommand],
-        within: Duration,
-    ) -> Vec<Result<Vec<Reference>, Failure>> {
-        let work = crate::erp::write(self, &self.0.world, erp, batch);
-        match tokio::time::timeout(within, work).await {
-            Ok(results) => results,
-            Err(_) => {
-                let late = || {
-                    Err(Failure::Indeterminate {
-                        code: Code::literal("erp_answer_lost"),
-                        detail: "simulated".to_owned(),
-                    })
-                };
-                batch.iter().map(|_| late()).collect()
-            }
-        }
-    }
-
-    async fn availability(
-        &self,
-        erp: &ConnectionId,
-        skus: &[Sku],
-    ) -> Result<Vec<Availability>, Failure> {
-        let world = Arc::clone(&self.0.world);
-        let work = || Ok(world.erp.lock().unwrap().availability(skus));
-        self.partner(erp.as_str(), "asks Odoo for stock", work)
-            .await
-    }
-
-    async fn orders(
-        &self,
-        erp: &ConnectionId,
-        correlations: &[CorrelationId],
-    ) -> Result<Vec<ErpOrder>, Failure> {
-        let world = Arc::clone(&self.0.world);
-        let work = || Ok(world.erp.lock().unwrap().orders(correlations));
-        self.partner(erp.as_str(), "asks Odoo for orders", work)
-            .await
-    }
-}
-
-impl ErpKeys for Sandbox {
-    async fn keys(&self, _: &ConnectionId) -> Result<Vec<ErpKey>, Failure> {
-        Ok(Vec::new())
-    }
-
-    async fn make_key(
-        &self,
-        _: &ConnectionId,
-        _: &ConnectionSecrets,
-        _: &str,
-        _: Instant,
-    ) -> Result<MadeKey, KeyError> {
-        Err(KeyError::NotPossible {
-            detail: "not simulated".to_owned(),
-            remedy: "none".to_owned(),
-        })
-    }
-
-    async fn try_key(&self, _: &ConnectionId, _: &Secret) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    async fn revoke_key(
-        &self,
-        _: &ConnectionId,
-        _: &ConnectionSecrets,
-        _: &str,
-    ) -> Result<(), KeyError> {
-        Ok(())
+        self.memory.secrets.set_api(connection, values).await
     }
 }

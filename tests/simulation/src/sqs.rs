@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use waybill_flow::ports::{Outgoing, Queue};
-use waybill_model::command::CommandQueue;
 use waybill_model::time::Instant;
 
 /// A FIFO queue takes what it took before for so long.
@@ -15,35 +14,6 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 const MAX_DELAY_S: u32 = 900;
 /// Longest visibility timeout, in milliseconds.
 const MAX_HIDDEN_MS: i64 = 12 * 60 * 60 * 1000;
-
-/// Every queue of the stack.
-pub const QUEUES: [Queue; 6] = [
-    Queue::Inbound,
-    Queue::Events,
-    Queue::Commands(CommandQueue::Erp),
-    Queue::Commands(CommandQueue::ErpBulk),
-    Queue::Commands(CommandQueue::Fulfillment),
-    Queue::Commands(CommandQueue::Status),
-];
-
-/// Its name.
-#[must_use]
-pub fn name(queue: Queue) -> &'static str {
-    match queue {
-        Queue::Inbound => "inbound",
-        Queue::Events => "events.fifo",
-        Queue::Commands(CommandQueue::Erp) => "erp",
-        Queue::Commands(CommandQueue::ErpBulk) => "erp-bulk",
-        Queue::Commands(CommandQueue::Fulfillment) => "fulfillment",
-        Queue::Commands(CommandQueue::Status) => "status",
-    }
-}
-
-/// The queue of this name.
-#[must_use]
-pub fn named(text: &str) -> Option<Queue> {
-    QUEUES.into_iter().find(|q| name(*q) == text)
-}
 
 /// What SQS does not do, by its code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -242,7 +212,7 @@ impl Sqs {
     #[must_use]
     pub fn dead(&self) -> Vec<(&'static str, &Message)> {
         let dead = self.lines.iter();
-        dead.flat_map(|(q, l)| l.dead.iter().map(|m| (name(*q), m)))
+        dead.flat_map(|(q, l)| l.dead.iter().map(|m| (q.as_str(), m)))
             .collect()
     }
 
@@ -250,7 +220,7 @@ impl Sqs {
     #[must_use]
     pub fn waiting(&self) -> BTreeMap<&'static str, usize> {
         let lines = self.lines.iter().filter(|(_, l)| !l.messages.is_empty());
-        lines.map(|(q, l)| (name(*q), l.messages.len())).collect()
+        lines.map(|(q, l)| (q.as_str(), l.messages.len())).collect()
     }
 }
 

@@ -1,14 +1,13 @@
 //! How customers and partners tell us: signed calls of the intake, repeated until they are taken, and
 //! sometimes twice, late, in another order, or never.
 
+use crate::gateway::{self, Request};
 use crate::sandbox::Sandbox;
 use crate::sim::Sim;
 use crate::world::{GATEWAY, World};
-use aws_lambda_events::event::apigw::ApiGatewayV2httpRequest;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
-use waybill_model::id::ConnectionId;
 use waybill_model::time::Instant;
 use waybill_partners::signature::{Encoding, sign};
 use waybill_partners::standard_webhooks;
@@ -96,29 +95,27 @@ async fn post(world: &Arc<World>, message: &Message) {
 
 /// One call of the intake; nothing if it was not answered.
 async fn call(world: &Arc<World>, message: &Message) -> Option<i64> {
-    let sandbox = Sandbox::new(world, "webhook-intake");
     let body = message.body.to_string();
-    let event = request(&world.sim, message, &body);
-    let ports = webhook_intake::Ports {
-        connections: &world.connections,
-        secrets: &sandbox,
-        queues: &sandbox,
-        clock: &sandbox,
+    let request = Request {
+        path: &format!("/webhooks/{}", message.connection),
+        headers: headers(&world.sim, message, &body),
+        body: &body,
     };
-    world.running(1);
-    let work = webhook_intake::handle(&ports, event);
-    let answer = tokio::select! {
-        biased;
-        () = sandbox.dead() => None,
-        answer = tokio::time::timeout(TIMEOUT, work) => answer.ok(),
+    let handle = |sandbox: Sandbox, event| async move {
+        let ports = webhook_intake::Ports {
+            connections: sandbox.connections(),
+            secrets: &sandbox,
+            queues: &sandbox,
+            clock: &sandbox,
+        };
+        webhook_intake::handle(&ports, event).await
     };
-    world.running(-1);
-    answer.map(|a| i64::from(a.status_code))
+    gateway::post(world, "webhook-intake", TIMEOUT, request, handle).await
 }
 
-fn request(sim: &Sim, message: &Message, body: &str) -> ApiGatewayV2httpRequest {
+fn headers(sim: &Sim, message: &Message, body: &str) -> Map<String, Value> {
     let now = sim.now();
-    let mut headers = serde_json::Map::new();
+    let mut headers = Map::new();
     if message.connection == GATEWAY {
         headers.insert("stripe-signature".to_owned(), stripe(now, body).into());
     } else {
@@ -128,13 +125,7 @@ fn request(sim: &Sim, message: &Message, body: &str) -> ApiGatewayV2httpRequest 
             headers.insert(name.to_owned(), value.into());
         }
     }
-    let path = format!("/webhooks/{}", message.connection);
-    let event = serde_json::json!({
-        "version": "2.0", "rawPath": path, "headers": headers, "body": body, "isBase64Encoded": false,
-        "requestContext": {"http": {"method": "POST", "path": path, "protocol": "HTTP/1.1",
-            "sourceIp": "127.0.0.1", "userAgent": "simulation"}, "timeEpoch": 0},
-    });
-    serde_json::from_value(event).expect("a request")
+    headers
 }
 
 fn stripe(now: Instant, body: &str) -> String {
@@ -142,10 +133,4 @@ fn stripe(now: Instant, body: &str) -> String {
     let parts: [&[u8]; 3] = [seconds.as_bytes(), b".", body.as_bytes()];
     let key = crate::world::STANDARD_KEY.as_bytes();
     format!("t={seconds},v1={}", sign(key, &parts, Encoding::Hex))
-}
-
-/// The connection of this name.
-#[must_use]
-pub fn connection(name: &str) -> ConnectionId {
-    waybill_testkit::build::connection(name)
 }

@@ -3,9 +3,12 @@
 use crate::breakage::Breakage;
 use crate::erp::Odoo;
 use crate::life;
+use crate::operator::TOKENS;
 use crate::partners::{Follow, Partners};
+use crate::sandbox::{PREFIX, Sandbox};
 use crate::sim::Sim;
-use crate::sqs::{QUEUES, Sqs};
+use crate::sqs::Sqs;
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -15,13 +18,12 @@ use waybill_flow::axes::axes;
 use waybill_flow::connections::{Connection, Connections};
 use waybill_flow::ports::{Clock, Commit, ConnectionSecrets, Outgoing, Queue, Secret};
 use waybill_flow::state::OrderState;
-use waybill_lambda_kit::endpoints::Endpoints;
 use waybill_model::delivery::{Delivery, Origin};
 use waybill_model::event::Event;
 use waybill_model::id::{ConnectionId, CorrelationId, MessageId, name_uuid};
 use waybill_model::time::Instant;
 use waybill_partners::{Parsed, Unreadable};
-use waybill_testkit::{MemoryEffects, MemoryOrders, MemorySecrets, build};
+use waybill_testkit::{MemoryEffects, MemoryOrders, build};
 
 /// The channel.
 pub const MARKET: &str = "market";
@@ -96,8 +98,6 @@ pub struct World {
     pub orders: MemoryOrders,
     /// The effects table.
     pub effects: MemoryEffects,
-    /// The secrets.
-    pub secrets: MemorySecrets,
     /// The queues.
     pub sqs: Mutex<Sqs>,
     /// Odoo.
@@ -105,8 +105,10 @@ pub struct World {
     /// Everybody else.
     pub partners: Mutex<Partners>,
     wakes: BTreeMap<Queue, Notify>,
-    /// What sandboxes that run nothing now remember of endpoints.
-    warm: Mutex<BTreeMap<&'static str, Vec<Endpoints>>>,
+    /// By name.
+    secrets: Mutex<BTreeMap<String, String>>,
+    /// Processes that run nothing now, by function.
+    warm: Mutex<BTreeMap<&'static str, Vec<Sandbox>>>,
     running: AtomicI64,
     /// Of customers and partners: what they are still about to do.
     planned: AtomicI64,
@@ -135,10 +137,14 @@ impl World {
     #[must_use]
     pub fn new(sim: Sim, outages: Vec<(String, Instant, Instant)>) -> Arc<Self> {
         let sim = Arc::new(sim);
-        let secrets = MemorySecrets::default()
-            .with(MARKET, &[STANDARD_KEY], &[])
-            .with(DEPOT, &[STANDARD_KEY], &[])
-            .with(GATEWAY, &[STANDARD_KEY], &[]);
+        let mut secrets = BTreeMap::from([(format!("{PREFIX}/ops-api"), TOKENS.to_owned())]);
+        for connection in [MARKET, DEPOT, GATEWAY] {
+            let document = json!({"webhook_secrets": [STANDARD_KEY]});
+            secrets.insert(
+                format!("{PREFIX}/connection/{connection}"),
+                document.to_string(),
+            );
+        }
         let mut text = CONNECTIONS.to_owned();
         if sim.is_broken(Breakage::NoGate) {
             text = text.replace(
@@ -150,11 +156,11 @@ impl World {
             connections: Connections::parse(&text).expect("a good file"),
             orders: MemoryOrders::default(),
             effects: MemoryEffects::new(Arc::new(TrueTime(Arc::clone(&sim)))),
-            secrets,
+            secrets: Mutex::new(secrets),
             sqs: Mutex::default(),
             erp: Mutex::default(),
             partners: Mutex::default(),
-            wakes: QUEUES.into_iter().map(|q| (q, Notify::new())).collect(),
+            wakes: Queue::ALL.into_iter().map(|q| (q, Notify::new())).collect(),
             warm: Mutex::default(),
             running: AtomicI64::new(0),
             planned: AtomicI64::new(0),
@@ -178,17 +184,39 @@ impl World {
         self.sandboxes.fetch_add(1, Ordering::SeqCst) + 1
     }
 
-    /// What a sandbox of a function remembers: that of a warm one, or nothing.
-    pub fn warm(&self, function: &'static str) -> Endpoints {
-        let mut warm = self.warm.lock().unwrap();
-        let known = warm.get_mut(function).and_then(Vec::pop);
-        known.unwrap_or_else(|| Endpoints::new(&self.connections))
+    /// A process of a function: a warm one, or a new one.
+    pub fn sandbox(self: &Arc<Self>, function: &'static str) -> Sandbox {
+        let warm = self
+            .warm
+            .lock()
+            .unwrap()
+            .get_mut(function)
+            .and_then(Vec::pop);
+        warm.unwrap_or_else(|| Sandbox::new(self, function))
     }
 
-    /// Keeps it for the next invocation.
-    pub fn keep_warm(&self, function: &'static str, endpoints: Endpoints) {
-        let mut warm = self.warm.lock().unwrap();
-        warm.entry(function).or_default().push(endpoints);
+    /// Keeps one that lives for the next invocation.
+    pub fn keep_warm(&self, sandbox: Sandbox) {
+        if !sandbox.is_dead() {
+            let mut warm = self.warm.lock().unwrap();
+            warm.entry(sandbox.function()).or_default().push(sandbox);
+        }
+    }
+
+    /// Ends all processes. Each knows its world, which would never be freed.
+    pub fn end(&self) {
+        self.warm.lock().unwrap().clear();
+    }
+
+    /// The text of a secret.
+    #[must_use]
+    pub fn secret(&self, name: &str) -> Option<String> {
+        self.secrets.lock().unwrap().get(name).cloned()
+    }
+
+    /// Sets the text of a secret.
+    pub fn set_secret(&self, name: &str, text: String) {
+        self.secrets.lock().unwrap().insert(name.to_owned(), text);
     }
 
     /// Whether an endpoint is away.

@@ -1,0 +1,86 @@
+//! Our queues, through the faults.
+
+use super::Sandbox;
+use crate::breakage::Breakage;
+use crate::sqs::Refused;
+use waybill_flow::ports::{DeadLetters, InfraError, Outgoing, Queue, Queues};
+use waybill_lambda_kit::batch::Visibility;
+
+impl Visibility for Sandbox {
+    async fn change(&self, queue: &str, entries: Vec<(String, u32)>) -> Result<(), InfraError> {
+        let world = self.world();
+        let work = || {
+            let named = Queue::ALL.into_iter().find(|q| q.as_str() == queue);
+            let queue = named.expect("a queue of the stack");
+            let now = world.sim.now();
+            let mut sqs = world.sqs.lock().unwrap();
+            for (handle, seconds) in &entries {
+                let (id, handle) = handle.split_once('.').expect("a handle of ours");
+                let (id, handle) = (id.parse().expect("an id"), handle.parse().expect("a count"));
+                let hidden = sqs.hide(queue, id, handle, i64::from(*seconds) * 1000, now);
+                if let Err(Refused(code)) = hidden {
+                    // The queue's own timeout applies.
+                    world.sim.note(format_args!("{id} is not hidden: {code}"));
+                }
+            }
+            drop(sqs);
+            world.wake(queue);
+        };
+        let what = format!("hides {} of {queue}", entries.len());
+        Ok(self.call("sqs", &what, work).await?)
+    }
+}
+
+impl Queues for Sandbox {
+    async fn send(&self, queue: Queue, messages: Vec<Outgoing>) -> Result<Vec<usize>, InfraError> {
+        let world = self.world();
+        let broken = |b| world.sim.is_broken(b);
+        if broken(Breakage::NoOutcome)
+            && queue == Queue::Events
+            && matches!(
+                self.function(),
+                "odoo-writer" | "fulfillment-dispatcher" | "status-publisher"
+            )
+        {
+            return Ok(Vec::new());
+        }
+        // SQS takes ten at a time, and may take some of them only.
+        for (at, chunk) in messages.chunks(10).enumerate() {
+            let permille = world.sim.weather().unavailable;
+            let mut refused = Vec::new();
+            let work = || {
+                for (place, message) in chunk.iter().enumerate() {
+                    if world.sim.fault("message not accepted", permille / 4) {
+                        refused.push(at * 10 + place);
+                    } else {
+                        world.put(queue, message.clone());
+                    }
+                }
+            };
+            let what = format!("sends {} to {}", chunk.len(), queue.as_str());
+            let sent = self.call("sqs", &what, work).await;
+            if sent.is_err() && broken(Breakage::IntakeLies) && self.function() == "webhook-intake"
+            {
+                return Ok(Vec::new());
+            }
+            sent?;
+            if !refused.is_empty() {
+                return Ok((refused[0]..messages.len())
+                    .filter(|i| *i >= (at + 1) * 10 || refused.contains(i))
+                    .collect());
+            }
+        }
+        Ok(Vec::new())
+    }
+}
+
+impl DeadLetters for Sandbox {
+    async fn waiting(&self, _: Queue) -> Result<u64, InfraError> {
+        Ok(0)
+    }
+
+    async fn redrive(&self, _: Queue, _: usize) -> Result<usize, InfraError> {
+        // Nothing ever comes there: see `invariants`.
+        Ok(0)
+    }
+}
