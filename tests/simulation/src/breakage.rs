@@ -40,6 +40,14 @@ pub enum Breakage {
     NoDoubt,
     /// The payment gate is always open.
     NoGate,
+    /// Nobody looks after subscriptions.
+    NoSteward,
+    /// Nobody replaces Odoo's keys.
+    NoKeys,
+    /// Invoices are not made.
+    NoInvoices,
+    /// Payments are not booked.
+    NoPayments,
     /// Odoo's insert-if-absent inserts always.
     NoExternalId,
 }

@@ -7,12 +7,12 @@ use crate::world::World;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use waybill_flow::ports::{Availability, ErpCommand, ErpOrder};
-use waybill_model::command::Command;
+use waybill_model::command::{Command, PaymentDirection};
 use waybill_model::failure::Failure;
 use waybill_model::id::{
     Code, ConnectionId, CorrelationId, ExternalId, LineId, RefKind, Reference, Sku, TrackingNumber,
 };
-use waybill_model::money::Money;
+use waybill_model::money::{Amount, Money};
 use waybill_model::order::Order;
 use waybill_model::quantity::Quantity;
 use waybill_testkit::build;
@@ -42,6 +42,10 @@ pub struct SaleOrder {
     pub numbers: std::collections::BTreeSet<TrackingNumber>,
     /// How often each return was received.
     pub returns: BTreeMap<ExternalId, u32>,
+    /// What its invoices come to.
+    pub invoiced: Amount,
+    /// Money that came or went back, by its id: how often booked, and how much.
+    pub payments: BTreeMap<(PaymentDirection, ExternalId), (u32, Money)>,
     /// Credit notes by refund: how often made, amount, how often undone.
     pub credits: BTreeMap<ExternalId, (u32, Money, u32)>,
 }
@@ -88,6 +92,9 @@ impl Odoo {
             }
             Command::ReceiveReturn(c) => order.returns.contains_key(&c.returned.id),
             Command::CreateCreditNote(c) => order.credits.contains_key(&c.refund_id),
+            Command::RegisterPayment(c) => {
+                order.payments.contains_key(&(c.direction, c.id.clone()))
+            }
             Command::ReverseCreditNote(c) => {
                 order.credits.get(&c.refund_id).is_none_or(|c| c.2 > 0)
             }
@@ -129,6 +136,8 @@ impl Odoo {
                     deliveries: BTreeMap::new(),
                     numbers: std::collections::BTreeSet::new(),
                     returns: BTreeMap::new(),
+                    invoiced: Amount::ZERO,
+                    payments: BTreeMap::new(),
                     credits: BTreeMap::new(),
                 };
                 self.orders.insert(item.correlation, order);
@@ -149,7 +158,12 @@ impl Odoo {
             .orders
             .get_mut(&id)
             .ok_or_else(|| rejected("not_in_erp"))?;
-        if known {
+        let left_out = match item.command {
+            Command::CreateInvoice(_) => world.sim.is_broken(Breakage::NoInvoices),
+            Command::RegisterPayment(_) => world.sim.is_broken(Breakage::NoPayments),
+            _ => false,
+        };
+        if known || left_out {
             return Ok(());
         }
         let twice = |what: &str, key: &ExternalId, times: u32| {
@@ -195,6 +209,14 @@ impl Odoo {
                     .or_insert((0, c.amount, 0));
                 note.0 += 1;
                 twice("the credit note of", &c.refund_id, note.0);
+            }
+            // Whatever is not invoiced yet; nothing where nothing is left.
+            Command::CreateInvoice(_) if !order.cancelled => order.invoiced = order.total.amount,
+            Command::RegisterPayment(c) => {
+                let key = (c.direction, c.id.clone());
+                let booked = order.payments.entry(key).or_insert((0, c.amount));
+                booked.0 += 1;
+                twice("the payment", &c.id, booked.0);
             }
             Command::ReverseCreditNote(c) => {
                 if let Some(note) = order.credits.get_mut(&c.refund_id) {
@@ -272,14 +294,12 @@ pub(crate) async fn write(
         let kind = item.command.kind().as_str();
         let what = format!("{kind} of {}", item.correlation);
         let look = || Ok(world.erp.lock().unwrap().has(item));
-        let looked = sandbox
-            .partner(crate::world::ODOO, &format!("looks for {what}"), look)
-            .await;
+        let looked = sandbox.odoo(&format!("looks for {what}"), look).await;
         let result = match looked {
             Err(failure) => Err(failure),
             Ok(known) => {
                 let work = || world.erp.lock().unwrap().apply(world, item, known);
-                sandbox.partner(crate::world::ODOO, &what, work).await
+                sandbox.odoo(&what, work).await
             }
         };
         results.insert(at, result);
@@ -305,7 +325,7 @@ async fn write_orders(
             .collect::<Vec<_>>())
     };
     let what = format!("inserts {} orders", orders.len());
-    let inserted = match sandbox.partner(crate::world::ODOO, &what, insert).await {
+    let inserted = match sandbox.odoo(&what, insert).await {
         Ok(inserted) => inserted,
         Err(failure) => return orders.iter().map(|_| Err(failure.clone())).collect(),
     };
@@ -318,10 +338,7 @@ async fn write_orders(
         }
         Ok(())
     };
-    match sandbox
-        .partner(crate::world::ODOO, "confirms them", confirm)
-        .await
-    {
+    match sandbox.odoo("confirms them", confirm).await {
         Ok(()) => inserted,
         Err(failure) => inserted
             .into_iter()

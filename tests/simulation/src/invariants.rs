@@ -3,12 +3,15 @@
 //! What is counted twice is found where it happens: see `erp` and `partners`.
 
 use crate::erp::SaleOrder;
-use crate::life;
 use crate::partners::{Partners, Sold, Work};
 use crate::world::World;
+use crate::{erp_keys, life};
 use std::collections::{BTreeMap, BTreeSet};
+use waybill_flow::axes::axes;
+use waybill_flow::connections::InvoicingPolicy;
 use waybill_flow::ports::{OrderStore as _, Stored};
 use waybill_model::case::CaseStatus;
+use waybill_model::command::PaymentDirection;
 use waybill_model::id::{CorrelationId, MessageId};
 use waybill_model::money::Amount;
 use waybill_model::payment::RefundStatus;
@@ -55,6 +58,11 @@ pub fn check(world: &World, poisons: u64) {
         world.sim.wrong(format!(
             "{poisons} unreadable messages, and {quarantined} cases about them"
         ));
+    }
+    erp_keys::check(world);
+    if partners.is_unsubscribed {
+        let told = "the channel forgot our subscription, and nobody made it again";
+        world.sim.wrong(told.to_owned());
     }
     for (queue, message) in world.sqs.lock().unwrap().dead() {
         world.sim.wrong(format!(
@@ -265,6 +273,9 @@ impl Look<'_> {
             }
         }
         let Some(order) = erp else { return };
+        if !self.has_case(id) {
+            self.books(id, sold, order);
+        }
         let went = self
             .partners
             .paid_back
@@ -280,6 +291,31 @@ impl Look<'_> {
                 id,
                 &format!("{went:?} went back to the customer, {credited:?} is credited in Odoo"),
             );
+        }
+    }
+
+    /// What came is booked, and what was sold is invoiced as the connection says.
+    fn books(&self, id: CorrelationId, sold: &Sold, order: &SaleOrder) {
+        let policy = self.world.invoicing();
+        let live = sold.order.cancelled.is_none() && order.confirmed && !order.cancelled;
+        if policy == InvoicingPolicy::Manual && order.invoiced != Amount::ZERO {
+            self.wrong(id, "it is invoiced, and a person should do that");
+        }
+        let all_shipped = self
+            .stored
+            .get(&id)
+            .is_some_and(|s| matches!(axes(&s.state).fulfillment, "shipped" | "delivered"));
+        let due = policy != InvoicingPolicy::Manual && all_shipped;
+        if live && due && order.invoiced != order.total.amount {
+            self.wrong(id, "all of it left, and it is not wholly invoiced");
+        }
+        let Some((payment, captured)) = &sold.captured else {
+            return;
+        };
+        let key = (PaymentDirection::Received, payment.clone());
+        let booked = order.payments.get(&key);
+        if live && booked.is_none_or(|(_, money)| money != captured) {
+            self.wrong(id, "what the customer paid is not booked in Odoo");
         }
     }
 }

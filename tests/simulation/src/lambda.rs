@@ -78,11 +78,13 @@ pub const MAPPINGS: [Mapping; 6] = [
 ];
 
 /// Jobs of the reconciler, with the seconds between two runs.
-pub const JOBS: [(Job, u64); 4] = [
+pub const JOBS: [(Job, u64); 6] = [
     (Job::Poll, 300),
     (Job::Overdue, 300),
     (Job::Compare, 3600),
     (Job::Stock, 300),
+    (Job::Keys, 86_400),
+    (Job::Webhooks, 900),
 ];
 
 /// The reconciler's timeout.
@@ -171,6 +173,17 @@ fn receive(world: &World, mapping: &Mapping) -> Vec<Message> {
     let mut sqs = world.sqs.lock().unwrap();
     let now = sim.now();
     let batch = sqs.receive(mapping.queue, mapping.batch, mapping.hidden_ms, now, pick);
+    // What our own code fails to class is tried too often, and put aside.
+    let batch: Vec<Message> = batch
+        .into_iter()
+        .filter(|message| {
+            let dead = sim.fault("put into a dead-letter queue", sim.weather().dead);
+            if dead {
+                sqs.put_aside(mapping.queue, message.id);
+            }
+            !dead
+        })
+        .collect();
     if sim.is_broken(Breakage::AckFirst) {
         for message in &batch {
             let deleted = sqs.delete(mapping.queue, message.id, message.handle, now, || true);
@@ -192,7 +205,11 @@ async fn invoke(world: &Arc<World>, mapping: Mapping, batch: Vec<Message>) {
         got.join(" "),
         mapping.queue.as_str()
     ));
-    let event = event(mapping.queue, &batch);
+    let mut seen = batch.clone();
+    for message in &mut seen {
+        message.body = sandbox.read(&message.body);
+    }
+    let event = event(mapping.queue, &seen);
     let until = sandbox.now().plus_ms(mapping.timeout_ms);
     let limit = Duration::from_millis(u64::try_from(mapping.timeout_ms).expect("a span"));
     let work = handle(&sandbox, mapping, event, until);
@@ -328,14 +345,22 @@ async fn handle(
 
 /// Runs a job of the reconciler again and again. It does not count as running: it always does.
 async fn schedule(world: Arc<World>, job: Job, every_s: u64) {
-    let broken = |b| world.sim.is_broken(b);
-    if (job == Job::Poll && broken(Breakage::NoPoll))
-        || (job == Job::Overdue && broken(Breakage::NoClock))
-    {
+    let broken_by = match job {
+        Job::Poll => Some(Breakage::NoPoll),
+        Job::Overdue => Some(Breakage::NoClock),
+        Job::Keys => Some(Breakage::NoKeys),
+        Job::Webhooks => Some(Breakage::NoSteward),
+        Job::Compare | Job::Stock => None,
+    };
+    if broken_by.is_some_and(|b| world.sim.is_broken(b)) {
         return;
     }
     loop {
         world.sim.wait_ms(every_s * 1000).await;
+        // Keys run out while nothing else happens.
+        if job != Job::Keys {
+            world.awake().await;
+        }
         let sandbox = world.sandbox("reconciler");
         let ports = reconciler::Ports {
             connections: sandbox.connections(),

@@ -12,7 +12,8 @@
 //! | [`sqs`] | the queues, standard and FIFO |
 //! | [`lambda`] | who polls the queues and invokes the functions |
 //! | [`world`] | all of it together |
-//! | [`erp`] | the model of Odoo |
+//! | [`erp`], [`erp_keys`] | the model of Odoo, and of its API keys |
+//! | [`changes`] | what changes meanwhile: keys, versions, months |
 //! | [`partners`] | the models of warehouse, gateway, channel, helpdesk and carrier service |
 //! | [`life`] | what customers and partners do with each order |
 //! | [`operator`] | what operators do about it |
@@ -31,7 +32,9 @@
 )]
 
 pub mod breakage;
+pub mod changes;
 pub mod erp;
+pub mod erp_keys;
 pub mod gateway;
 pub mod invariants;
 pub mod lambda;

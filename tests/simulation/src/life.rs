@@ -3,7 +3,7 @@
 use crate::erp::UNKNOWN_SKU;
 use crate::partners::{Follow, Sold, message, number, order_message, warehouse_message};
 use crate::webhooks::{Message, spawn};
-use crate::world::{DEPOT, GATEWAY, MARKET, World};
+use crate::world::{CARRIER, DEPOT, GATEWAY, MARKET, World};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -76,6 +76,7 @@ fn put(world: &Arc<World>, id: CorrelationId, order: Order, paid: bool, clean: b
         order: order.clone(),
         changed_at: world.sim.now(),
         paid,
+        captured: None,
         clean,
         known,
         refunds: BTreeMap::new(),
@@ -190,6 +191,12 @@ fn tell_payment(world: &Arc<World>, id: CorrelationId) {
             "amount_received": minor, "currency": "eur", "payment_method_types": ["card"],
             "metadata": {"order_id": order.id}}},
     });
+    {
+        let taken = Money::new(order.totals.total, order.currency);
+        let mut partners = world.partners.lock().unwrap();
+        let sold = partners.sold.get_mut(&id).expect("an order of the channel");
+        sold.captured = Some((build::external(&format!("pi_{}", order.id)), taken));
+    }
     let id = format!("evt_{}", order.id);
     spawn(
         world,
@@ -371,6 +378,42 @@ pub async fn follow(world: &Arc<World>, follow: Follow) {
             tell_warehouse(world, id, &format!("W-{id}@9"), event);
         }
         Follow::PayBack(id, refund) => pay_back(world, id, &refund).await,
+        Follow::Track(id, number) => track(world, id, &number).await,
+    }
+}
+
+/// The carrier service tells what it sees of a parcel.
+async fn track(world: &Arc<World>, id: CorrelationId, number: &TrackingNumber) {
+    let sim = &world.sim;
+    let left = {
+        let partners = world.partners.lock().unwrap();
+        let mut shipments = partners.work[&id].shipments.iter();
+        let shipment = shipments.find(|s| s.tracking_numbers().contains(number));
+        shipment.and_then(|s| s.shipped_at).unwrap_or(sim.now())
+    };
+    for status in ["in_transit", "delivered"] {
+        sim.wait_ms(sim.between(MINUTE, 3 * HOUR)).await;
+        let name = format!("evt_{number}_{status}");
+        // The first scan was when it left, whenever it is told.
+        let at = match status {
+            "delivered" => sim.now(),
+            _ => left,
+        };
+        let body = json!({
+            "id": name, "object": "Event", "mode": "production", "description": "tracker.updated",
+            "result": {"id": format!("trk_{number}"), "object": "Tracker", "tracking_code": number,
+                "status": status, "updated_at": at, "tracking_details": [{"datetime": at, "status": status}]},
+        });
+        sim.note(format_args!("{id}: the carrier tells {name}"));
+        spawn(
+            world,
+            Message {
+                connection: CARRIER,
+                id: name,
+                body,
+                polled: false,
+            },
+        );
     }
 }
 

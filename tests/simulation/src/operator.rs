@@ -7,6 +7,7 @@ use crate::world::World;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
+use waybill_flow::ports::Queue;
 use waybill_model::event::Outcome;
 use waybill_model::id::CorrelationId;
 
@@ -43,6 +44,9 @@ pub async fn work(world: &Arc<World>, times: u64) {
             mend(world);
         }
         retry_all(world).await;
+        if sim.chance(500) {
+            redrive_all(world).await;
+        }
     }
 }
 
@@ -51,6 +55,20 @@ pub fn mend(world: &World) {
     world.erp.lock().unwrap().is_complete = true;
     for sold in world.partners.lock().unwrap().sold.values_mut() {
         sold.known = true;
+    }
+}
+
+/// Sends back what was put aside into dead-letter queues.
+pub async fn redrive_all(world: &Arc<World>) {
+    for queue in Queue::ALL {
+        if world.sqs.lock().unwrap().dead_of(queue) > 0 {
+            post(
+                world,
+                &format!("/ops/dead-letters/{}/redrive", queue.as_str()),
+                serde_json::json!({}),
+            )
+            .await;
+        }
     }
 }
 

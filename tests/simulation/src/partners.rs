@@ -1,8 +1,9 @@
 //! The models of warehouse, gateway, channel, helpdesk and carrier service. None knows an idempotency
 //! key: who asks twice gets it twice, and that is what the invariants look for.
 
+use crate::webhooks::Message;
 use crate::world::{World, correlation};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use waybill_model::command::{Command, CreateFulfillmentOrder, CreateRefund};
 use waybill_model::event::{Event, OrderObserved};
@@ -10,6 +11,7 @@ use waybill_model::failure::{Failure, TOO_LATE};
 use waybill_model::id::{
     Code, ConnectionId, CorrelationId, ExternalId, RefKind, Reference, TrackingNumber,
 };
+use waybill_model::money::Money;
 use waybill_model::order::Order;
 use waybill_model::payment::{Refund, RefundStatus};
 use waybill_model::returns::Return;
@@ -26,6 +28,8 @@ pub enum Follow {
     Stopped(CorrelationId),
     /// The gateway pays back.
     PayBack(CorrelationId, ExternalId),
+    /// The carrier service tells of a parcel.
+    Track(CorrelationId, TrackingNumber),
 }
 
 /// An answer, and what follows.
@@ -46,6 +50,8 @@ pub struct Sold {
     pub changed_at: Instant,
     /// The money has come.
     pub paid: bool,
+    /// The gateway's payment, and how much it took.
+    pub captured: Option<(ExternalId, Money)>,
     /// It is clean: nothing blocks it.
     pub clean: bool,
     /// Odoo knows what it is made of.
@@ -91,6 +97,10 @@ pub struct PaidBack {
 pub struct Partners {
     /// What we said that we have: connection and id of every webhook that was acknowledged.
     pub acknowledged: BTreeSet<(&'static str, String)>,
+    /// The same with the headers that were believed.
+    pub told: Vec<(Message, Map<String, Value>)>,
+    /// The channel does not know where to send webhooks.
+    pub is_unsubscribed: bool,
     /// Orders at the channel, by number of the order.
     pub sold: BTreeMap<CorrelationId, Sold>,
     /// At the warehouse.
@@ -165,6 +175,10 @@ impl Partners {
                     &build::external(&format!("T-{id}")),
                 )))
             }
+            Command::SubscribeTracking(c) => Answer {
+                result: Ok(Vec::new()),
+                follow: (!known).then(|| Follow::Track(id, c.tracking_number.clone())),
+            },
             _ => nothing(Ok(Vec::new())),
         }
     }

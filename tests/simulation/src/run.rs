@@ -5,7 +5,7 @@ use crate::lambda;
 use crate::life;
 use crate::sim::Sim;
 use crate::world::{DEPOT, DESK, GATEWAY, MARKET, ODOO, World};
-use crate::{invariants, operator};
+use crate::{changes, invariants, operator};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use waybill_lambda_kit::{chance, telemetry};
@@ -74,7 +74,8 @@ pub(crate) fn on_a_clock<T>(seed: u64, day: impl Future<Output = T>) -> T {
 async fn day(seed: u64, settings: Settings) -> Outcome {
     let sim = Sim::new(seed, settings.trace, settings.breakage);
     let outages = outages(&sim);
-    let poisons = sim.weather().poison;
+    let weather = sim.weather();
+    let poisons = weather.poison;
     let world = World::new(sim, outages);
     lambda::start(&world);
     for n in 0..settings.orders {
@@ -91,6 +92,8 @@ async fn day(seed: u64, settings: Settings) -> Outcome {
         tokio::join!(
             life::count(&other, 5),
             life::poison(&other, poisons),
+            changes::rotate(&other, weather.rotations),
+            changes::unsubscribe(&other, weather.unsubscribed),
             operator::work(&other, 4)
         );
         other.plan(-1);
@@ -100,9 +103,15 @@ async fn day(seed: u64, settings: Settings) -> Outcome {
     let settled_minutes = settle(&world).await;
     // What was refused while Odoo lacked a product is mended in the end.
     operator::mend(&world);
+    operator::redrive_all(&world).await;
+    settle(&world).await;
     operator::retry_all(&world).await;
     world.sim.wait_ms(30 * MINUTE).await;
     rest(&world).await;
+    if weather.days > 0 {
+        changes::months_later(&world, weather.days).await;
+        rest(&world).await;
+    }
     invariants::check(&world, u64::from(poisons));
     world.end();
     let (steps, faults, hash) = world.sim.summary();
@@ -156,6 +165,10 @@ async fn settle(world: &World) -> u64 {
     let (mut minutes, mut quiet) = (0, 0);
     while quiet * MINUTE < QUIET_MS {
         world.sim.wait_ms(MINUTE).await;
+        if !world.is_told() {
+            // What was done late has late consequences: the customers' and partners' time is not ours.
+            told(world).await;
+        }
         minutes += 1;
         quiet = if world.is_quiet() { quiet + 1 } else { 0 };
         if minutes * MINUTE > SETTLED_WITHIN_MS + QUIET_MS {

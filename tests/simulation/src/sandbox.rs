@@ -5,6 +5,7 @@ mod partners;
 mod queues;
 mod stores;
 
+use crate::changes;
 use crate::world::World;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,7 +15,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 use waybill_flow::connections::Connections;
-use waybill_flow::ports::{Clock, ConnectionSecrets, InfraError, Secret, SecretStore, Secrets};
+use waybill_flow::ports::{
+    Clock, ConnectionSecrets, InfraError, Outgoing, Secret, SecretStore, Secrets,
+};
 use waybill_lambda_kit::endpoints::Endpoints;
 use waybill_lambda_kit::secrets::{CachedSecrets, SecretSink, SecretSource};
 use waybill_model::failure::Failure;
@@ -33,6 +36,7 @@ struct Inner {
     function: &'static str,
     number: u64,
     skew_ms: i64,
+    is_new: bool,
     dead: AtomicBool,
     died: Notify,
 }
@@ -94,7 +98,7 @@ impl Sandbox {
         let memory = Memory {
             secrets: CachedSecrets::new(host.clone(), host.clone(), PREFIX),
             tokens: ops_api::Tokens::new(host.clone(), host.clone(), PREFIX),
-            endpoints: Endpoints::new(&world.connections),
+            endpoints: Endpoints::new(host.connections()),
         };
         Self {
             host,
@@ -130,6 +134,7 @@ impl Host {
             function,
             number: world.next_sandbox(),
             skew_ms,
+            is_new: world.is_new(function),
             dead: AtomicBool::new(false),
             died: Notify::new(),
         }))
@@ -147,10 +152,41 @@ impl Host {
         &self.0.world
     }
 
+    /// Whether it runs the version that is deployed now.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.0.is_new == self.world().is_new(self.function())
+    }
+
     /// Who is connected, as far as this version of the function knows.
     #[must_use]
     pub fn connections(&self) -> &Connections {
-        &self.world().connections
+        if self.0.is_new {
+            &self.world().new_connections
+        } else {
+            &self.world().connections
+        }
+    }
+
+    /// A message as this version writes it.
+    fn written(&self, message: Outgoing) -> Outgoing {
+        if !self.0.is_new {
+            return message;
+        }
+        Outgoing {
+            body: changes::newer(&message.body),
+            ..message
+        }
+    }
+
+    /// A message as this version sees it.
+    #[must_use]
+    pub fn read(&self, body: &str) -> String {
+        if self.0.is_new {
+            changes::readable(body)
+        } else {
+            body.to_owned()
+        }
     }
 
     /// Runs an invocation: nothing if the process crashed, or was ended because it took too long.

@@ -43,6 +43,16 @@ pub struct Weather {
     pub dropped: u32,
     /// Somebody puts into a queue what nobody can read: so many in a run.
     pub poison: u32,
+    /// A message goes to the dead-letter queue, as if it had been tried too often.
+    pub dead: u32,
+    /// A new version is deployed.
+    pub deploy: u32,
+    /// Signing keys that are replaced in a run.
+    pub rotations: u32,
+    /// How often the channel forgets our subscription in a run.
+    pub unsubscribed: u32,
+    /// Days that go by before partners tell old things again; none if 0.
+    pub days: u32,
     /// Clocks of sandboxes differ by at most so many milliseconds.
     pub skew_ms: i64,
 }
@@ -64,6 +74,11 @@ impl Weather {
             late: some(&[0, 30, 200]),
             dropped: some(&[0, 0, 10, 60]),
             poison: some(&[0, 0, 1, 4]),
+            dead: some(&[0, 0, 0, 2, 10]),
+            deploy: some(&[0, 500]),
+            rotations: some(&[0, 0, 1, 3]),
+            unsubscribed: some(&[0, 0, 1, 2]),
+            days: some(&[0, 0, 40, 100, 420]),
             skew_ms: i64::from(some(&[0, 50, 2_000, 20_000])),
         }
     }

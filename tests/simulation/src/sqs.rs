@@ -196,6 +196,25 @@ impl Sqs {
         messages.map(|m| m.visible_at).filter(|at| *at > now).min()
     }
 
+    /// Puts a message aside into the dead-letter queue.
+    pub fn put_aside(&mut self, queue: Queue, id: u64) {
+        let line = self.lines.entry(queue).or_default();
+        let dead = line.messages.remove(&id);
+        line.dead.extend(dead);
+    }
+
+    /// How many messages are in the dead-letter queue.
+    #[must_use]
+    pub fn dead_of(&self, queue: Queue) -> usize {
+        self.lines.get(&queue).map_or(0, |l| l.dead.len())
+    }
+
+    /// Takes the oldest messages out of the dead-letter queue.
+    pub fn take_dead(&mut self, queue: Queue, limit: usize) -> Vec<Message> {
+        let dead = &mut self.lines.entry(queue).or_default().dead;
+        dead.drain(..limit.min(dead.len())).collect()
+    }
+
     /// Messages that are in any queue.
     #[must_use]
     pub fn len(&self) -> usize {

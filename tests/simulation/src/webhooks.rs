@@ -3,11 +3,13 @@
 
 use crate::gateway::{self, Request};
 use crate::sandbox::Sandbox;
-use crate::sim::Sim;
-use crate::world::{GATEWAY, World};
+use crate::world::{CARRIER, GATEWAY, World};
+use base64::Engine as _;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use waybill_flow::ports::{ConnectionSecrets, Secret};
 use waybill_model::time::Instant;
 use waybill_partners::signature::{Encoding, sign};
 use waybill_partners::standard_webhooks;
@@ -34,7 +36,8 @@ pub struct Message {
 pub async fn tell(world: &Arc<World>, message: Message) {
     let sim = &world.sim;
     let weather = sim.weather();
-    if message.polled && sim.fault("webhook never comes", weather.dropped) {
+    let forgotten = message.polled && world.partners.lock().unwrap().is_unsubscribed;
+    if forgotten || (message.polled && sim.fault("webhook never comes", weather.dropped)) {
         sim.note(format_args!("webhook {} is lost", message.id));
         return;
     }
@@ -63,14 +66,19 @@ pub fn spawn(world: &Arc<World>, message: Message) {
 async fn post(world: &Arc<World>, message: &Message) {
     let sim = &world.sim;
     for attempt in 0..ATTEMPTS {
-        let status = call(world, message).await;
+        let headers = headers(world, message, &message.body.to_string());
+        let status = call(world, message, headers.clone()).await;
         sim.note(format_args!(
             "webhook {} to {}: {status:?}",
             message.id, message.connection
         ));
         if status.is_some_and(|s| (200..300).contains(&s)) {
             let what = (message.connection, message.id.clone());
-            world.partners.lock().unwrap().acknowledged.insert(what);
+            let mut partners = world.partners.lock().unwrap();
+            if partners.acknowledged.insert(what) {
+                partners.told.push((message.clone(), headers));
+            }
+            drop(partners);
             // The partner may not have heard it.
             if !sim.fault("acknowledgement lost", sim.weather().lost) {
                 return;
@@ -94,11 +102,11 @@ async fn post(world: &Arc<World>, message: &Message) {
 }
 
 /// One call of the intake; nothing if it was not answered.
-async fn call(world: &Arc<World>, message: &Message) -> Option<i64> {
+async fn call(world: &Arc<World>, message: &Message, headers: Map<String, Value>) -> Option<i64> {
     let body = message.body.to_string();
     let request = Request {
         path: &format!("/webhooks/{}", message.connection),
-        headers: headers(&world.sim, message, &body),
+        headers,
         body: &body,
     };
     let handle = |sandbox: Sandbox, event| async move {
@@ -113,24 +121,77 @@ async fn call(world: &Arc<World>, message: &Message) -> Option<i64> {
     gateway::post(world, "webhook-intake", TIMEOUT, request, handle).await
 }
 
-fn headers(sim: &Sim, message: &Message, body: &str) -> Map<String, Value> {
-    let now = sim.now();
+/// How a partner signs a message now.
+fn headers(world: &World, message: &Message, body: &str) -> Map<String, Value> {
+    let key = world.signing_key(message.connection);
+    let now = world.sim.now();
     let mut headers = Map::new();
-    if message.connection == GATEWAY {
-        headers.insert("stripe-signature".to_owned(), stripe(now, body).into());
-    } else {
-        let secrets = World::signing();
-        let signed = standard_webhooks::headers(&secrets, &message.id, now, body.as_bytes());
-        for (name, value) in signed.expect("a key") {
-            headers.insert(name.to_owned(), value.into());
+    match message.connection {
+        GATEWAY => {
+            headers.insert(
+                "stripe-signature".to_owned(),
+                stripe(&key, now, body).into(),
+            );
+        }
+        CARRIER => {
+            let signature = sign(key.as_bytes(), &[body.as_bytes()], Encoding::Hex);
+            let value = format!("hmac-sha256-hex={signature}");
+            headers.insert("x-hmac-signature".to_owned(), value.into());
+        }
+        _ => {
+            let secrets = ConnectionSecrets {
+                webhook_secrets: vec![Secret::new(key)],
+                api: BTreeMap::new(),
+            };
+            let signed = standard_webhooks::headers(&secrets, &message.id, now, body.as_bytes());
+            for (name, value) in signed.expect("a key") {
+                headers.insert(name.to_owned(), value.into());
+            }
         }
     }
     headers
 }
 
-fn stripe(now: Instant, body: &str) -> String {
+fn stripe(key: &str, now: Instant, body: &str) -> String {
     let seconds = now.epoch_s().to_string();
     let parts: [&[u8]; 3] = [seconds.as_bytes(), b".", body.as_bytes()];
-    let key = crate::world::STANDARD_KEY.as_bytes();
-    format!("t={seconds},v1={}", sign(key, &parts, Encoding::Hex))
+    format!(
+        "t={seconds},v1={}",
+        sign(key.as_bytes(), &parts, Encoding::Hex)
+    )
+}
+
+/// The n-th signing key of a connection, in the form that Standard Webhooks write it.
+#[must_use]
+pub fn key(connection: &str, n: u32) -> String {
+    let text = format!("{connection:-<24}{n:08}");
+    format!(
+        "whsec_{}",
+        base64::engine::general_purpose::STANDARD.encode(text)
+    )
+}
+
+/// Partners tell again what they told before: most of it as they would tell it now, some of it exactly as
+/// it was, which is too old to be believed.
+pub async fn tell_again(world: &Arc<World>) {
+    let sim = &world.sim;
+    let told = world.partners.lock().unwrap().told.clone();
+    for (message, before) in told {
+        if !sim.chance(250) {
+            continue;
+        }
+        if message.connection != CARRIER && sim.chance(300) {
+            sim.count("old call repeated");
+            let status = call(world, &message, before).await;
+            if status.is_some_and(|s| s != 401 && s != 503) {
+                sim.wrong(format!(
+                    "a call of long ago was answered with {status:?}: {}",
+                    message.id
+                ));
+            }
+        } else {
+            sim.count("old webhook told again");
+            post(world, &message).await;
+        }
+    }
 }

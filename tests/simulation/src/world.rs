@@ -1,22 +1,26 @@
 //! All that a run consists of.
 
 use crate::breakage::Breakage;
+use crate::changes::Deploy;
 use crate::erp::Odoo;
+use crate::erp_keys::{self, Keys};
 use crate::life;
 use crate::operator::TOKENS;
 use crate::partners::{Follow, Partners};
 use crate::sandbox::{PREFIX, Sandbox};
 use crate::sim::Sim;
 use crate::sqs::Sqs;
-use serde_json::json;
+use crate::webhooks;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 use waybill_flow::axes::axes;
-use waybill_flow::connections::{Connection, Connections};
-use waybill_flow::ports::{Clock, Commit, ConnectionSecrets, Outgoing, Queue, Secret};
+use waybill_flow::connections::{Connection, Connections, InvoicingPolicy};
+use waybill_flow::ports::keys::KEY;
+use waybill_flow::ports::{Clock, Commit, Outgoing, Queue};
 use waybill_flow::state::OrderState;
 use waybill_model::delivery::{Delivery, Origin};
 use waybill_model::event::Event;
@@ -38,9 +42,6 @@ pub const DESK: &str = "desk";
 /// The carrier service.
 pub const CARRIER: &str = "carrier";
 
-/// Base64 of a key that signs what partners tell.
-pub const STANDARD_KEY: &str = "whsec_c2ltdWxhdGlvbi1zaW11bGF0aW9uLXNpbXVsYXRpb24=";
-
 const CONNECTIONS: &str = r#"
 version = "simulation"
 [[connections]]
@@ -52,10 +53,14 @@ database = "acme"
 login = "waybill"
 protocol = "json2"
 shipping_sku = "SHIPPING"
+invoicing = "manual"
+[connections.erp.payment_journals]
+default = "acme.journal"
 [[connections]]
 id = "market"
 partner = "canonical"
 base_url = "https://market.example.com"
+webhook_url = "https://waybill.example.com/webhooks/market"
 [connections.channel]
 erp = "odoo"
 helpdesk = "desk"
@@ -94,6 +99,8 @@ pub struct World {
     pub sim: Arc<Sim>,
     /// Who is connected.
     pub connections: Connections,
+    /// Who is connected, as the new version knows it.
+    pub new_connections: Connections,
     /// The orders table.
     pub orders: MemoryOrders,
     /// The effects table.
@@ -102,6 +109,8 @@ pub struct World {
     pub sqs: Mutex<Sqs>,
     /// Odoo.
     pub erp: Mutex<Odoo>,
+    /// Its API keys.
+    pub keys: Mutex<Keys>,
     /// Everybody else.
     pub partners: Mutex<Partners>,
     wakes: BTreeMap<Queue, Notify>,
@@ -114,6 +123,10 @@ pub struct World {
     planned: AtomicI64,
     sandboxes: AtomicU64,
     outages: Vec<(String, Instant, Instant)>,
+    deploy: Deploy,
+    /// What partners sign with.
+    signing: Mutex<BTreeMap<&'static str, String>>,
+    sleeps: AtomicBool,
 }
 
 impl fmt::Debug for World {
@@ -138,13 +151,23 @@ impl World {
     pub fn new(sim: Sim, outages: Vec<(String, Instant, Instant)>) -> Arc<Self> {
         let sim = Arc::new(sim);
         let mut secrets = BTreeMap::from([(format!("{PREFIX}/ops-api"), TOKENS.to_owned())]);
-        for connection in [MARKET, DEPOT, GATEWAY] {
-            let document = json!({"webhook_secrets": [STANDARD_KEY]});
+        secrets.insert(
+            document(ODOO),
+            json!({"api": {KEY: erp_keys::FIRST}}).to_string(),
+        );
+        let mut signing = BTreeMap::new();
+        for connection in [MARKET, DEPOT, GATEWAY, CARRIER] {
+            let key = webhooks::key(connection, 0);
             secrets.insert(
-                format!("{PREFIX}/connection/{connection}"),
-                document.to_string(),
+                document(connection),
+                json!({"webhook_secrets": [key]}).to_string(),
             );
+            signing.insert(connection, key);
         }
+        let deploy = Deploy::draw(&sim);
+        // Due to be replaced within the run, or in months.
+        let age_ms = i64::try_from(sim.between(0, 61)).expect("days") * 24 * 60 * 60 * 1000;
+        let keys = Keys::new(sim.now(), age_ms);
         let mut text = CONNECTIONS.to_owned();
         if sim.is_broken(Breakage::NoGate) {
             text = text.replace(
@@ -152,8 +175,15 @@ impl World {
                 "hold_minutes = 3\npayment_gate = \"none\"",
             );
         }
+        let invoicing = ["manual", "paid", "delivered"];
+        let invoicing = invoicing[usize::try_from(sim.below(3)).expect("a place")];
+        text = text.replace("\"manual\"", &format!("\"{invoicing}\""));
+        let new = text
+            .replace("\"simulation\"", "\"simulation-2\"")
+            .replace("hold_minutes = 3", "hold_minutes = 4");
         Arc::new(Self {
             connections: Connections::parse(&text).expect("a good file"),
+            new_connections: Connections::parse(&new).expect("a good file"),
             orders: MemoryOrders::default(),
             effects: MemoryEffects::new(Arc::new(TrueTime(Arc::clone(&sim)))),
             secrets: Mutex::new(secrets),
@@ -166,16 +196,63 @@ impl World {
             planned: AtomicI64::new(0),
             sandboxes: AtomicU64::new(0),
             outages,
+            deploy,
+            signing: Mutex::new(signing),
+            keys: Mutex::new(keys),
+            sleeps: AtomicBool::new(false),
             sim,
         })
     }
 
-    /// Keys that webhooks are signed with.
+    /// What a partner signs with now.
     #[must_use]
-    pub fn signing() -> ConnectionSecrets {
-        ConnectionSecrets {
-            webhook_secrets: vec![Secret::new(STANDARD_KEY)],
-            api: BTreeMap::new(),
+    pub fn signing_key(&self, connection: &str) -> String {
+        self.signing.lock().unwrap()[connection].clone()
+    }
+
+    /// A partner signs with another key from now on.
+    pub fn sign_with(&self, connection: &'static str, key: &str) {
+        let mut signing = self.signing.lock().unwrap();
+        signing.insert(connection, key.to_owned());
+    }
+
+    /// What an operator stores as the keys that a partner may sign with.
+    pub fn set_webhook_secrets(&self, connection: &str, keys: &[&str]) {
+        let mut stored = self.document(connection);
+        stored["webhook_secrets"] = json!(keys);
+        self.set_secret(&document(connection), stored.to_string());
+    }
+
+    /// The secret of a connection.
+    #[must_use]
+    pub fn document(&self, connection: &str) -> Value {
+        let text = self.secret(&document(connection)).unwrap_or_default();
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    /// Who makes invoices, and when.
+    #[must_use]
+    pub fn invoicing(&self) -> InvoicingPolicy {
+        let erp = self.connections.get(&build::connection(ODOO));
+        let erp = erp.and_then(|c| c.erp.as_ref());
+        erp.map(|e| e.invoicing).unwrap_or_default()
+    }
+
+    /// Whether a function is the new version by now.
+    #[must_use]
+    pub fn is_new(&self, function: &str) -> bool {
+        self.deploy.is_new(function, self.sim.now())
+    }
+
+    /// Whether no job runs, because nothing happens for months.
+    pub fn sleep(&self, sleeps: bool) {
+        self.sleeps.store(sleeps, Ordering::SeqCst);
+    }
+
+    /// Waits while no job runs.
+    pub async fn awake(&self) {
+        while self.sleeps.load(Ordering::SeqCst) {
+            self.sim.wait_ms(12 * 60 * 60 * 1000).await;
         }
     }
 
@@ -186,13 +263,13 @@ impl World {
 
     /// A process of a function: a warm one, or a new one.
     pub fn sandbox(self: &Arc<Self>, function: &'static str) -> Sandbox {
-        let warm = self
-            .warm
-            .lock()
-            .unwrap()
-            .get_mut(function)
-            .and_then(Vec::pop);
-        warm.unwrap_or_else(|| Sandbox::new(self, function))
+        let mut warm = self.warm.lock().unwrap();
+        let idle = warm.entry(function).or_default();
+        // A deploy ends what is of the version before.
+        idle.retain(|sandbox| sandbox.is_current());
+        let sandbox = idle.pop();
+        drop(warm);
+        sandbox.unwrap_or_else(|| Sandbox::new(self, function))
     }
 
     /// Keeps one that lives for the next invocation.
@@ -385,6 +462,11 @@ fn parse_without_versions(
         }
     }
     Ok(parsed)
+}
+
+/// Name of a connection's secret.
+fn document(connection: &str) -> String {
+    format!("{PREFIX}/connection/{connection}")
 }
 
 /// The id of an order of the channel.

@@ -5,14 +5,16 @@ use crate::partners::Answer;
 use std::sync::Arc;
 use std::time::Duration;
 use waybill_flow::ports::{
-    Attempt, Availability, ConnectionSecrets, Erp, ErpCommand, ErpKey, ErpKeys, ErpOrder, KeyError,
-    MadeKey, PartnerPort, PolledPage, Secret,
+    Attempt, Availability, Erp, ErpCommand, ErpOrder, PartnerPort, PolledPage, Webhook,
 };
 use waybill_model::command::Command;
 use waybill_model::delivery::Delivery;
 use waybill_model::failure::Failure;
 use waybill_model::id::{Code, ConnectionId, CorrelationId, MessageId, Reference, Sku};
 use waybill_model::time::Instant;
+
+/// What the channel is subscribed to.
+const TOPIC: &str = "everything";
 
 impl PartnerPort for Sandbox {
     async fn execute(
@@ -65,6 +67,30 @@ impl PartnerPort for Sandbox {
         self.partner(connection.as_str(), "polls", work).await
     }
 
+    async fn webhooks(&self, connection: &ConnectionId) -> Result<Option<Vec<Webhook>>, Failure> {
+        let world = self.world();
+        let list = || {
+            let stands = !world.partners.lock().unwrap().is_unsubscribed;
+            let topic = TOPIC.to_owned();
+            Ok(Some(vec![Webhook {
+                topic,
+                stands,
+                polled: true,
+            }]))
+        };
+        self.partner(connection.as_str(), "asks for subscriptions", list)
+            .await
+    }
+
+    async fn create_webhook(&self, connection: &ConnectionId, _: &str) -> Result<(), Failure> {
+        let world = self.world();
+        let make = || {
+            world.partners.lock().unwrap().is_unsubscribed = false;
+            Ok(())
+        };
+        self.partner(connection.as_str(), "subscribes", make).await
+    }
+
     async fn refetch(&self, delivery: &Delivery) -> Result<Delivery, Failure> {
         Ok(delivery.clone())
     }
@@ -94,55 +120,21 @@ impl Erp for Sandbox {
 
     async fn availability(
         &self,
-        erp: &ConnectionId,
+        _: &ConnectionId,
         skus: &[Sku],
     ) -> Result<Vec<Availability>, Failure> {
         let world = Arc::clone(self.world());
         let work = || Ok(world.erp.lock().unwrap().availability(skus));
-        self.partner(erp.as_str(), "asks Odoo for stock", work)
-            .await
+        self.odoo("asks Odoo for stock", work).await
     }
 
     async fn orders(
         &self,
-        erp: &ConnectionId,
+        _: &ConnectionId,
         correlations: &[CorrelationId],
     ) -> Result<Vec<ErpOrder>, Failure> {
         let world = Arc::clone(self.world());
         let work = || Ok(world.erp.lock().unwrap().orders(correlations));
-        self.partner(erp.as_str(), "asks Odoo for orders", work)
-            .await
-    }
-}
-
-impl ErpKeys for Sandbox {
-    async fn keys(&self, _: &ConnectionId) -> Result<Vec<ErpKey>, Failure> {
-        Ok(Vec::new())
-    }
-
-    async fn make_key(
-        &self,
-        _: &ConnectionId,
-        _: &ConnectionSecrets,
-        _: &str,
-        _: Instant,
-    ) -> Result<MadeKey, KeyError> {
-        Err(KeyError::NotPossible {
-            detail: "not simulated".to_owned(),
-            remedy: "none".to_owned(),
-        })
-    }
-
-    async fn try_key(&self, _: &ConnectionId, _: &Secret) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    async fn revoke_key(
-        &self,
-        _: &ConnectionId,
-        _: &ConnectionSecrets,
-        _: &str,
-    ) -> Result<(), KeyError> {
-        Ok(())
+        self.odoo("asks Odoo for orders", work).await
     }
 }

@@ -44,6 +44,7 @@ impl Queues for Sandbox {
         {
             return Ok(Vec::new());
         }
+        let messages: Vec<Outgoing> = messages.into_iter().map(|m| self.written(m)).collect();
         // SQS takes ten at a time, and may take some of them only.
         for (at, chunk) in messages.chunks(10).enumerate() {
             let permille = world.sim.weather().unavailable;
@@ -75,12 +76,37 @@ impl Queues for Sandbox {
 }
 
 impl DeadLetters for Sandbox {
-    async fn waiting(&self, _: Queue) -> Result<u64, InfraError> {
-        Ok(0)
+    async fn waiting(&self, queue: Queue) -> Result<u64, InfraError> {
+        let world = self.world();
+        let count = || world.sqs.lock().unwrap().dead_of(queue) as u64;
+        Ok(self.call("sqs", "counts dead letters", count).await?)
     }
 
-    async fn redrive(&self, _: Queue, _: usize) -> Result<usize, InfraError> {
-        // Nothing ever comes there: see `invariants`.
-        Ok(0)
+    async fn redrive(&self, queue: Queue, limit: usize) -> Result<usize, InfraError> {
+        let world = self.world();
+        let mut moved = 0;
+        // Sent first, then taken away: one may be there twice.
+        while moved < limit && world.sqs.lock().unwrap().dead_of(queue) > 0 {
+            let send = || {
+                let message = world.sqs.lock().unwrap().take_dead(queue, 1).pop();
+                if let Some(message) = &message {
+                    let again = Outgoing {
+                        body: message.body.clone(),
+                        group: message.group.clone(),
+                        deduplication: message
+                            .group
+                            .as_ref()
+                            .map(|_| format!("again-{}-{}", message.id, world.sim.below(u64::MAX))),
+                        delay_s: 0,
+                    };
+                    world.put(queue, again);
+                }
+                message
+            };
+            let what = format!("redrives one of {}", queue.as_str());
+            let message = self.call("sqs", &what, send).await?;
+            moved += usize::from(message.is_some());
+        }
+        Ok(moved)
     }
 }
