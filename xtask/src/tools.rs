@@ -14,16 +14,34 @@ use crate::project::{Project, write};
 
 /// Oldest Python that the SAM CLI and the local AWS were tried with.
 const PYTHON_MIN: (u32, u32) = (3, 11);
-/// Oldest cargo-nextest and cargo-deny of the machine that are used instead of installing ours.
-const NEXTEST_MIN: [u32; 3] = [0, 9, 100];
-const DENY_MIN: [u32; 3] = [0, 18, 0];
-/// Version that `cargo install` builds where no prebuilt one fits.
-const NEXTEST_PIN: &str = "0.9.148";
-const DENY_PIN: &str = "0.20.2";
-/// cargo-bolero has no prebuilt one; its version is that of the library in the lock file.
-const BOLERO_PIN: &str = "0.13.4";
+/// Prebuilt by `infra/local/tools/cargo.txt`, which names the same version; built where no prebuilt one fits.
+const NEXTEST: CargoTool = CargoTool {
+    name: "nextest",
+    pin: [0, 9, 148],
+    oldest: Some([0, 9, 100]),
+    options: &[],
+};
+/// As cargo-nextest.
+const DENY: CargoTool = CargoTool {
+    name: "deny",
+    pin: [0, 20, 2],
+    oldest: Some([0, 18, 0]),
+    options: &[],
+};
+/// Has no prebuilt one; its version is that of the library in the lock file.
+const BOLERO: CargoTool = CargoTool {
+    name: "bolero",
+    pin: [0, 13, 4],
+    oldest: None,
+    options: &["--no-default-features", "--features", "libfuzzer"],
+};
 /// Another version names changes in other words, and the baseline no longer fits.
-const MUTANTS_PIN: [u32; 3] = [27, 1, 0];
+const MUTANTS: CargoTool = CargoTool {
+    name: "mutants",
+    pin: [27, 1, 0],
+    oldest: None,
+    options: &[],
+};
 
 /// Arguments of `cargo xtask tools`.
 #[derive(Debug, clap::Args)]
@@ -74,67 +92,25 @@ impl Tools {
     /// Installs cargo-nextest and cargo-deny, where the machine has none that is new enough.
     pub(crate) fn install_for_tests(project: &Project) -> Result<Self, Failure> {
         let tools = Self::at(project);
-        let wanted = [
-            ("nextest", NEXTEST_MIN, NEXTEST_PIN),
-            ("deny", DENY_MIN, DENY_PIN),
-        ];
-        for (name, oldest, pin) in wanted {
-            if tools
-                .cargo_tool_version(name)
-                .is_some_and(|version| version >= oldest)
-            {
+        for tool in [&NEXTEST, &DENY] {
+            if tools.has(tool) {
                 continue;
             }
-            if Environment::new(project, "cargo").install(&[]).is_ok()
-                && tools
-                    .cargo_tool_version(name)
-                    .is_some_and(|version| version >= oldest)
-            {
-                continue;
+            if Environment::new(project, "cargo").install(&[]).is_err() || !tools.has(tool) {
+                tools.build(project, tool)?;
             }
-            println!(
-                "no prebuilt cargo-{name} for this machine: building {pin}, which takes minutes"
-            );
-            let root = project.scratch("tools/cargo");
-            let task = Task::new(project, "cargo")
-                .args(["install", "--locked", "--root"])
-                .arg(root);
-            task.arg(format!("cargo-{name}@{pin}"))
-                .run_logged(project, &project.log(&format!("install-{name}"))?)?;
         }
         Ok(tools)
     }
 
     /// Installs cargo-bolero, which runs fuzz targets under libFuzzer.
     pub(crate) fn install_for_fuzzing(project: &Project) -> Result<Self, Failure> {
-        let tools = Self::at(project);
-        if tools.cargo.join("bin/cargo-bolero").exists() {
-            return Ok(tools);
-        }
-        println!("building cargo-bolero {BOLERO_PIN} (once), which takes minutes");
-        let task = Task::new(project, "cargo")
-            .args(["install", "--locked", "--root"])
-            .arg(&tools.cargo)
-            .args(["--no-default-features", "--features", "libfuzzer"]);
-        task.arg(format!("cargo-bolero@{BOLERO_PIN}"))
-            .run_logged(project, &project.log("install-bolero")?)?;
-        Ok(tools)
+        Self::with(project, &BOLERO)
     }
 
     /// Installs cargo-mutants, where the machine does not have exactly the pinned one.
     pub(crate) fn install_for_mutants(project: &Project) -> Result<Self, Failure> {
-        let tools = Self::at(project);
-        if tools.cargo_tool_version("mutants") == Some(MUTANTS_PIN) {
-            return Ok(tools);
-        }
-        let pin = MUTANTS_PIN.map(|part| part.to_string()).join(".");
-        println!("building cargo-mutants {pin} (once), which takes minutes");
-        let task = Task::new(project, "cargo")
-            .args(["install", "--locked", "--root"])
-            .arg(&tools.cargo);
-        task.arg(format!("cargo-mutants@{pin}"))
-            .run_logged(project, &project.log("install-mutants")?)?;
-        Ok(tools)
+        Self::with(project, &MUTANTS)
     }
 
     /// Installs zig, which links for Lambda's Amazon Linux, and rustc's libraries for the architecture.
@@ -187,7 +163,33 @@ impl Tools {
             .unwrap_or(inherited)
     }
 
-    fn cargo_tool_version(&self, name: &str) -> Option<[u32; 3]> {
+    fn with(project: &Project, tool: &CargoTool) -> Result<Self, Failure> {
+        let tools = Self::at(project);
+        if !tools.has(tool) {
+            tools.build(project, tool)?;
+        }
+        Ok(tools)
+    }
+
+    fn has(&self, tool: &CargoTool) -> bool {
+        let ours = self.cargo.join("bin").join(format!("cargo-{}", tool.name));
+        tool.is_met_by(self.cargo_tool_version(tool.name), ours.exists())
+    }
+
+    /// Builds the pinned version, in the place of any other that we have.
+    fn build(&self, project: &Project, tool: &CargoTool) -> Result<(), Failure> {
+        let CargoTool { name, options, .. } = tool;
+        let pin = tool.pinned();
+        println!("building cargo-{name} {pin} (once), which takes minutes");
+        let task = Task::new(project, "cargo")
+            .args(["install", "--locked", "--force", "--root"])
+            .arg(&self.cargo)
+            .args(*options);
+        task.arg(format!("cargo-{name}@{pin}"))
+            .run_logged(project, &project.log(&format!("install-{name}"))?)
+    }
+
+    fn cargo_tool_version(&self, name: &str) -> Option<Version> {
         let mut command = Command::new("cargo");
         command
             .args([name, "--version"])
@@ -195,6 +197,33 @@ impl Tools {
             .stdin(Stdio::null())
             .stderr(Stdio::null());
         version_in(&String::from_utf8_lossy(&command.output().ok()?.stdout))
+    }
+}
+
+/// A pinned command of cargo's.
+#[derive(Debug)]
+struct CargoTool {
+    name: &'static str,
+    pin: Version,
+    /// Oldest one of the machine that is used instead of installing ours; without it only the pinned one is.
+    oldest: Option<Version>,
+    /// Of `cargo install`.
+    options: &'static [&'static str],
+}
+
+type Version = [u32; 3];
+
+impl CargoTool {
+    /// Whether nothing is to be installed; `ours` if the version is that of one which we installed, maybe by an earlier pin.
+    fn is_met_by(&self, version: Option<Version>, ours: bool) -> bool {
+        match self.oldest {
+            Some(oldest) if !ours => version.is_some_and(|version| version >= oldest),
+            Some(_) | None => version == Some(self.pin),
+        }
+    }
+
+    fn pinned(&self) -> String {
+        self.pin.map(|part| part.to_string()).join(".")
     }
 }
 
@@ -304,7 +333,7 @@ fn executable_of(name: &OsStr) -> Option<PathBuf> {
 }
 
 /// The first `a.b.c` of a tool's version line.
-fn version_in(text: &str) -> Option<[u32; 3]> {
+fn version_in(text: &str) -> Option<Version> {
     let parse = |word: &str| {
         let mut parts = word.split('.').map(|part| part.parse::<u32>().ok());
         Some([parts.next()??, parts.next()??, parts.next()??])
@@ -314,7 +343,7 @@ fn version_in(text: &str) -> Option<[u32; 3]> {
 
 #[cfg(test)]
 mod tests {
-    use super::version_in;
+    use super::*;
 
     #[test]
     fn a_version_is_found_in_what_tools_print() {
@@ -324,5 +353,37 @@ mod tests {
         );
         assert_eq!(version_in("cargo-deny 0.20.2"), Some([0, 20, 2]));
         assert_eq!(version_in("error: no such command: `deny`"), None);
+    }
+
+    #[test]
+    fn a_changed_pin_installs_again_what_we_installed_and_not_what_the_machine_has() {
+        for tool in [NEXTEST, DENY] {
+            assert!(tool.is_met_by(Some(tool.pin), true));
+            assert!(tool.is_met_by(tool.oldest, false));
+            assert!(!tool.is_met_by(tool.oldest, true));
+            assert!(!tool.is_met_by(Some([0, 0, 1]), false));
+            assert!(!tool.is_met_by(None, false));
+        }
+        for tool in [BOLERO, MUTANTS] {
+            assert!(tool.is_met_by(Some(tool.pin), true));
+            assert!(tool.is_met_by(Some(tool.pin), false));
+            assert!(!tool.is_met_by(Some([99, 0, 0]), false));
+            assert!(!tool.is_met_by(None, true));
+        }
+    }
+
+    #[test]
+    fn every_pin_stands_where_else_its_version_is_named() {
+        let project = Project::find().unwrap();
+        let read = |path: &str| std::fs::read_to_string(project.at(path)).unwrap();
+        for tool in [NEXTEST, DENY] {
+            let line = format!("cargo-{}=={}\n", tool.name, tool.pinned());
+            assert!(
+                read("infra/local/tools/cargo.txt").contains(&line),
+                "{line}"
+            );
+        }
+        let library = format!("name = \"bolero\"\nversion = \"{}\"\n", BOLERO.pinned());
+        assert!(read("Cargo.lock").contains(&library), "{library}");
     }
 }
