@@ -60,10 +60,10 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode, Failure> {
     let text = std::fs::read_to_string(&path).map_err(|e| Failure::file("read", &path, &e))?;
     let baseline = parse_baseline(&text)?;
     let tools = Tools::install_for_mutants(project)?;
-    let packages = args.package.as_deref().map_or(&PACKAGES[..], |chosen| {
-        let one = PACKAGES.iter().position(|p| *p == chosen);
-        one.and_then(|i| PACKAGES.get(i..=i)).unwrap_or_default()
-    });
+    let chosen = args.package.as_deref();
+    let packages = PACKAGES
+        .into_iter()
+        .filter(|package| chosen.is_none_or(|only| only == *package));
     let mut faults = Vec::new();
     let mut sum = Tally::default();
     for package in packages {
