@@ -9,6 +9,7 @@ use crate::Stop;
 use crate::invariants::Check;
 use crate::simulators::Simulators;
 use crate::stack::{QUEUES, Stack};
+use clap::builder::PossibleValuesParser;
 use processes::{Function, Processes};
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
+use waybill_lambda_kit::env::FUNCTIONS;
 
 /// Visibility timeout of the queues for such a day, in seconds. The template's are minutes, six times what a function may
 /// take; a compressed day cannot wait so long for every kill. This is less than some functions may take, and less than the
@@ -42,16 +44,14 @@ const CUT: [(&str, &str); 2] = [
         ": bootstrap exited during init with code -9",
     ),
 ];
-/// Functions that a day calls.
-pub const FUNCTIONS: [&str; 7] = [
-    "webhook-intake",
-    "validator",
-    "coordinator",
-    "odoo-writer",
-    "fulfillment-dispatcher",
-    "status-publisher",
-    "reconciler",
-];
+/// The one function that a day does not call: it is for people.
+const UNCALLED: &str = "ops-api";
+
+/// Names of the functions that a day calls.
+pub fn functions() -> impl Iterator<Item = &'static str> {
+    let all = FUNCTIONS.iter().map(|(name, _)| *name);
+    all.filter(|name| *name != UNCALLED)
+}
 
 /// Where the local AWS of this run is, beside what the stack file says.
 #[derive(Debug, Clone)]
@@ -88,7 +88,7 @@ pub struct Wanted {
     #[arg(long, default_value_t = 0)]
     pub kills: u32,
     /// Functions that may be killed, all of them by default
-    #[arg(long, value_delimiter = ',', value_parser = FUNCTIONS, default_values = FUNCTIONS)]
+    #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(functions()), default_values = functions())]
     pub kill: Vec<String>,
 }
 
@@ -291,7 +291,7 @@ impl Hunt {
         while begun.elapsed() < 2 * PATIENCE {
             let wanted = |f: &Function| f.name == planned.function;
             let picky = begun.elapsed() < PATIENCE;
-            let mut at_work = self.at_work().await;
+            let mut at_work = self.processes.at_work(self.processes.now(), SAMPLE).await;
             at_work.retain(|f| if picky { wanted(f) } else { self.may_be(f) });
             if at_work.is_empty() {
                 tokio::time::sleep(SAMPLE).await;
@@ -299,8 +299,10 @@ impl Hunt {
             }
             tokio::time::sleep(planned.wait).await;
             let victim = at_work.swap_remove(self.rng.random_range(0..at_work.len()));
-            if self.processes.is_at_work(&victim, SAMPLE).await && self.processes.kill(&victim)? {
-                *self.killed.entry(victim.name).or_insert(0) += 1;
+            let mut still = self.processes.at_work(vec![victim], SAMPLE).await;
+            if let Some(victim) = still.pop()
+                && self.strike(victim)?
+            {
                 return Ok(());
             }
         }
@@ -309,54 +311,47 @@ impl Hunt {
         idle.retain(|f| self.may_be(f));
         while !idle.is_empty() {
             let victim = idle.swap_remove(self.rng.random_range(0..idle.len()));
-            if self.processes.kill(&victim)? {
-                *self.killed.entry(victim.name).or_insert(0) += 1;
+            if self.strike(victim)? {
                 return Ok(());
             }
         }
         Ok(())
     }
 
-    fn may_be(&self, function: &Function) -> bool {
-        self.functions.contains(&function.name)
+    /// Kills and counts it; false if it had ended.
+    fn strike(&mut self, victim: Function) -> Result<bool, Stop> {
+        let killed = self.processes.kill(&victim)?;
+        if killed {
+            *self.killed.entry(victim.name).or_insert(0) += 1;
+        }
+        Ok(killed)
     }
 
-    async fn at_work(&self) -> Vec<Function> {
-        let before: Vec<(Function, u64)> = self
-            .processes
-            .now()
-            .into_iter()
-            .filter_map(|f| Some((f.clone(), processes::switches(f.pid)?)))
-            .collect();
-        tokio::time::sleep(SAMPLE).await;
-        before
-            .into_iter()
-            .filter(|(f, switches)| processes::switches(f.pid).is_some_and(|now| now != *switches))
-            .map(|(f, _)| f)
-            .collect()
+    fn may_be(&self, function: &Function) -> bool {
+        self.functions.contains(&function.name)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{FUNCTIONS, Wanted, cut_in, over, plan};
+    use super::{Wanted, cut_in, functions, over, plan};
     use serde_json::json;
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     #[test]
     fn the_same_seed_plans_the_same_kills_in_order() {
         let options = Wanted {
             kills: 40,
-            kill: FUNCTIONS.map(str::to_owned).to_vec(),
+            kill: functions().map(str::to_owned).collect(),
         };
         let planned = plan(&options, 7);
         assert_eq!(planned, plan(&options, 7));
         assert_ne!(planned, plan(&options, 8));
         assert_eq!(planned.len(), 40);
         assert!(planned.is_sorted_by_key(|kill| kill.due));
-        let functions: std::collections::BTreeSet<_> =
-            planned.iter().map(|k| &k.function).collect();
-        assert_eq!(functions.len(), 7);
+        let struck: BTreeSet<_> = planned.iter().map(|k| k.function.as_str()).collect();
+        assert_eq!(struck, functions().collect());
+        assert_eq!(struck.len(), 7);
     }
 
     #[test]

@@ -94,11 +94,18 @@ impl Processes {
         Some(name.to_owned())
     }
 
-    /// Whether it did something within `sample`.
-    pub async fn is_at_work(&self, function: &Function, sample: Duration) -> bool {
-        let before = switches(function.pid);
+    /// Those of them that do something within `sample`.
+    pub async fn at_work(&self, functions: Vec<Function>, sample: Duration) -> Vec<Function> {
+        let before: Vec<(Function, u64)> = functions
+            .into_iter()
+            .filter_map(|f| switches(f.pid).map(|count| (f, count)))
+            .collect();
         tokio::time::sleep(sample).await;
-        before.is_some() && switches(function.pid) != before
+        before
+            .into_iter()
+            .filter(|(f, count)| switches(f.pid).is_some_and(|now| now != *count))
+            .map(|(f, _)| f)
+            .collect()
     }
 
     /// Kills it with -9; false if it had ended.
@@ -147,8 +154,7 @@ fn parent_in(stat: &str) -> Option<u32> {
 }
 
 /// How often the threads of a process went to sleep or were interrupted: one that waits for work does neither.
-#[must_use]
-pub fn switches(pid: u32) -> Option<u64> {
+fn switches(pid: u32) -> Option<u64> {
     let tasks = std::fs::read_dir(at(pid, "task")).ok()?;
     let mut count = 0;
     for task in tasks.flatten() {
