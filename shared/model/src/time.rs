@@ -4,6 +4,9 @@ use crate::text::shown;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// Milliseconds of a day of UTC, which knows neither summer time nor leap seconds here.
+pub const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
 /// A UTC instant. On the wire: RFC 3339 with `Z`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

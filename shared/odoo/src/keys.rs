@@ -24,7 +24,7 @@ use waybill_flow::ports::keys::{PREVIOUS_KEY, PREVIOUS_KEY_ID};
 use waybill_flow::ports::{ConnectionSecrets, Secret, Secrets};
 use waybill_model::failure::Failure;
 use waybill_model::id::ConnectionId;
-use waybill_model::time::Instant;
+use waybill_model::time::{DAY_MS, Instant};
 use wizard::Wizard;
 
 const MODEL: &str = "res.users.apikeys";
@@ -32,7 +32,6 @@ const MODEL: &str = "res.users.apikeys";
 const EXPIRING_SINCE: u32 = 18;
 /// The first version that may have `generate` and `revoke`.
 const PROGRAMMATIC_SINCE: u32 = 19;
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// Most that Odoo gives internal users is 90 days; a day less, since it compares with its local time.
 const LIVES_DAYS: i64 = 89;
 

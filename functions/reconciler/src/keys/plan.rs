@@ -2,9 +2,8 @@
 
 use waybill_flow::ports::ErpKey;
 use waybill_model::id::ConnectionId;
-use waybill_model::time::Instant;
+use waybill_model::time::{DAY_MS, Instant};
 
-pub(super) const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// How long the key before the current one goes on working: longer than any process keeps a secret
 /// (an hour), and long enough for a person to find out what still uses it.
 pub(super) const OVERLAP_MS: i64 = DAY_MS;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use waybill_flow::connections::Connections;
 use waybill_flow::ports::{Availability, ErpCommand, ErpOrder, MadeKey, Secrets};
 use waybill_model::id::{CorrelationId, Reference, Sku};
+use waybill_model::time::DAY_MS;
 use waybill_testkit::{
     FakeErp, FakePartner, ManualClock, MemoryEffects, MemoryOrders, MemoryQueues, MemorySecrets,
 };
@@ -25,7 +26,6 @@ const CONNECTIONS: &str = r#"
     protocol = "json2"
     shipping_sku = "SHIPPING"
 "#;
-const DAY_MS: i64 = plan::DAY_MS;
 
 /// Kills the process at the nth moment: before and after each call that leaves it.
 #[derive(Default)]

@@ -7,7 +7,7 @@ use crate::client::Hello;
 use crate::error::{OdooError, readable};
 use std::collections::BTreeMap;
 use waybill_flow::connections::{Connection, ErpProtocol, ErpSettings};
-use waybill_model::time::Instant;
+use waybill_model::time::{DAY_MS, Instant};
 
 mod references;
 mod skus;
@@ -23,7 +23,6 @@ const NEWEST_TRIED: u32 = 19;
 const CLOCK_MS: i64 = 60_000;
 /// A key with fewer days left is worth a word.
 const KEY_DAYS: i64 = 21;
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// An error for a person: what Odoo said is told too, since there is no case that could hold it.
 pub(super) fn detail(error: &OdooError) -> String {

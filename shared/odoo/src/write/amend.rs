@@ -26,7 +26,7 @@ use settle::{follow_route, settle};
 use waybill_model::failure::Failure;
 use waybill_model::id::RefKind;
 use waybill_model::order::{Order, OrderPayment};
-use waybill_model::time::Instant;
+use waybill_model::time::{DAY_MS, Instant};
 
 /// Amends one order.
 pub(crate) async fn amend(writer: Writer<'_>, task: Task<'_>) -> Outcome {
@@ -214,8 +214,6 @@ async fn confirmed_date(
     });
     Ok(date.unwrap_or_else(now))
 }
-
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Odoo's naive UTC.
 fn from_naive_utc(text: &str) -> Option<Instant> {

@@ -18,15 +18,13 @@ use waybill_flow::ports::{
 use waybill_flow::state::OrderState;
 use waybill_model::case::{CaseClass, CaseStatus};
 use waybill_model::id::RefKind;
-use waybill_model::time::Instant;
+use waybill_model::time::{DAY_MS, Instant};
 use waybill_store::{DynamoEffects, DynamoOrders, Retention};
 use waybill_testkit::build::{
     case, code, command, commit, connection, correlation, done, message, observed, order,
     reference, start, text,
 };
 use waybill_testkit::conformance::Bench;
-
-const DAY_MS: i64 = 86_400_000;
 
 fn days(n: u32) -> i64 {
     i64::from(n) * DAY_MS
