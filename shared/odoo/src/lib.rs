@@ -28,6 +28,7 @@ pub mod check;
 mod client;
 mod customers;
 mod error;
+mod external_id;
 mod keys;
 mod map;
 mod read;

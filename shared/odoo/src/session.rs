@@ -2,6 +2,7 @@
 
 use crate::client::{Api, major_version};
 use crate::error::OdooError;
+use crate::external_id::look_up;
 use crate::wire::{Call, json_rpc, read_json_rpc};
 use serde_json::{Value, json};
 use waybill_flow::connections::{CompanyId, ErpProtocol};
@@ -115,19 +116,14 @@ async fn find_company(api: &Api<'_>, company: &CompanyId) -> Result<i64, OdooErr
     let id = match company {
         CompanyId::Number(id) => *id,
         CompanyId::Name(name) => {
-            let (module, name) = name.split_once('.').unwrap_or(("", name));
-            let call = Call::of("ir.model.data", "check_object_reference")
-                .argument("module", json!(module))
-                .argument("xml_id", json!(name));
-            let pair = match api.call(call).await {
-                Ok(pair) => pair,
+            let entry = match look_up(api, name).await {
+                Ok(entry) => entry,
                 // Nothing has this external id, or the user may not see what has.
                 Err(OdooError::Fault(_)) => return Err(refused()),
                 Err(error) => return Err(error),
             };
-            let is_company = pair.get(0).and_then(Value::as_str) == Some("res.company");
-            let id = pair.get(1).and_then(Value::as_i64);
-            id.filter(|_| is_company).ok_or_else(refused)?
+            let is_company = entry.model() == Some("res.company");
+            entry.id().filter(|_| is_company).ok_or_else(refused)?
         }
     };
     let mine = json!([["id", "=", id], ["user_ids.login", "=", api.settings.login]]);
@@ -138,24 +134,32 @@ async fn find_company(api: &Api<'_>, company: &CompanyId) -> Result<i64, OdooErr
     Ok(id)
 }
 
-/// Only administrators may read the accuracies, everybody the fields that have them.
-async fn find_places(api: &Api<'_>) -> Result<Places, OdooError> {
+/// The fields of a line whose numbers Odoo cuts off, by name: one call. Only administrators may
+/// read the accuracies, everybody the fields that have them.
+pub(crate) async fn line_fields(api: &Api<'_>) -> Result<Value, OdooError> {
     let call = Call::of("sale.order.line", "fields_get")
         .argument(
             "allfields",
             json!(["price_unit", "discount", "product_uom_qty"]),
         )
         .argument("attributes", json!(["digits"]));
-    let fields = match api.call(call).await {
+    api.call(call).await
+}
+
+/// Places after the point that one of [`line_fields`] keeps; none where Odoo does not limit them.
+pub(crate) fn places_of(field: &Value) -> Option<u32> {
+    let digits = field.get("digits")?.get(1)?.as_u64()?;
+    u32::try_from(digits).ok()
+}
+
+async fn find_places(api: &Api<'_>) -> Result<Places, OdooError> {
+    let fields = match line_fields(api).await {
         Ok(fields) => fields,
         // What is missing is told by the call that needs it.
         Err(OdooError::Fault(_)) => return Ok(Places::default()),
         Err(error) => return Err(error),
     };
-    let digits = |name: &str| {
-        let digits = fields.get(name)?.get("digits")?.get(1)?.as_u64()?;
-        u32::try_from(digits).ok()
-    };
+    let digits = |name: &str| places_of(fields.get(name)?);
     let usual = Places::default();
     Ok(Places {
         price: digits("price_unit"),

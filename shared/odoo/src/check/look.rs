@@ -5,6 +5,8 @@ use super::needs::{
 };
 use crate::client::Api;
 use crate::error::{FaultKind, OdooError};
+use crate::external_id::look_up;
+use crate::session::{line_fields, places_of};
 use crate::wire::{Call, Number, Text};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -273,17 +275,13 @@ async fn record(
     api: &Api<'_>,
     external_id: &str,
 ) -> Result<Option<(String, Option<i64>)>, OdooError> {
-    let Some((module, name)) = external_id.split_once('.') else {
+    if !external_id.contains('.') {
         return Ok(None);
-    };
-    let call = Call::of("ir.model.data", "check_object_reference")
-        .argument("module", json!(module))
-        .argument("xml_id", json!(name));
-    match api.call(call).await {
-        Ok(pair) => {
-            let model = pair.get(0).and_then(Value::as_str).unwrap_or_default();
-            let id = pair.get(1).and_then(Value::as_i64);
-            Ok(Some((model.to_owned(), id)))
+    }
+    match look_up(api, external_id).await {
+        Ok(entry) => {
+            let model = entry.model().unwrap_or_default();
+            Ok(Some((model.to_owned(), entry.id())))
         }
         Err(OdooError::Fault(f))
             if f.kind == FaultKind::Interface && f.raw().contains(external_id) =>
@@ -374,23 +372,13 @@ fn one<T: DeserializeOwned>(mut rows: Vec<T>) -> Told<T> {
 }
 
 async fn digits(api: &Api<'_>) -> Told<BTreeMap<String, Option<u32>>> {
-    let call = Call::of("sale.order.line", "fields_get")
-        .keyword(
-            "allfields",
-            json!(["price_unit", "product_uom_qty", "discount"]),
-        )
-        .keyword("attributes", json!(["digits"]));
-    let fields = api.call(call).await?;
+    let fields = line_fields(api).await?;
     let fields = fields
         .as_object()
         .ok_or(OdooError::Shape("fields_get: an object is needed"))?;
-    let places = |field: &Value| {
-        let digits = field.get("digits")?.get(1)?.as_u64()?;
-        u32::try_from(digits).ok()
-    };
     Ok(fields
         .iter()
-        .map(|(name, field)| (name.clone(), places(field)))
+        .map(|(name, field)| (name.clone(), places_of(field)))
         .collect())
 }
 

@@ -9,10 +9,11 @@
 use super::orders::CurrencyName;
 use crate::client::Api;
 use crate::error::{Fault, FaultKind, OdooError, rejected};
+use crate::external_id::{Entry, look_up};
 use crate::map::ids::{Ids, order_origin};
 use crate::wire::{Call, Number, Text, ToOne};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeMap;
 use waybill_model::failure::Failure;
 use waybill_model::id::CorrelationId;
@@ -124,12 +125,8 @@ async fn by_external_id(api: &Api<'_>, external_id: &str) -> Result<Option<Found
 
 /// The database id behind an external id: one call.
 pub(crate) async fn record_id(api: &Api<'_>, external_id: &str) -> Result<Option<i64>, OdooError> {
-    let (module, name) = external_id.split_once('.').unwrap_or(("", external_id));
-    let call = Call::of("ir.model.data", "check_object_reference")
-        .argument("module", json!(module))
-        .argument("xml_id", json!(name));
-    match api.call(call).await {
-        Ok(pair) => found_id(&pair, external_id).map(Some),
+    match look_up(api, external_id).await {
+        Ok(entry) => found_id(&entry, external_id).map(Some),
         Err(OdooError::Fault(f)) if is_unknown(&f, external_id) => Ok(None),
         Err(error) => Err(error),
     }
@@ -143,14 +140,14 @@ fn is_unknown(fault: &Fault, external_id: &str) -> bool {
         && fault.raw().contains(external_id)
 }
 
-/// The id out of `[model, id]`. It is `false` for a record that the user may not see.
-fn found_id(pair: &Value, external_id: &str) -> Result<i64, OdooError> {
-    let id = pair.get(1);
-    if id == Some(&Value::Bool(false)) {
+/// The id of a record that the user may see.
+fn found_id(entry: &Entry, external_id: &str) -> Result<i64, OdooError> {
+    if entry.is_hidden() {
         let text = format!("the integration user may not see `{external_id}`");
         return Err(Fault::new("odoo.exceptions.AccessError".to_owned(), text).into());
     }
-    id.and_then(Value::as_i64)
+    entry
+        .id()
         .ok_or(OdooError::Shape("a model and an id are needed"))
 }
 
@@ -166,6 +163,7 @@ pub(crate) fn not_in_erp(correlation: CorrelationId) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
 
     fn fault(name: &str, message: &str) -> Fault {
         Fault::new(name.to_owned(), message.to_owned())
@@ -200,10 +198,11 @@ mod tests {
 
     #[test]
     fn an_order_that_the_user_may_not_see_is_not_absent() {
-        assert_eq!(found_id(&json!(["sale.order", 7]), "shop.so_1"), Ok(7));
-        let hidden = found_id(&json!(["sale.order", false]), "shop.so_1").unwrap_err();
+        let found_id = |answer: Value| found_id(&Entry::from(answer), "shop.so_1");
+        assert_eq!(found_id(json!(["sale.order", 7])), Ok(7));
+        let hidden = found_id(json!(["sale.order", false])).unwrap_err();
         let erp = waybill_model::id::ConnectionId::new("odoo").unwrap();
         assert_eq!(hidden.failure(&erp).code().as_str(), "erp_missing_right");
-        assert!(found_id(&json!(null), "shop.so_1").is_err());
+        assert!(found_id(json!(null)).is_err());
     }
 }

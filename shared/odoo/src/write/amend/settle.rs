@@ -7,11 +7,10 @@ use super::lines::{LineRow, write_terms};
 use super::{load_all, row_total};
 use crate::client::Api;
 use crate::error::{OdooError, rejected};
+use crate::external_id::look_up;
 use crate::map::cell;
 use crate::map::order::Line;
-use crate::wire::Call;
 use rust_decimal::Decimal;
-use serde_json::{Value, json};
 use waybill_model::failure::Failure;
 use waybill_model::order::{Order, Tax};
 
@@ -130,10 +129,6 @@ pub(super) async fn follow_route(
 }
 
 async fn warehouse_id(api: &Api<'_>, name: &str, what: &str) -> Result<i64, Failure> {
-    let (module, id) = name.split_once('.').unwrap_or(("", name));
-    let call = Call::of("ir.model.data", "check_object_reference")
-        .argument("module", json!(module))
-        .argument("xml_id", json!(id));
     let unknown = || {
         rejected(
             "unknown_warehouse",
@@ -143,8 +138,8 @@ async fn warehouse_id(api: &Api<'_>, name: &str, what: &str) -> Result<i64, Fail
             ),
         )
     };
-    match api.call(call).await {
-        Ok(pair) => pair.get(1).and_then(Value::as_i64).ok_or_else(unknown),
+    match look_up(api, name).await {
+        Ok(entry) => entry.id().ok_or_else(unknown),
         Err(OdooError::Fault(fault)) if fault.raw().contains(name) => Err(unknown()),
         Err(error) => Err(error.failure(api.erp)),
     }
@@ -153,6 +148,7 @@ async fn warehouse_id(api: &Api<'_>, name: &str, what: &str) -> Result<i64, Fail
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn order(included: bool, current: &str) -> Order {
         serde_json::from_value(json!({
