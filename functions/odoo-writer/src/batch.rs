@@ -6,6 +6,7 @@ use futures::future::join_all;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use waybill_flow::breaker::Signal;
+use waybill_flow::connections::ErpSettings;
 use waybill_flow::pace::Cap;
 use waybill_flow::ports::{Clock, EffectStore, Erp, ErpCommand, OrderStore, Queues};
 use waybill_lambda_kit::batch::{Handled, Record};
@@ -129,10 +130,7 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, R: Erp, C: Clock> Ports<'_, O, E,
         until: Instant,
     ) -> Vec<(MessageId, Written)> {
         let settings = self.connections.get(erp).and_then(|c| c.erp.as_ref());
-        let cap = settings.map_or(UNKNOWN, |s| Cap {
-            batch: s.batch,
-            writers: s.writers,
-        });
+        let cap = settings.map_or(UNKNOWN, ErpSettings::cap);
         let failed = |failure: Failure| move |c: &ErpCommand| (c.key.clone(), Err(failure.clone()));
         if until.ms_since(self.clock.now()) < TELLING_MS + CALL_MS {
             return commands.iter().map(failed(out_of_time())).collect();

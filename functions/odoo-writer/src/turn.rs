@@ -8,14 +8,13 @@ use crate::{CALL_MS, LEASE_MS, Ports, TELLING_MS};
 use std::time::Duration;
 use waybill_flow::pace::{Cap, Lane, Pace, Sample};
 use waybill_flow::ports::{Clock, EffectStore, ErpCommand, InfraError};
+use waybill_lambda_kit::documents::{Document as _, Kept};
 use waybill_lambda_kit::telemetry::write_gauges;
 use waybill_model::command::CommandQueue;
 use waybill_model::failure::Failure;
 use waybill_model::id::{Code, ConnectionId};
 use waybill_model::time::Instant;
 
-/// Name of the document.
-const CHECKPOINT: &str = "pace";
 /// Times that a change is tried against others before it is left.
 const ATTEMPTS: u32 = 8;
 /// Looks at the seats within an invocation: 20 s. A batch takes a few seconds, so a seat comes free
@@ -183,27 +182,21 @@ impl<O, E: EffectStore, Q, R, C: Clock> Ports<'_, O, E, Q, R, C> {
         change: impl Fn(&mut Pace) -> Option<T>,
     ) -> Result<(Pace, Option<T>), InfraError> {
         for _ in 0..ATTEMPTS {
-            let old = self.effects.checkpoint(erp, CHECKPOINT).await?;
-            // What another version wrote is begun anew: it is learned again in minutes.
-            let read = old.as_deref().and_then(|t| serde_json::from_str(t).ok());
-            let mut pace = read.map_or_else(|| Pace::new(cap), |pace: Pace| pace.within(cap));
+            let mut kept = Kept::read(self.effects, erp, || Pace::new(cap)).await?;
+            let mut pace = kept.value.clone().within(cap);
             let Some(changed) = change(&mut pace) else {
                 return Ok((pace, None));
             };
-            let new = serde_json::to_string(&pace).map_err(|e| InfraError::Corrupt {
-                system: "effects",
-                detail: e.to_string(),
-            })?;
-            let swapped = self
-                .effects
-                .swap_checkpoint(erp, CHECKPOINT, old.as_deref(), &new);
-            if swapped.await? {
+            if kept.swap(self.effects, erp, &pace).await? {
                 return Ok((pace, Some(changed)));
             }
         }
         Err(InfraError::Unavailable {
             system: "effects",
-            detail: format!("`{CHECKPOINT}` of `{erp}` changed {ATTEMPTS} times meanwhile"),
+            detail: format!(
+                "`{}` of `{erp}` changed {ATTEMPTS} times meanwhile",
+                Pace::NAME
+            ),
         })
     }
 }

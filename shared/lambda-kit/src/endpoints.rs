@@ -8,15 +8,14 @@
 //! connection and sandbox; it is written only when it changes. A quota costs one write a command,
 //! for the connections that have `calls_per_minute`.
 
+use crate::documents::{Document, Kept};
 use crate::telemetry::write_gauges_of_all;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use waybill_flow::breaker::{Admission, Breaker, LEAST_ASKED_MS, Signal, Tally};
 use waybill_flow::connections::Connections;
-use waybill_flow::ports::{Clock, EffectStore, InfraError};
+use waybill_flow::ports::{Clock, EffectStore};
 use waybill_flow::quota::{Quota, Rate};
 use waybill_model::failure::Failure;
 use waybill_model::id::{Code, ConnectionId};
@@ -35,9 +34,6 @@ const ERP_OPENS_AT: u32 = 3;
 const ONE_CALL_MS: i64 = 10_000;
 /// Times that a change is tried against others before it is left.
 const ATTEMPTS: u32 = 8;
-/// Names of the documents.
-const BREAKER: &str = "breaker";
-const QUOTA: &str = "quota";
 
 /// What a sandbox knows of the endpoints, kept from one invocation to the next.
 #[derive(Debug, Default)]
@@ -60,13 +56,6 @@ struct Known {
     /// A short wait that the endpoint asked this sandbox for.
     quiet_until: Option<Instant>,
     quota: Kept<Quota>,
-}
-
-/// A document as it is kept.
-#[derive(Debug, Default)]
-struct Kept<T> {
-    text: Option<String>,
-    value: T,
 }
 
 /// The right to make one attempt.
@@ -248,10 +237,7 @@ impl<E: EffectStore, C: Clock> Door<'_, E, C> {
             let owner = crate::chance::unique().to_string();
             let mut next = known.breaker.value.clone();
             next.admit(&owner, now, self.lease_ms);
-            match self
-                .swap(connection, BREAKER, &mut known.breaker, next)
-                .await
-            {
+            match self.swap(connection, &mut known.breaker, next).await {
                 Swapped::Kept | Swapped::Lost => return Ok(Some(owner)),
                 Swapped::Overtaken => known.read_at = None,
             }
@@ -277,7 +263,7 @@ impl<E: EffectStore, C: Clock> Door<'_, E, C> {
         if known.read_at.is_some_and(is_fresh) {
             return;
         }
-        match self.read(connection, BREAKER).await {
+        match Kept::read(self.effects, connection, Breaker::default).await {
             Ok(kept) => known.breaker = kept,
             Err(error) => tracing::warn!(partner = %connection, %error,
                 "the breaker cannot be read: this sandbox goes by what it saw itself"),
@@ -302,10 +288,7 @@ impl<E: EffectStore, C: Clock> Door<'_, E, C> {
             if !change(&mut next) {
                 return;
             }
-            let swapped = self
-                .swap(connection, BREAKER, &mut known.breaker, next)
-                .await;
-            match swapped {
+            match self.swap(connection, &mut known.breaker, next).await {
                 Swapped::Kept | Swapped::Lost => {
                     known.read_at = Some(now);
                     tell(connection, &before, &known.breaker.value, now);
@@ -344,63 +327,32 @@ impl<E: EffectStore, C: Clock> Door<'_, E, C> {
             let wait_ms = next
                 .reserve(calls, rate, now, patience_ms)
                 .map_err(|wait_ms| used_up(connection, wait_ms))?;
-            match self.swap(connection, QUOTA, &mut known.quota, next).await {
+            match self.swap(connection, &mut known.quota, next).await {
                 Swapped::Kept | Swapped::Lost => return Ok(wait_ms.max(quiet_ms)),
-                Swapped::Overtaken => match self.read(connection, QUOTA).await {
-                    Ok(kept) => known.quota = kept,
-                    Err(_) => return Ok(wait_ms.max(quiet_ms)),
-                },
+                Swapped::Overtaken => {
+                    match Kept::read(self.effects, connection, Quota::default).await {
+                        Ok(kept) => known.quota = kept,
+                        Err(_) => return Ok(wait_ms.max(quiet_ms)),
+                    }
+                }
             }
         }
         Err(used_up(connection, PATIENCE_MS))
     }
 
-    /// What is kept; what another version wrote, or nobody, is begun anew.
-    async fn read<T: DeserializeOwned + Default>(
+    async fn swap<T: Document>(
         &self,
         connection: &ConnectionId,
-        name: &str,
-    ) -> Result<Kept<T>, InfraError> {
-        let text = self.effects.checkpoint(connection, name).await?;
-        let value = text.as_deref().and_then(|t| serde_json::from_str(t).ok());
-        Ok(Kept {
-            value: value.unwrap_or_default(),
-            text,
-        })
-    }
-
-    async fn swap<T: Serialize>(
-        &self,
-        connection: &ConnectionId,
-        name: &str,
         kept: &mut Kept<T>,
         next: T,
     ) -> Swapped {
-        let text = match serde_json::to_string(&next) {
-            Ok(text) => text,
-            Err(error) => {
-                tracing::error!(partner = %connection, %error, "`{name}` cannot be written");
-                kept.value = next;
-                return Swapped::Lost;
-            }
-        };
-        let swapped = self
-            .effects
-            .swap_checkpoint(connection, name, kept.text.as_deref(), &text)
-            .await;
-        match swapped {
+        match kept.swap(self.effects, connection, &next).await {
+            Ok(true) => Swapped::Kept,
             Ok(false) => Swapped::Overtaken,
-            Ok(true) => {
-                *kept = Kept {
-                    text: Some(text),
-                    value: next,
-                };
-                Swapped::Kept
-            }
             // It may be kept or not: the next change finds out. Until then it holds here.
             Err(error) => {
                 tracing::warn!(partner = %connection, %error,
-                    "`{name}` was not shared: this sandbox goes by what it saw itself");
+                    "`{}` was not shared: this sandbox goes by what it saw itself", T::NAME);
                 kept.value = next;
                 Swapped::Lost
             }

@@ -6,6 +6,7 @@
 //! | [`batch`], [`ended`], [`backoff`] | one SQS batch: every record by itself, what is acknowledged, when the rest comes back |
 //! | [`execute`] | claim, do, complete, tell: the cycle of every function that carries out commands |
 //! | [`endpoints`] | whether an endpoint is called now: breaker and calls a minute |
+//! | [`documents`] | what all sandboxes know of a connection: breaker, quota, pace |
 //! | [`partner_commands`], [`levels`] | the handler of commands to partners; stock levels that were overtaken |
 //! | [`queues`], [`secrets`], [`clock`] | adapters of the flow's ports |
 //! | [`chance`] | what happens by chance, and can be repeated |
@@ -19,6 +20,7 @@ pub mod chance;
 pub mod clock;
 pub mod connections;
 pub mod delivery;
+pub mod documents;
 pub mod ended;
 pub mod endpoints;
 pub mod env;

@@ -1,5 +1,6 @@
 //! Settings of a connection by its role.
 
+use crate::pace::Cap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use waybill_model::id::{ConnectionId, Sku};
@@ -278,6 +279,15 @@ pub enum CustomerKey {
 pub(super) const DEFAULT_JOURNAL: &str = "default";
 
 impl ErpSettings {
+    /// The caps of its pace.
+    #[must_use]
+    pub fn cap(&self) -> Cap {
+        Cap {
+            batch: self.batch,
+            writers: self.writers,
+        }
+    }
+
     /// External id of the journal for a way of paying or, failing that, for who took the money.
     #[must_use]
     pub fn payment_journal(&self, method: Option<&str>, taker: &ConnectionId) -> Option<&str> {
