@@ -83,6 +83,8 @@ enum Action {
         #[command(flatten)]
         archive: Archive,
     },
+    /// Show each connection's breaker, pace and quota
+    Connections,
     /// Show how much is in the dead-letter queues
     DeadLetters,
     /// Move messages of a dead-letter queue back

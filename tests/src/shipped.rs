@@ -53,6 +53,10 @@ fn expected() -> Vec<(&'static str, Answer)> {
         ("ops-api/health", Http(200, "/ok", json!(true))),
         ("ops-api/open-cases", Http(200, "/cases", Value::Null)),
         (
+            "ops-api/connections",
+            Http(200, "/connections/0/breaker/phase", Value::Null),
+        ),
+        (
             "ops-api/order-by-number",
             Http(200, "/orders/0/number", json!("#1001")),
         ),

@@ -5,7 +5,9 @@ use crate::read::{answer, correlation};
 use crate::views::{Accepted, RetryBody, WaiveBody};
 use crate::{Ports, Refused};
 use serde::de::DeserializeOwned;
-use waybill_flow::ports::{Clock, InfraError, OrderStore, Outgoing, Queue, Queues, Stored};
+use waybill_flow::ports::{
+    Clock, EffectStore, InfraError, OrderStore, Outgoing, Queue, Queues, Stored,
+};
 use waybill_lambda_kit::http::{Answer, Request};
 use waybill_lambda_kit::queues::event_message;
 use waybill_lambda_kit::secrets::SecretSource;
@@ -21,8 +23,8 @@ pub(crate) fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Refused>
     })
 }
 
-pub(crate) async fn load<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+pub(crate) async fn load<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     id: CorrelationId,
 ) -> Result<Stored, Refused> {
     let stored = ports.orders.load(id).await?;
@@ -30,8 +32,8 @@ pub(crate) async fn load<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
 }
 
 /// Issues an effect again that was rejected, or of which nothing was heard for a day.
-pub(crate) async fn retry<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+pub(crate) async fn retry<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     operator: &Operator,
     id: &str,
     request: &Request,
@@ -43,8 +45,14 @@ pub(crate) async fn retry<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
 }
 
 /// The id of the event by which the effect is asked for again.
-pub(crate) async fn retry_effect<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+pub(crate) async fn retry_effect<
+    O: OrderStore,
+    E: EffectStore,
+    Q: Queues,
+    S: SecretSource,
+    C: Clock,
+>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     operator: &Operator,
     id: CorrelationId,
     effect: EffectKey,
@@ -78,8 +86,8 @@ pub(crate) fn accepted(ids: Vec<String>) -> Result<Answer, Refused> {
 }
 
 /// Lets an order pass although something was found.
-pub(crate) async fn waive<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+pub(crate) async fn waive<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     operator: &Operator,
     id: &str,
     request: &Request,
@@ -102,8 +110,8 @@ pub(crate) async fn waive<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
 }
 
 /// Hands a decision to the coordinator, and returns the id of its event.
-pub(crate) async fn decide<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+pub(crate) async fn decide<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     operator: &Operator,
     id: CorrelationId,
     decision: Decision,
@@ -132,8 +140,8 @@ pub(crate) fn unwritable(error: &dyn std::error::Error) -> Refused {
     }
 }
 
-pub(crate) async fn send<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+pub(crate) async fn send<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     queue: Queue,
     messages: Vec<Outgoing>,
 ) -> Result<(), Refused> {

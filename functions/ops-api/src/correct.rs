@@ -5,7 +5,7 @@ use crate::auth::Operator;
 use crate::read::correlation;
 use crate::views::{CorrectBody, Wanted};
 use crate::{Ports, Refused};
-use waybill_flow::ports::{Clock, OrderStore, Queues};
+use waybill_flow::ports::{Clock, EffectStore, OrderStore, Queues};
 use waybill_flow::state::OrderState;
 use waybill_lambda_kit::http::{Answer, Request};
 use waybill_lambda_kit::secrets::SecretSource;
@@ -18,8 +18,8 @@ use waybill_model::order::Order;
 const MAX_METHOD: usize = 128;
 
 /// Corrects one field of an order.
-pub(crate) async fn order<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+pub(crate) async fn order<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     operator: &Operator,
     id: &str,
     request: &Request,

@@ -4,7 +4,7 @@ use crate::actions::body;
 use crate::read::answer;
 use crate::views::{DeadLetterQueue, DeadLetterQueues, RedriveBody, Redriven};
 use crate::{Ports, Refused};
-use waybill_flow::ports::{Clock, DeadLetters, OrderStore, Queue, Queues};
+use waybill_flow::ports::{Clock, DeadLetters, EffectStore, OrderStore, Queue, Queues};
 use waybill_lambda_kit::http::{Answer, Request};
 use waybill_lambda_kit::secrets::SecretSource;
 
@@ -15,8 +15,14 @@ const DEFAULT_REDRIVE: usize = 50;
 const MAX_REDRIVE: usize = 500;
 
 /// Every dead-letter queue and how much waits in it.
-pub(crate) async fn list<O: OrderStore, Q: Queues + DeadLetters, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+pub(crate) async fn list<
+    O: OrderStore,
+    E: EffectStore,
+    Q: Queues + DeadLetters,
+    S: SecretSource,
+    C: Clock,
+>(
+    ports: &Ports<'_, O, E, Q, S, C>,
 ) -> Result<Answer, Refused> {
     let mut queues = Vec::with_capacity(Queue::ALL.len());
     for queue in Queue::ALL {
@@ -29,8 +35,14 @@ pub(crate) async fn list<O: OrderStore, Q: Queues + DeadLetters, S: SecretSource
 }
 
 /// Moves messages back to the queue that they came from.
-pub(crate) async fn redrive<O: OrderStore, Q: Queues + DeadLetters, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+pub(crate) async fn redrive<
+    O: OrderStore,
+    E: EffectStore,
+    Q: Queues + DeadLetters,
+    S: SecretSource,
+    C: Clock,
+>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     name: &str,
     request: &Request,
 ) -> Result<Answer, Refused> {

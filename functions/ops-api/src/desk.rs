@@ -11,7 +11,7 @@ use crate::views::{
 };
 use crate::{Ports, Refused, audit_case, replay};
 use std::collections::BTreeSet;
-use waybill_flow::ports::{CaseQuery, Clock, OrderStore, Queues};
+use waybill_flow::ports::{CaseQuery, Clock, EffectStore, OrderStore, Queues};
 use waybill_lambda_kit::http::{Answer, Request};
 use waybill_lambda_kit::secrets::SecretSource;
 use waybill_model::case::{Case, CaseId, CaseStatus, Retry};
@@ -41,8 +41,8 @@ impl Acted {
 }
 
 /// Tries an exception again in the way that it says.
-pub(crate) async fn retry<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+pub(crate) async fn retry<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     operator: &Operator,
     id: &str,
 ) -> Result<Answer, Refused> {
@@ -51,8 +51,8 @@ pub(crate) async fn retry<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
 }
 
 /// Leaves an exception as it is: nothing is to be done.
-pub(crate) async fn ignore<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+pub(crate) async fn ignore<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     operator: &Operator,
     id: &str,
     request: &Request,
@@ -64,8 +64,8 @@ pub(crate) async fn ignore<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
 }
 
 /// Gives an exception to somebody.
-pub(crate) async fn assign<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+pub(crate) async fn assign<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     operator: &Operator,
     id: &str,
     request: &Request,
@@ -78,8 +78,8 @@ pub(crate) async fn assign<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
 
 /// Does the same to every open case of a class and code, a page at a time. Each is answered for: one
 /// that cannot be acted on does not keep the others from it.
-pub(crate) async fn bulk<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+pub(crate) async fn bulk<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     operator: &Operator,
     request: &Request,
 ) -> Result<Answer, Refused> {
@@ -145,8 +145,8 @@ impl BulkAnswer {
     }
 }
 
-async fn act<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+async fn act<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     operator: &Operator,
     mut case: Case,
     action: &Action,
@@ -182,8 +182,8 @@ async fn act<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
 }
 
 /// Tries a case again in its own way.
-async fn again<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+async fn again<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     operator: &Operator,
     case: &Case,
 ) -> Result<Acted, Refused> {
@@ -208,8 +208,8 @@ fn name(operator: &Operator) -> Result<OperatorId, Refused> {
     OperatorId::new(&operator.id).map_err(|e| unwritable(&e))
 }
 
-async fn open_case<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+async fn open_case<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     id: &str,
 ) -> Result<Case, Refused> {
     let id = CaseId::parse(id).map_err(|_| Refused::NotFound("case"))?;
@@ -226,8 +226,8 @@ async fn open_case<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
 }
 
 /// The order whose state holds the case, if one does.
-async fn holder<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+async fn holder<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     case: &Case,
 ) -> Result<Option<CorrelationId>, Refused> {
     let Some(order) = case.correlation_id else {
@@ -239,8 +239,8 @@ async fn holder<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
 }
 
 /// Closes a case that no order's state holds: a quarantined delivery, a connection, a comparison.
-pub(crate) async fn close<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+pub(crate) async fn close<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     id: &str,
     request: &Request,
 ) -> Result<Answer, Refused> {

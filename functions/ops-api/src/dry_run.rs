@@ -14,7 +14,9 @@ use waybill_flow::connections::{Connection, Connections};
 use waybill_flow::decide::decide;
 use waybill_flow::differences;
 use waybill_flow::intake;
-use waybill_flow::ports::{ArchiveQuery, Archived, Clock, InfraError, OrderStore, Queues};
+use waybill_flow::ports::{
+    ArchiveQuery, Archived, Clock, EffectStore, InfraError, OrderStore, Queues,
+};
 use waybill_flow::state::OrderState;
 use waybill_lambda_kit::delivery;
 use waybill_lambda_kit::http::{Answer, Request};
@@ -53,8 +55,8 @@ struct Run<'a, O> {
 }
 
 /// Of everything archived of an order.
-pub(crate) async fn order<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+pub(crate) async fn order<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     id: &str,
     request: &Request,
 ) -> Result<Answer, Refused> {
@@ -69,8 +71,8 @@ pub(crate) async fn order<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
 }
 
 /// Of one delivery.
-pub(crate) async fn receipt<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+pub(crate) async fn receipt<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     id: &str,
     request: &Request,
 ) -> Result<Answer, Refused> {
@@ -83,8 +85,8 @@ pub(crate) async fn receipt<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>
 }
 
 /// Of what was received in a range of time, a page at a time.
-pub(crate) async fn range<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+pub(crate) async fn range<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     request: &Request,
 ) -> Result<Answer, Refused> {
     let DryRunRange { range, connections } = body(request)?;
@@ -122,8 +124,8 @@ fn read_rules(text: &str) -> Result<Connections, Refused> {
     })
 }
 
-async fn run<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+async fn run<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     rules: Option<&Connections>,
     only: Option<CorrelationId>,
     archived: &[Archived],

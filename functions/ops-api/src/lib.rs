@@ -7,6 +7,7 @@
 
 mod actions;
 mod auth;
+mod connections;
 mod correct;
 mod dead;
 mod desk;
@@ -22,7 +23,7 @@ pub use openapi::document;
 use auth::Operator;
 use aws_lambda_events::event::apigw::ApiGatewayV2httpRequest;
 use waybill_flow::connections::{Connection, Connections};
-use waybill_flow::ports::{Clock, DeadLetters, InfraError, OrderStore, Queues};
+use waybill_flow::ports::{Clock, DeadLetters, EffectStore, InfraError, OrderStore, Queues};
 use waybill_lambda_kit::ended::{Ended, infra_code};
 use waybill_lambda_kit::http::{Answer, Request};
 use waybill_lambda_kit::secrets::SecretSource;
@@ -37,11 +38,13 @@ const MAX_BODY_BYTES: usize = 512 * 1024;
 
 /// What the handler needs.
 #[derive(Debug)]
-pub struct Ports<'a, O, Q, S, C> {
-    /// Helpdesks, by whose tickets orders are found.
+pub struct Ports<'a, O, E, Q, S, C> {
+    /// Who is connected: what is told of each, and helpdesks by whose tickets orders are found.
     pub connections: &'a Connections,
     /// Orders, timeline, cases, archive.
     pub orders: &'a O,
+    /// What all sandboxes know of the connections; only read here.
+    pub effects: &'a E,
     /// Where decisions and replays go.
     pub queues: &'a Q,
     /// Who may ask.
@@ -131,8 +134,14 @@ impl Refused {
 }
 
 /// Answers one request.
-pub async fn handle<O: OrderStore, Q: Queues + DeadLetters, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+pub async fn handle<
+    O: OrderStore,
+    E: EffectStore,
+    Q: Queues + DeadLetters,
+    S: SecretSource,
+    C: Clock,
+>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     event: ApiGatewayV2httpRequest,
 ) -> Answer {
     let started = ports.clock.now();
@@ -177,7 +186,9 @@ pub async fn handle<O: OrderStore, Q: Queues + DeadLetters, S: SecretSource, C: 
 
 type Routed = (&'static str, Result<Answer, Refused>);
 
-impl<O: OrderStore, Q: Queues + DeadLetters, S: SecretSource, C: Clock> Ports<'_, O, Q, S, C> {
+impl<O: OrderStore, E: EffectStore, Q: Queues + DeadLetters, S: SecretSource, C: Clock>
+    Ports<'_, O, E, Q, S, C>
+{
     /// Finds what answers. The name of the route is for the log: paths hold ids.
     async fn route(&self, request: &Request) -> Routed {
         let segments = request.segments();
@@ -217,6 +228,7 @@ impl<O: OrderStore, Q: Queues + DeadLetters, S: SecretSource, C: Clock> Ports<'_
             ["replay", "dry-run"] if request.method == "POST" => {
                 ("dry_run", dry_run::range(self, request).await)
             }
+            ["connections"] => ("connections", connections::list(self).await),
             ["dead-letters"] => ("dead_letters", dead::list(self).await),
             ["cases"] => ("cases", read::cases(self, request).await),
             ["cases", "summary"] => ("summary", read::summary(self).await),

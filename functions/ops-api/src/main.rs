@@ -8,7 +8,7 @@ use waybill_lambda_kit::clock::SystemClock;
 use waybill_lambda_kit::env;
 use waybill_lambda_kit::secrets::SecretsManager;
 use waybill_lambda_kit::start::Start;
-use waybill_store::{DynamoOrders, Retention};
+use waybill_store::{DynamoEffects, DynamoOrders, Retention};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -16,6 +16,7 @@ async fn main() -> Result<(), Error> {
     let config = &start.config;
     let dynamo = aws_sdk_dynamodb::Client::new(&start.aws);
     let (clock, keep) = (Arc::new(SystemClock), Retention::default());
+    let effects = DynamoEffects::new(dynamo.clone(), &config.effects_table, clock.clone(), keep);
     let orders = DynamoOrders::new(dynamo, &config.orders_table, clock, keep);
     let source = SecretsManager(aws_sdk_secretsmanager::Client::new(&start.aws));
     let tokens = Tokens::new(source, SystemClock, &config.secrets_prefix);
@@ -23,6 +24,7 @@ async fn main() -> Result<(), Error> {
     let ports = &Ports {
         connections: &config.connections,
         orders: &orders,
+        effects: &effects,
         queues: &queues,
         tokens: &tokens,
         clock: &SystemClock,

@@ -1,6 +1,7 @@
 //! The OpenAPI document, generated from the types. What is served is the file in
 //! `infra/schemas/`, which the drift check compares with what is generated.
 
+use crate::connections::ConnectionsView;
 use crate::views::{
     Accepted, AssignBody, BulkAnswer, BulkBody, CaseView, Cases, CloseBody, CorrectBody,
     DeadLetterQueues, DryRun, DryRunBody, DryRunRange, IgnoreBody, Orders, RangeBody, RedriveBody,
@@ -57,7 +58,7 @@ pub fn document() -> Value {
         "info": {
             "title": "Waybill ops API",
             "version": "1",
-            "description": "Order context, timeline, cases, retry and replay. Tokens with the scopes `read`, `act` and `admin`.",
+            "description": "Order context, timeline, cases, retry, replay and connections. Tokens with the scopes `read`, `act` and `admin`.",
         },
         "paths": paths,
         "components": {
@@ -197,6 +198,12 @@ fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
             Some(schema::<RangeBody>(generator)),
             "202",
             replayed,
+        ),
+        get(
+            "/ops/connections",
+            "Each connection's breaker, and the pace and quota of those that have them",
+            &[],
+            schema::<ConnectionsView>(generator),
         ),
         get(
             "/ops/dead-letters",

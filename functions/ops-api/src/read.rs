@@ -4,7 +4,7 @@ use crate::views::{CaseView, Cases, Group, OrderView, Orders, Summary, Timeline}
 use crate::{Ports, Refused};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use waybill_flow::ports::{CaseQuery, Clock, OrderStore, Queues};
+use waybill_flow::ports::{CaseQuery, Clock, EffectStore, OrderStore, Queues};
 use waybill_lambda_kit::http::{Answer, Request};
 use waybill_lambda_kit::secrets::SecretSource;
 use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
@@ -39,8 +39,8 @@ pub(crate) fn correlation(text: &str) -> Result<CorrelationId, Refused> {
 }
 
 /// Orders by number, e-mail address, tracking number, ticket or correlation id.
-pub(crate) async fn orders<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+pub(crate) async fn orders<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     request: &Request,
 ) -> Result<Answer, Refused> {
     let mut views = Vec::new();
@@ -64,8 +64,8 @@ pub(crate) async fn orders<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
     answer(200, &Orders { orders: views })
 }
 
-async fn find<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+async fn find<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     request: &Request,
 ) -> Result<BTreeSet<CorrelationId>, Refused> {
     let query = |name: &str| request.query.get(name).map(|v| v.trim());
@@ -115,8 +115,14 @@ async fn find<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
 }
 
 /// An order's timeline.
-pub(crate) async fn timeline<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+pub(crate) async fn timeline<
+    O: OrderStore,
+    E: EffectStore,
+    Q: Queues,
+    S: SecretSource,
+    C: Clock,
+>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     id: &str,
 ) -> Result<Answer, Refused> {
     let id = correlation(id)?;
@@ -132,8 +138,8 @@ pub(crate) async fn timeline<O: OrderStore, Q: Queues, S: SecretSource, C: Clock
 }
 
 /// A page of cases.
-pub(crate) async fn cases<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+pub(crate) async fn cases<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     request: &Request,
 ) -> Result<Answer, Refused> {
     let query = &request.query;
@@ -173,8 +179,8 @@ pub(crate) async fn cases<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
 }
 
 /// What is open, by class, code and connection.
-pub(crate) async fn summary<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+pub(crate) async fn summary<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
 ) -> Result<Answer, Refused> {
     let now = ports.clock.now();
     let mut groups = BTreeMap::new();
@@ -246,8 +252,8 @@ pub(crate) fn invalid(name: &str, needed: &str) -> Refused {
 }
 
 /// One case.
-pub(crate) async fn case<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+pub(crate) async fn case<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     id: &str,
 ) -> Result<Answer, Refused> {
     let id = CaseId::parse(id).map_err(|_| Refused::NotFound("case"))?;

@@ -5,7 +5,9 @@ use crate::actions::{body, send, unwritable};
 use crate::read::{answer, correlation, invalid};
 use crate::views::{RangeBody, Replayed, Skipped};
 use crate::{Ports, Refused};
-use waybill_flow::ports::{ArchiveQuery, Archived, Clock, OrderStore, Outgoing, Queue, Queues};
+use waybill_flow::ports::{
+    ArchiveQuery, Archived, Clock, EffectStore, OrderStore, Outgoing, Queue, Queues,
+};
 use waybill_lambda_kit::delivery;
 use waybill_lambda_kit::http::{Answer, Request};
 use waybill_lambda_kit::quarantine;
@@ -32,8 +34,8 @@ enum Again {
 }
 
 /// Runs everything that is archived of an order again.
-pub(crate) async fn order<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+pub(crate) async fn order<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     id: &str,
 ) -> Result<Answer, Refused> {
     let replayed = of_order(ports, correlation(id)?).await?;
@@ -41,8 +43,8 @@ pub(crate) async fn order<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
 }
 
 /// Runs one delivery again, quarantined ones too.
-pub(crate) async fn receipt<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+pub(crate) async fn receipt<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     id: &str,
 ) -> Result<Answer, Refused> {
     let receipt = MessageId::new(id).map_err(|_| Refused::NotFound("receipt"))?;
@@ -50,8 +52,14 @@ pub(crate) async fn receipt<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>
     answer(202, &replayed)
 }
 
-pub(crate) async fn of_order<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+pub(crate) async fn of_order<
+    O: OrderStore,
+    E: EffectStore,
+    Q: Queues,
+    S: SecretSource,
+    C: Clock,
+>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     id: CorrelationId,
 ) -> Result<Replayed, Refused> {
     let archived = ports.orders.archived(id).await?;
@@ -61,8 +69,14 @@ pub(crate) async fn of_order<O: OrderStore, Q: Queues, S: SecretSource, C: Clock
     some(run(ports, &archived).await?)
 }
 
-pub(crate) async fn of_receipt<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+pub(crate) async fn of_receipt<
+    O: OrderStore,
+    E: EffectStore,
+    Q: Queues,
+    S: SecretSource,
+    C: Clock,
+>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     receipt: &MessageId,
 ) -> Result<Replayed, Refused> {
     let archived = ports.orders.receipt(receipt).await?;
@@ -71,8 +85,8 @@ pub(crate) async fn of_receipt<O: OrderStore, Q: Queues, S: SecretSource, C: Clo
 }
 
 /// Runs again what was received in a range of time, a page at a time.
-pub(crate) async fn range<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+pub(crate) async fn range<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     request: &Request,
 ) -> Result<Answer, Refused> {
     let asked: RangeBody = body(request)?;
@@ -108,8 +122,8 @@ impl RangeBody {
     }
 }
 
-async fn run<O: OrderStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, Q, S, C>,
+async fn run<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
     archived: &[Archived],
 ) -> Result<Replayed, Refused> {
     let now = ports.clock.now();

@@ -1,5 +1,6 @@
 use super::*;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use waybill_flow::ports::{Archived, Queue};
 use waybill_flow::state::{Effect, LOST_MS, OrderState};
 use waybill_lambda_kit::delivery;
@@ -11,10 +12,12 @@ use waybill_model::event::{Decision, Event, OrderObserved, Outcome, Subject};
 use waybill_model::id::{CorrelationId, RefKind, Reference};
 use waybill_model::order::Order;
 use waybill_testkit::build;
-use waybill_testkit::{ManualClock, MemoryOrders, MemoryQueues};
+use waybill_testkit::{ManualClock, MemoryEffects, MemoryOrders, MemoryQueues};
 
 const READER: &str = "reader-token";
 const ACTOR: &str = "actor-token";
+/// May act and not ask.
+const WORKER: &str = "worker-token";
 
 struct Source;
 
@@ -27,6 +30,7 @@ impl SecretSource for Source {
         };
         let tokens = serde_json::json!({"tokens": [
             {"id": "agent", "sha256": hash(READER), "scopes": ["read"]},
+            {"id": "robot", "sha256": hash(WORKER), "scopes": ["act"]},
             {"id": "alice", "sha256": hash(ACTOR), "scopes": ["admin"]},
         ]});
         Ok(tokens.to_string())
@@ -36,6 +40,7 @@ impl SecretSource for Source {
 struct World {
     connections: Connections,
     orders: MemoryOrders,
+    effects: MemoryEffects,
     queues: MemoryQueues,
     tokens: Tokens<Source, ManualClock>,
     clock: ManualClock,
@@ -46,6 +51,7 @@ impl World {
         Self {
             connections: Connections::parse("version = \"test\"").unwrap(),
             orders: MemoryOrders::default(),
+            effects: MemoryEffects::new(Arc::new(ManualClock::default())),
             queues: MemoryQueues::default(),
             tokens: Tokens::new(Source, ManualClock::default(), "waybill/test"),
             clock: ManualClock::default(),
@@ -72,6 +78,7 @@ impl World {
         let ports = Ports {
             connections: &self.connections,
             orders: &self.orders,
+            effects: &self.effects,
             queues: &self.queues,
             tokens: &self.tokens,
             clock: &self.clock,
@@ -400,6 +407,7 @@ fn the_served_document_is_the_generated_one() {
     );
 }
 
+mod connections;
 mod correct;
 mod dead;
 mod desk;

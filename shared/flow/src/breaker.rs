@@ -158,16 +158,24 @@ pub struct Breaker {
     code: Option<String>,
 }
 
+/// Where a breaker is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "phase", rename_all = "snake_case")]
-enum Phase {
+pub enum Phase {
+    /// Calls are made as ever.
     #[default]
     Closed,
+    /// Nobody calls.
     Open {
+        /// Whoever comes at this instant or later takes the probe; it stays open until then, however
+        /// late that is.
         until: Instant,
     },
+    /// One call is made.
     Probing {
+        /// The attempt that makes it.
         owner: String,
+        /// When another may take the probe, if the owner was not heard of.
         until: Instant,
     },
 }
@@ -273,6 +281,18 @@ impl Breaker {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.phase == Phase::Closed
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// Failed probes since it was closed; none where it is closed.
+    #[must_use]
+    pub fn failed_probes(&self) -> u32 {
+        self.failed_probes
     }
 
     /// Since when it is not closed.

@@ -62,18 +62,35 @@ impl Quota {
         now: Instant,
         patience_ms: u64,
     ) -> Result<u64, u64> {
-        let now_us = now.epoch_us();
-        // A clock that ran far ahead must not keep us out.
-        let latest = now_us.saturating_add(MOST_BOOKED_US);
-        let used_up = self.used_up_us.clamp(now_us, latest);
-        let wait_us = (used_up - rate.burst_us() - now_us).max(0);
-        let wait_ms = u64::try_from(wait_us).unwrap_or_default().div_ceil(1000);
+        let used_up = self.used_up(now);
+        let wait_ms = wait_ms(used_up, rate, now);
         if wait_ms > patience_ms {
             return Err(wait_ms);
         }
         self.used_up_us = used_up + i64::from(calls) * rate.interval_us();
         Ok(wait_ms)
     }
+
+    /// When one more call may be made, if nobody else reserves it before: `now` where at once.
+    #[must_use]
+    pub fn next_call_at(&self, rate: Rate, now: Instant) -> Instant {
+        match wait_ms(self.used_up(now), rate, now) {
+            0 => now,
+            ms => now.plus_ms(i64::try_from(ms).unwrap_or(i64::MAX)),
+        }
+    }
+
+    /// At `now` or later. A clock that ran far ahead must not keep us out.
+    fn used_up(&self, now: Instant) -> i64 {
+        let now_us = now.epoch_us();
+        let latest = now_us.saturating_add(MOST_BOOKED_US);
+        self.used_up_us.clamp(now_us, latest)
+    }
+}
+
+fn wait_ms(used_up_us: i64, rate: Rate, now: Instant) -> u64 {
+    let wait_us = (used_up_us - rate.burst_us() - now.epoch_us()).max(0);
+    u64::try_from(wait_us).unwrap_or_default().div_ceil(1000)
 }
 
 /// More than this is never booked ahead by who waits within an invocation.
@@ -120,6 +137,18 @@ mod tests {
         let (rate, mut quota) = (Rate::new(100), Quota::default());
         assert_eq!(quota.reserve(508, rate, at_ms(0), 0), Ok(0));
         assert_eq!(quota.reserve(1, rate, at_ms(0), 0), Err(333_334));
+    }
+
+    #[test]
+    fn the_next_call_is_told_without_reserving_it() {
+        let (rate, mut quota) = (Rate::new(90), Quota::default());
+        assert_eq!(quota.next_call_at(rate, at_ms(0)), at_ms(0));
+        assert_eq!(quota.reserve(8, rate, at_ms(0), 0), Ok(0));
+        let before = quota;
+        assert_eq!(quota.next_call_at(rate, at_ms(0)), at_ms(741));
+        assert_eq!(quota.next_call_at(rate, at_ms(700)), at_ms(741));
+        assert_eq!(quota.next_call_at(rate, at_ms(5_000)), at_ms(5_000));
+        assert_eq!(quota, before);
     }
 
     #[test]

@@ -129,6 +129,7 @@ pub const OPS_API: &[&str] = &[
     FULFILLMENT_DLQ_URL,
     STATUS_DLQ_URL,
     ORDERS_TABLE,
+    EFFECTS_TABLE,
 ];
 
 /// Every function with what it needs: compared with the template in the tests.

@@ -188,6 +188,7 @@ impl World {
         let ports = ops_api::Ports {
             connections: &self.connections,
             orders: &self.orders,
+            effects: &self.effects,
             queues: &self.queues,
             tokens: &tokens,
             clock: &self.clock,

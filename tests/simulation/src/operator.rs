@@ -99,6 +99,7 @@ async fn post(world: &Arc<World>, path: &str, body: Value) {
         let ports = ops_api::Ports {
             connections: sandbox.connections(),
             orders: &sandbox,
+            effects: &sandbox,
             queues: &sandbox,
             tokens: sandbox.tokens(),
             parse: waybill_partners::parse,

@@ -3,6 +3,7 @@
 use super::Action;
 use serde_json::Value;
 use std::fmt::Write as _;
+use waybill_model::time::Instant;
 
 /// The answer in lines; what has no form of its own is printed as JSON.
 pub(super) fn answer(action: &Action, status: u16, answer: &Value) -> String {
@@ -20,6 +21,7 @@ pub(super) fn answer(action: &Action, status: u16, answer: &Value) -> String {
         Action::Timeline { .. } => list(&answer["entries"], entry),
         Action::Replay(_) => replayed(answer),
         Action::DryRun { .. } => dry_run(answer),
+        Action::Connections => connections(answer),
         Action::DeadLetters => list(&answer["queues"], |q| {
             format!("{:<12} {:>7}", text(&q["queue"]), q["messages"])
         }),
@@ -211,6 +213,74 @@ fn dry_run(answer: &Value) -> String {
     all
 }
 
+/// A row for each connection, and a line below where its breaker is not closed.
+fn connections(answer: &Value) -> String {
+    let row = |id: &str, partner: &str, breaker: &str, pace: &str, quota: &str| {
+        let row = format!("{id:<18} {partner:<10} {breaker:<10} {pace:<26} {quota}");
+        row.trim_end().to_owned()
+    };
+    let line = |one: &Value| {
+        let is_unreadable = |name: &str| {
+            let names = one["unreadable"].as_array().into_iter().flatten();
+            names.filter_map(Value::as_str).any(|n| n == name)
+        };
+        let cell = |name: &str, told: fn(&Value, &Value) -> String| match &one[name] {
+            _ if is_unreadable(name) => "unreadable".to_owned(),
+            Value::Null => "-".to_owned(),
+            value => told(value, &answer["at"]),
+        };
+        let mut all = row(
+            text(&one["id"]),
+            text(&one["partner"]),
+            &cell("breaker", |breaker, _| text(&breaker["phase"]).to_owned()),
+            &cell("pace", pace),
+            &cell("quota", quota),
+        );
+        all += &not_closed(&one["breaker"], &answer["at"]);
+        all
+    };
+    let head = row("CONNECTION", "PARTNER", "BREAKER", "PACE", "QUOTA");
+    format!("{head}\n{}", list(&answer["connections"], line))
+}
+
+fn pace(pace: &Value, _: &Value) -> String {
+    format!(
+        "batch {}/{}, writers {}/{}",
+        pace["batch"], pace["batch_cap"], pace["writers"], pace["writers_cap"]
+    )
+}
+
+fn quota(quota: &Value, at: &Value) -> String {
+    let mut told = format!("{} calls/min", quota["calls_per_minute"]);
+    if quota["next_call_at"] != *at {
+        push(
+            &mut told,
+            format_args!(", next at {}", text(&quota["next_call_at"])),
+        );
+    }
+    told
+}
+
+/// Since when, why and until when nobody calls; blank where calls are made as ever.
+fn not_closed(breaker: &Value, at: &Value) -> String {
+    let instant = |value: &Value| serde_json::from_value::<Instant>(value.clone()).ok();
+    let is_over =
+        matches!((instant(&breaker["until"]), instant(at)), (Some(until), Some(at)) if until <= at);
+    let until = text(&breaker["until"]);
+    let next = match text(&breaker["phase"]) {
+        "open" | "probing" if is_over => "the next message is the probe".to_owned(),
+        "open" => format!("nobody calls before {until}"),
+        "probing" => format!("one message tries, until {until} at most"),
+        _ => return String::new(),
+    };
+    format!(
+        "\n      since {}, last failure {}, {} failed probe(s); {next}",
+        text(&breaker["since"]),
+        text(&breaker["code"]),
+        breaker["failed_probes"],
+    )
+}
+
 fn push(all: &mut String, line: std::fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
     let written = all.write_fmt(line);
@@ -249,6 +319,46 @@ mod tests {
         let action = Action::DeadLetters;
         let text = answer(&action, 409, &error);
         assert_eq!(text, "refused (HTTP 409, not_open): closed\n  wait\n");
+    }
+
+    #[test]
+    fn connections_are_a_table_with_a_line_below_those_that_are_left_alone() {
+        let closed = json!({"phase": "closed", "until": null, "since": null, "failed_probes": 0});
+        let open = |until: &str| {
+            json!({"phase": "open", "until": until, "since": "2026-11-23T07:50:00Z",
+                "failed_probes": 3, "code": "erp_unreachable"})
+        };
+        let told = json!({"at": "2026-11-23T08:00:00Z", "connections": [
+            {"id": "easypost-main", "partner": "easypost", "breaker": null, "pace": null,
+                "quota": null, "unreadable": ["breaker"]},
+            {"id": "odoo-main", "partner": "odoo", "breaker": open("2026-11-23T08:02:00.5Z"),
+                "pace": {"batch": 12, "writers": 1, "batch_cap": 50, "writers_cap": 2},
+                "quota": null, "unreadable": []},
+            {"id": "shipbob-main", "partner": "shipbob", "breaker": open("2026-11-23T07:59:59.9Z"),
+                "quota": {"calls_per_minute": 90, "next_call_at": "2026-11-23T08:00:07Z"}},
+            {"id": "shopify-main", "partner": "shopify", "breaker": closed, "unreadable": [],
+                "quota": {"calls_per_minute": 40, "next_call_at": "2026-11-23T08:00:00Z"}},
+        ]});
+        let text = answer(&Action::Connections, 200, &told);
+        let rows: Vec<Vec<&str>> = text
+            .lines()
+            .map(|line| line.split_whitespace().collect())
+            .collect();
+        let joined: Vec<String> = rows.iter().map(|words| words.join(" ")).collect();
+        assert_eq!(
+            joined,
+            [
+                "CONNECTION PARTNER BREAKER PACE QUOTA",
+                "easypost-main easypost unreadable - -",
+                "odoo-main odoo open batch 12/50, writers 1/2 -",
+                "since 2026-11-23T07:50:00Z, last failure erp_unreachable, 3 failed probe(s); \
+                 nobody calls before 2026-11-23T08:02:00.5Z",
+                "shipbob-main shipbob open - 90 calls/min, next at 2026-11-23T08:00:07Z",
+                "since 2026-11-23T07:50:00Z, last failure erp_unreachable, 3 failed probe(s); \
+                 the next message is the probe",
+                "shopify-main shopify closed - 40 calls/min",
+            ]
+        );
     }
 
     #[test]

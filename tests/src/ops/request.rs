@@ -70,6 +70,7 @@ impl Request {
                 connections,
                 archive,
             } => dry_run(archive, connections.as_deref())?,
+            Action::Connections => get("connections"),
             Action::DeadLetters => get("dead-letters"),
             Action::Redrive { queue, limit } => post(
                 format!("dead-letters/{queue}/redrive"),
