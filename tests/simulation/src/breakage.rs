@@ -38,6 +38,10 @@ pub enum Breakage {
     NoLease,
     /// A claim that is given back in doubt is given back as if nothing had been done.
     NoDoubt,
+    /// What a newer version wrote is put aside at once.
+    NoPatience,
+    /// However old a command is, the partner is thought to know its key.
+    NoWindow,
     /// The payment gate is always open.
     NoGate,
     /// Nobody looks after subscriptions.

@@ -1,28 +1,15 @@
 //! What changes under the running system: partners replace their signing keys, a new version of
 //! Waybill is deployed, and months go by.
 
-use crate::sim::Sim;
+use crate::erp_keys;
+use crate::sim::{DAY, HOUR, MINUTE, Sim};
 use crate::webhooks;
 use crate::world::{DEPOT, GATEWAY, MARKET, World};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use waybill_lambda_kit::env::FUNCTIONS;
+use waybill_model::envelope::CommandEnvelope;
 use waybill_model::time::Instant;
-
-const MINUTE: u64 = 60_000;
-const HOUR: u64 = 60 * MINUTE;
-const DAY: u64 = 24 * HOUR;
-
-/// Functions, in the order of the loop.
-const FUNCTIONS: [&str; 8] = [
-    "webhook-intake",
-    "validator",
-    "coordinator",
-    "odoo-writer",
-    "fulfillment-dispatcher",
-    "status-publisher",
-    "reconciler",
-    "ops-api",
-];
 
 /// When each function becomes the new version.
 #[derive(Debug, Default)]
@@ -39,7 +26,7 @@ impl Deploy {
         let begins = sim.below(8 * HOUR);
         let at = |_| begins + sim.below(20 * MINUTE);
         let after = |ms| sim.now().plus_ms(i64::try_from(ms).expect("a span"));
-        Self(FUNCTIONS.map(|f| (f, after(at(f)))).into())
+        Self(FUNCTIONS.iter().map(|(f, _)| (*f, after(at(f)))).collect())
     }
 
     /// Whether a function is the new version.
@@ -59,6 +46,24 @@ pub fn newer(body: &str) -> String {
     match body.strip_prefix('{') {
         Some(rest) if rest.starts_with('"') => format!(r#"{{"novelty":{{"a":[1]}},{rest}"#),
         _ => body,
+    }
+}
+
+/// Whether the new version wrote a message.
+#[must_use]
+pub fn is_newer(body: &str) -> bool {
+    body.contains(r#""dataschema":"waybill/v2""#)
+}
+
+/// A command as if it had been issued now; anything else as it is.
+#[must_use]
+pub fn younger(body: &str, now: Instant) -> String {
+    match serde_json::from_str::<CommandEnvelope>(body) {
+        Ok(mut command) => {
+            command.time = now;
+            serde_json::to_string(&command).expect("a command")
+        }
+        Err(_) => body.to_owned(),
     }
 }
 
@@ -118,6 +123,7 @@ pub async fn months_later(world: &Arc<World>, days: u32) {
     world.sleep(false);
     // Every job has run, and a key that was replaced is of no use any more.
     sim.wait_ms(49 * HOUR).await;
+    erp_keys::check_few(world);
     webhooks::tell_again(world).await;
     sim.wait_ms(2 * HOUR).await;
 }

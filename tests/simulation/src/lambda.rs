@@ -172,18 +172,15 @@ fn receive(world: &World, mapping: &Mapping) -> Vec<Message> {
     let pick = |n: usize| usize::try_from(sim.below(n as u64)).expect("a place");
     let mut sqs = world.sqs.lock().unwrap();
     let now = sim.now();
-    let batch = sqs.receive(mapping.queue, mapping.batch, mapping.hidden_ms, now, pick);
+    let mut batch = sqs.receive(mapping.queue, mapping.batch, mapping.hidden_ms, now, pick);
     // What our own code fails to class is tried too often, and put aside.
-    let batch: Vec<Message> = batch
-        .into_iter()
-        .filter(|message| {
-            let dead = sim.fault("put into a dead-letter queue", sim.weather().dead);
-            if dead {
-                sqs.put_aside(mapping.queue, message.id);
-            }
-            !dead
-        })
-        .collect();
+    batch.retain(|message| {
+        let dead = sim.fault("put into a dead-letter queue", sim.weather().dead);
+        if dead {
+            sqs.put_aside(mapping.queue, message.id);
+        }
+        !dead
+    });
     if sim.is_broken(Breakage::AckFirst) {
         for message in &batch {
             let deleted = sqs.delete(mapping.queue, message.id, message.handle, now, || true);
@@ -207,7 +204,7 @@ async fn invoke(world: &Arc<World>, mapping: Mapping, batch: Vec<Message>) {
     ));
     let mut seen = batch.clone();
     for message in &mut seen {
-        message.body = sandbox.read(&message.body);
+        sandbox.read(message);
     }
     let event = event(mapping.queue, &seen);
     let until = sandbox.now().plus_ms(mapping.timeout_ms);

@@ -2,6 +2,7 @@
 
 use crate::erp::UNKNOWN_SKU;
 use crate::partners::{Follow, Sold, message, number, order_message, warehouse_message};
+use crate::sim::{HOUR, MINUTE};
 use crate::webhooks::{Message, spawn};
 use crate::world::{CARRIER, DEPOT, GATEWAY, MARKET, World};
 use serde_json::json;
@@ -22,8 +23,6 @@ use waybill_model::shipment::{
 use waybill_model::stock::{StockKind, StockLevel};
 use waybill_testkit::build::{self, OrderBuilder};
 
-const MINUTE: u64 = 60_000;
-const HOUR: u64 = 60 * MINUTE;
 /// What the names of stock counts begin with.
 pub const COUNT: &str = "count-";
 

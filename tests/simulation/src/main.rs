@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
+use waybill_model::id::CorrelationId;
 use waybill_simulation::breakage::Breakage;
 use waybill_simulation::outage;
 use waybill_simulation::run::{Outcome, Settings, seed};
@@ -155,10 +156,21 @@ fn explain(bad: &Outcome, settings: Settings) {
             ..settings
         },
     );
+    let before = outcome.lines.iter().position(|l| l.contains(what.as_str()));
+    let lines = outcome.lines.get(..=before.unwrap_or_default());
     let id: String = what.chars().take(36).collect();
-    println!("\nseed {}, steps that name {id}:", bad.seed);
-    let lines = outcome.lines.iter().filter(|l| l.contains(&id));
-    for line in lines.take(MOST_LINES) {
+    let names_order = CorrelationId::parse(&id).is_ok();
+    let of_it = |l: &&String| !names_order || l.contains(&id);
+    let lines: Vec<&String> = lines.unwrap_or_default().iter().filter(of_it).collect();
+    let (shown, left) = (
+        lines.len().min(MOST_LINES),
+        lines.len().saturating_sub(MOST_LINES),
+    );
+    println!(
+        "\nseed {}, the last {shown} steps until `{what}` ({left} before):",
+        bad.seed
+    );
+    for line in lines.iter().skip(left) {
         println!("{line}");
     }
 }

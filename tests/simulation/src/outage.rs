@@ -2,14 +2,13 @@
 //! long it takes to catch up.
 
 use crate::lambda;
-use crate::sim::Sim;
+use crate::sim::{MINUTE, Sim};
 use crate::world::{ODOO, World};
 use crate::{invariants, life, run};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use waybill_model::case::CaseStatus;
 
-const MINUTE: u64 = 60_000;
 /// The shop sells for so long before Odoo goes away.
 const BEFORE_MS: u64 = 10 * MINUTE;
 /// How long catching up may take.
@@ -77,7 +76,7 @@ async fn day(seed: u64, hours: u64, orders_an_hour: u64) -> Report {
         minutes += 1;
     }
     // Goods leave for hours after; then all is quiet.
-    run::rest(&world).await;
+    run::settle(&world).await;
     invariants::check(&world, 0);
     world.end();
     Report {

@@ -1,6 +1,7 @@
-//! The models of warehouse, gateway, channel, helpdesk and carrier service. None knows an idempotency
-//! key: who asks twice gets it twice, and that is what the invariants look for.
+//! The models of warehouse, gateway, channel, helpdesk and carrier service. They know an idempotency key only where they
+//! denied what they did, and for hours only. Else who asks twice gets it twice, and that is what the invariants look for.
 
+use crate::sim::HOUR;
 use crate::webhooks::Message;
 use crate::world::{World, correlation};
 use serde_json::{Map, Value, json};
@@ -9,7 +10,7 @@ use waybill_model::command::{Command, CreateFulfillmentOrder, CreateRefund};
 use waybill_model::event::{Event, OrderObserved};
 use waybill_model::failure::{Failure, TOO_LATE};
 use waybill_model::id::{
-    Code, ConnectionId, CorrelationId, ExternalId, RefKind, Reference, TrackingNumber,
+    Code, ConnectionId, CorrelationId, ExternalId, MessageId, RefKind, Reference, TrackingNumber,
 };
 use waybill_model::money::Money;
 use waybill_model::order::Order;
@@ -18,6 +19,9 @@ use waybill_model::returns::Return;
 use waybill_model::shipment::Shipment;
 use waybill_model::time::Instant;
 use waybill_testkit::build;
+
+/// How long a partner knows the key of what it denied: the shortest window of those that we call.
+const KEY_MS: i64 = 2 * HOUR.cast_signed();
 
 /// What a partner does later because of what it was asked.
 #[derive(Debug, Clone)]
@@ -109,6 +113,8 @@ pub struct Partners {
     pub paid_back: BTreeMap<(CorrelationId, ExternalId), PaidBack>,
     /// Tickets: how often made, and the newest content.
     pub tickets: BTreeMap<CorrelationId, (u32, u64)>,
+    /// Keys of what was done and denied, and when.
+    pub denied: BTreeMap<MessageId, Instant>,
 }
 
 fn refused(code: &'static str) -> Failure {
@@ -145,6 +151,13 @@ impl Partners {
             Command::UpdateTicket(_) => self.tickets.contains_key(&id),
             _ => false,
         }
+    }
+
+    /// Whether a key is that of something that was done and denied.
+    #[must_use]
+    pub fn knows(&self, key: &MessageId, now: Instant) -> bool {
+        let denied = self.denied.get(key);
+        denied.is_some_and(|at| now.ms_since(*at) < KEY_MS)
     }
 
     /// Does it. `known`: whoever asks looked before, and found it.

@@ -3,7 +3,7 @@
 use crate::breakage::Breakage;
 use crate::lambda;
 use crate::life;
-use crate::sim::Sim;
+use crate::sim::{MINUTE, Sim};
 use crate::world::{DEPOT, DESK, GATEWAY, MARKET, ODOO, World};
 use crate::{changes, invariants, operator};
 use std::collections::BTreeMap;
@@ -11,7 +11,6 @@ use std::sync::Arc;
 use waybill_lambda_kit::{chance, telemetry};
 use waybill_model::time::Instant;
 
-const MINUTE: u64 = 60_000;
 /// Orders are placed within so long.
 const PLACED_WITHIN_MS: u64 = 2 * 60 * MINUTE;
 /// How long a run may take until all is told.
@@ -107,10 +106,10 @@ async fn day(seed: u64, settings: Settings) -> Outcome {
     settle(&world).await;
     operator::retry_all(&world).await;
     world.sim.wait_ms(30 * MINUTE).await;
-    rest(&world).await;
+    settle(&world).await;
     if weather.days > 0 {
         changes::months_later(&world, weather.days).await;
-        rest(&world).await;
+        settle(&world).await;
     }
     invariants::check(&world, u64::from(poisons));
     world.end();
@@ -141,12 +140,6 @@ fn outages(sim: &Sim) -> Vec<(String, Instant, Instant)> {
     outages
 }
 
-/// Waits until customers and partners have done all, and nothing moves.
-pub(crate) async fn rest(world: &World) {
-    told(world).await;
-    settle(world).await;
-}
-
 async fn told(world: &World) {
     let mut minutes = 0;
     while !world.is_told() {
@@ -160,15 +153,13 @@ async fn told(world: &World) {
     }
 }
 
-/// Waits until nothing moves for a while; the minutes until it did.
-async fn settle(world: &World) -> u64 {
+/// Waits until customers and partners have done all and nothing moves for a while; the minutes of ours until it did.
+pub(crate) async fn settle(world: &World) -> u64 {
     let (mut minutes, mut quiet) = (0, 0);
     while quiet * MINUTE < QUIET_MS {
         world.sim.wait_ms(MINUTE).await;
-        if !world.is_told() {
-            // What was done late has late consequences: the customers' and partners' time is not ours.
-            told(world).await;
-        }
+        // What was done late has late consequences: the customers' and partners' time is not ours.
+        told(world).await;
         minutes += 1;
         quiet = if world.is_quiet() { quiet + 1 } else { 0 };
         if minutes * MINUTE > SETTLED_WITHIN_MS + QUIET_MS {

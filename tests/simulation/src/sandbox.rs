@@ -5,7 +5,9 @@ mod partners;
 mod queues;
 mod stores;
 
+use crate::breakage::Breakage;
 use crate::changes;
+use crate::sqs::Message;
 use crate::world::World;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -179,13 +181,16 @@ impl Host {
         }
     }
 
-    /// A message as this version sees it.
-    #[must_use]
-    pub fn read(&self, body: &str) -> String {
+    /// Makes a message what this version sees of it.
+    pub fn read(&self, message: &mut Message) {
+        let sim = &self.world().sim;
         if self.0.is_new {
-            changes::readable(body)
-        } else {
-            body.to_owned()
+            message.body = changes::readable(&message.body);
+        } else if changes::is_newer(&message.body) && sim.is_broken(Breakage::NoPatience) {
+            message.sent_at = Instant::from_epoch_ms(0);
+        }
+        if sim.is_broken(Breakage::NoWindow) {
+            message.body = changes::younger(&message.body, self.now());
         }
     }
 

@@ -10,6 +10,13 @@ use std::sync::Mutex;
 use std::time::Duration;
 use waybill_model::time::Instant;
 
+/// Milliseconds.
+pub const MINUTE: u64 = 60_000;
+/// Milliseconds.
+pub const HOUR: u64 = 60 * MINUTE;
+/// Milliseconds.
+pub const DAY: u64 = 24 * HOUR;
+
 /// Where the clock of every run begins.
 const START: &str = "2026-03-02T08:00:00Z";
 
@@ -31,6 +38,8 @@ pub struct Weather {
     pub again: u32,
     /// A partner or Odoo does nothing and says so: throttled, away.
     pub refused: u32,
+    /// A partner does it and says that it did not.
+    pub denied: u32,
     /// It does it and the answer is lost, cut or malformed.
     pub doubt: u32,
     /// It takes longer than anybody waits.
@@ -68,6 +77,7 @@ impl Weather {
             twice: some(&[0, 0, 10, 60]),
             again: some(&[0, 0, 10, 60]),
             refused: some(&[0, 10, 50, 200]),
+            denied: some(&[0, 0, 5, 30]),
             doubt: some(&[0, 10, 50, 150]),
             hangs: some(&[0, 0, 2, 10]),
             duplicate: some(&[0, 50, 300]),

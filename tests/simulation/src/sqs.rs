@@ -209,10 +209,16 @@ impl Sqs {
         self.lines.get(&queue).map_or(0, |l| l.dead.len())
     }
 
-    /// Takes the oldest messages out of the dead-letter queue.
-    pub fn take_dead(&mut self, queue: Queue, limit: usize) -> Vec<Message> {
-        let dead = &mut self.lines.entry(queue).or_default().dead;
-        dead.drain(..limit.min(dead.len())).collect()
+    /// The oldest message of the dead-letter queue.
+    #[must_use]
+    pub fn oldest_dead(&self, queue: Queue) -> Option<Message> {
+        self.lines.get(&queue)?.dead.first().cloned()
+    }
+
+    /// Takes a message out of the dead-letter queue, if it is there.
+    pub fn delete_dead(&mut self, queue: Queue, id: u64) {
+        let line = self.lines.entry(queue).or_default();
+        line.dead.retain(|m| m.id != id);
     }
 
     /// Messages that are in any queue.

@@ -8,7 +8,7 @@ use crate::life;
 use crate::operator::TOKENS;
 use crate::partners::{Follow, Partners};
 use crate::sandbox::{PREFIX, Sandbox};
-use crate::sim::Sim;
+use crate::sim::{DAY, HOUR, Sim};
 use crate::sqs::Sqs;
 use crate::webhooks;
 use serde_json::{Value, json};
@@ -124,6 +124,8 @@ pub struct World {
     sandboxes: AtomicU64,
     outages: Vec<(String, Instant, Instant)>,
     deploy: Deploy,
+    /// Orders by the keys of what they ask for: who reads the trace knows them by their ids.
+    keys_of: Mutex<BTreeMap<MessageId, CorrelationId>>,
     /// What partners sign with.
     signing: Mutex<BTreeMap<&'static str, String>>,
     sleeps: AtomicBool,
@@ -166,7 +168,7 @@ impl World {
         }
         let deploy = Deploy::draw(&sim);
         // Due to be replaced within the run, or in months.
-        let age_ms = i64::try_from(sim.between(0, 61)).expect("days") * 24 * 60 * 60 * 1000;
+        let age_ms = i64::try_from(sim.between(0, 61) * DAY).expect("a span");
         let keys = Keys::new(sim.now(), age_ms);
         let mut text = CONNECTIONS.to_owned();
         if sim.is_broken(Breakage::NoGate) {
@@ -197,6 +199,7 @@ impl World {
             sandboxes: AtomicU64::new(0),
             outages,
             deploy,
+            keys_of: Mutex::default(),
             signing: Mutex::new(signing),
             keys: Mutex::new(keys),
             sleeps: AtomicBool::new(false),
@@ -252,7 +255,7 @@ impl World {
     /// Waits while no job runs.
     pub async fn awake(&self) {
         while self.sleeps.load(Ordering::SeqCst) {
-            self.sim.wait_ms(12 * 60 * 60 * 1000).await;
+            self.sim.wait_ms(12 * HOUR).await;
         }
     }
 
@@ -405,8 +408,20 @@ impl World {
             .collect()
     }
 
+    /// The order that a key belongs to, for a person.
+    #[must_use]
+    pub fn order_of(&self, key: &MessageId) -> String {
+        let order = self.keys_of.lock().unwrap().get(key).copied();
+        order.map_or_else(|| "nothing of an order".to_owned(), |id| id.to_string())
+    }
+
     /// What must be true of every commit: no axis goes back.
     pub fn before_commit(&self, commit: &Commit) {
+        let keys = commit
+            .outbox
+            .iter()
+            .map(|c| (c.id.clone(), commit.correlation));
+        self.keys_of.lock().unwrap().extend(keys);
         let old = futures::FutureExt::now_or_never(waybill_flow::ports::OrderStore::load(
             &self.orders,
             commit.correlation,
@@ -417,17 +432,18 @@ impl World {
             return;
         };
         let (was, is) = (axes(&old.state), axes(&commit.state));
-        // Of an order that was called off too late nothing is wanted any more, so that every parcel
-        // that becomes known is the last one, until the next.
+        let version = |s: &OrderState| s.facts.order.as_ref().map(|o| o.version);
+        // Who edits an order late may want more than what left. And of one that was called off too late nothing is wanted
+        // any more, so that every parcel that becomes known is the last one, until the next.
+        let is_same = version(&old.state) == version(&commit.state);
         let live = |s: &OrderState| s.facts.order.as_ref().is_none_or(|o| o.cancelled.is_none());
-        if live(&commit.state) && rank(was.fulfillment) > rank(is.fulfillment) {
+        if is_same && live(&commit.state) && rank(was.fulfillment) > rank(is.fulfillment) {
             let told = format!(
                 "{}: fulfillment went from {} back to {}",
                 commit.correlation, was.fulfillment, is.fulfillment
             );
             self.sim.wrong(told);
         }
-        let version = |s: &OrderState| s.facts.order.as_ref().map(|o| o.version);
         if version(&old.state) > version(&commit.state) {
             self.sim.wrong(format!(
                 "{}: an older snapshot overwrote a newer one",

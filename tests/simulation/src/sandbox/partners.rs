@@ -1,7 +1,8 @@
 //! Partners and Odoo, through the faults.
 
-use super::Sandbox;
+use super::{Sandbox, transient};
 use crate::partners::Answer;
+use crate::sim::MINUTE;
 use std::sync::Arc;
 use std::time::Duration;
 use waybill_flow::ports::{
@@ -15,13 +16,15 @@ use waybill_model::time::Instant;
 
 /// What the channel is subscribed to.
 const TOPIC: &str = "everything";
+/// Partners that deny what they did deny nearly all of it for so long before they are away.
+const GOES_DOWN_MS: i64 = 10 * MINUTE.cast_signed();
 
 impl PartnerPort for Sandbox {
     async fn execute(
         &self,
         command: &Command,
         correlation: CorrelationId,
-        _key: &MessageId,
+        key: &MessageId,
         attempt: Attempt,
     ) -> Result<Vec<Reference>, Failure> {
         let world = Arc::clone(self.world());
@@ -38,13 +41,22 @@ impl PartnerPort for Sandbox {
         };
         let what = format!("{kind} of {correlation}");
         let work = || {
-            let Answer { result, follow } =
-                world
-                    .partners
-                    .lock()
-                    .unwrap()
-                    .execute(&world, command, correlation, known);
+            let (sim, now) = (&world.sim, world.sim.now());
+            let mut partners = world.partners.lock().unwrap();
+            let known = known || partners.knows(key, now);
+            let Answer { result, follow } = partners.execute(&world, command, correlation, known);
+            let denied = sim.weather().denied;
+            let goes_down = denied > 0 && world.is_out(&endpoint, now.plus_ms(GOES_DOWN_MS));
+            let permille = if goes_down { 900 } else { denied };
+            let denies = result.is_ok() && sim.fault("done and denied", permille);
+            if denies {
+                partners.denied.insert(key.clone(), now);
+            }
+            drop(partners);
             world.follow(follow);
+            if denies {
+                return Err(transient("not_now", None));
+            }
             result
         };
         self.partner(&endpoint, &what, work).await

@@ -5,6 +5,7 @@ use crate::breakage::Breakage;
 use crate::sqs::Refused;
 use waybill_flow::ports::{DeadLetters, InfraError, Outgoing, Queue, Queues};
 use waybill_lambda_kit::batch::Visibility;
+use waybill_lambda_kit::chance;
 
 impl Visibility for Sandbox {
     async fn change(&self, queue: &str, entries: Vec<(String, u32)>) -> Result<(), InfraError> {
@@ -85,27 +86,23 @@ impl DeadLetters for Sandbox {
     async fn redrive(&self, queue: Queue, limit: usize) -> Result<usize, InfraError> {
         let world = self.world();
         let mut moved = 0;
-        // Sent first, then taken away: one may be there twice.
-        while moved < limit && world.sqs.lock().unwrap().dead_of(queue) > 0 {
-            let send = || {
-                let message = world.sqs.lock().unwrap().take_dead(queue, 1).pop();
-                if let Some(message) = &message {
-                    let again = Outgoing {
-                        body: message.body.clone(),
-                        group: message.group.clone(),
-                        deduplication: message
-                            .group
-                            .as_ref()
-                            .map(|_| format!("again-{}-{}", message.id, world.sim.below(u64::MAX))),
-                        delay_s: 0,
-                    };
-                    world.put(queue, again);
-                }
-                message
+        // Sent first, then taken away: it may be sent twice, and is never lost.
+        while moved < limit {
+            let Some(message) = world.sqs.lock().unwrap().oldest_dead(queue) else {
+                break;
             };
-            let what = format!("redrives one of {}", queue.as_str());
-            let message = self.call("sqs", &what, send).await?;
-            moved += usize::from(message.is_some());
+            let again = Outgoing {
+                body: message.body,
+                deduplication: message.group.as_ref().map(|_| chance::unique().to_string()),
+                group: message.group,
+                delay_s: 0,
+            };
+            let what = format!("redrives {} of {}", message.id, queue.as_str());
+            self.call("sqs", &what, || world.put(queue, again)).await?;
+            let what = format!("deletes the dead letter {}", message.id);
+            let delete = || world.sqs.lock().unwrap().delete_dead(queue, message.id);
+            self.call("sqs", &what, delete).await?;
+            moved += 1;
         }
         Ok(moved)
     }

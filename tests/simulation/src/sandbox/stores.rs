@@ -13,10 +13,12 @@ use waybill_model::time::Instant;
 
 /// A method of a table as it is in memory, through the faults.
 macro_rules! through {
-    ($self:ident, $table:ident . $method:ident ( $($argument:expr),* )) => {{
+    ($self:ident, $table:ident . $method:ident ( $($argument:expr),* )) => {
+        through!($self, concat!(stringify!($table), ".", stringify!($method)), $table.$method($($argument),*))
+    };
+    ($self:ident, $what:expr, $table:ident . $method:ident ( $($argument:expr),* )) => {{
         let world = $self.world();
-        let what = concat!(stringify!($table), ".", stringify!($method));
-        $self.table(what, world.$table.$method($($argument),*)).await
+        $self.table($what, world.$table.$method($($argument),*)).await
     }};
 }
 
@@ -134,7 +136,12 @@ impl EffectStore for Sandbox {
         } else {
             lease_ms
         };
-        let claim = through!(self, effects.claim(key, payload, owner, now, lease_ms))?;
+        let what = format!("claims for {}", self.world().order_of(key));
+        let claim = through!(
+            self,
+            &what,
+            effects.claim(key, payload, owner, now, lease_ms)
+        )?;
         Ok(match claim {
             Claim::Granted(Attempt::InDoubt) if self.world().sim.is_broken(Breakage::NoLook) => {
                 Claim::Granted(Attempt::First)
@@ -150,7 +157,8 @@ impl EffectStore for Sandbox {
         outcome: &Outcome,
         now: Instant,
     ) -> Result<(), InfraError> {
-        through!(self, effects.complete(key, owner, outcome, now))
+        let what = format!("completes for {}", self.world().order_of(key));
+        through!(self, &what, effects.complete(key, owner, outcome, now))
     }
 
     async fn release(
@@ -160,11 +168,14 @@ impl EffectStore for Sandbox {
         in_doubt: bool,
     ) -> Result<(), InfraError> {
         let in_doubt = in_doubt && !self.world().sim.is_broken(Breakage::NoDoubt);
-        through!(self, effects.release(key, owner, in_doubt))
+        let doubt = if in_doubt { " in doubt" } else { "" };
+        let what = format!("gives back{doubt} for {}", self.world().order_of(key));
+        through!(self, &what, effects.release(key, owner, in_doubt))
     }
 
     async fn reopen(&self, key: &MessageId) -> Result<(), InfraError> {
-        through!(self, effects.reopen(key))
+        let what = format!("opens again for {}", self.world().order_of(key));
+        through!(self, &what, effects.reopen(key))
     }
 
     async fn seen(&self, ids: &[MessageId]) -> Result<Vec<MessageId>, InfraError> {
