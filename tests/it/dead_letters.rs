@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use waybill_flow::ports::{DeadLetters, InfraError, Queue};
 use waybill_lambda_kit::queues::SqsQueues;
+use waybill_tests::loopback::serve;
 
 /// One queue and its dead letters, in the few calls that a redrive makes.
 #[derive(Debug, Default)]
@@ -98,9 +99,7 @@ async fn queues(sqs: Sqs) -> (SqsQueues, Shared) {
     let app = Router::new()
         .route("/", post(call))
         .with_state(Arc::clone(&shared));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    let endpoint = serve(app).await.unwrap().url;
     let config = aws_sdk_sqs::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))

@@ -6,6 +6,7 @@ use waybill_flow::connections::Connections;
 use waybill_model::id::ConnectionId;
 use waybill_odoo::check::{Finding, Verdict};
 use waybill_simulators::odoo::{OdooConfig, OdooSim, ProductSeed, TaxSeed, Version};
+use waybill_tests::loopback::serve;
 use waybill_tests::odoo_check::{Options, check, configured, is_ready, print};
 
 const GOOD: &str = r#"
@@ -87,9 +88,7 @@ async fn run(case: Case) -> (Vec<Finding>, std::sync::Arc<OdooSim>) {
         .replace("PROTOCOL", protocol);
     let sim = OdooSim::new(config);
     let router = std::sync::Arc::clone(&sim).router();
-    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", socket.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(socket, router).await.unwrap() });
+    let url = serve(router).await.unwrap().url;
     let mut options = Options {
         connections: Some(scratch("connections.toml", &(case.file)(text))),
         stage: "dev".to_owned(),

@@ -6,13 +6,16 @@ use std::sync::Arc;
 use waybill_flow::connections::Connections;
 use waybill_flow::ports::keys::mark;
 use waybill_flow::ports::{
-    ConnectionSecrets, Erp as _, ErpKeys as _, KeyError, Secret, SecretStore as _, Secrets as _,
+    Clock as _, ConnectionSecrets, Erp as _, ErpKeys as _, KeyError, Secret, SecretStore as _,
+    Secrets as _,
 };
+use waybill_lambda_kit::clock::SystemClock;
 use waybill_model::id::ConnectionId;
 use waybill_model::time::Instant;
 use waybill_odoo::Odoo;
 use waybill_simulators::odoo::{OdooConfig, OdooSim, Version};
 use waybill_testkit::MemorySecrets;
+use waybill_tests::loopback::serve;
 
 struct World {
     odoo: Odoo<Arc<MemorySecrets>>,
@@ -26,8 +29,7 @@ fn erp() -> ConnectionId {
 }
 
 fn now() -> Instant {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    Instant::from_epoch_ms(i64::try_from(since.unwrap().as_millis()).unwrap())
+    SystemClock.now()
 }
 
 impl World {
@@ -37,9 +39,7 @@ impl World {
         let database = config.database.clone();
         let sim = OdooSim::new(config);
         let router = Arc::clone(&sim).router();
-        let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", socket.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(socket, router).await.unwrap() });
+        let url = serve(router).await.unwrap().url;
         let text = format!(
             "version = \"1\"\n[[connections]]\nid = \"odoo-main\"\npartner = \"odoo\"\nbase_url = \"{url}\"\n\
              [connections.erp]\ndatabase = \"{database}\"\nlogin = \"integ\"\nprotocol = \"{protocol}\"\n\

@@ -5,6 +5,7 @@ use std::path::Path;
 use waybill_simulators::odoo::{OdooConfig, OdooSim};
 use waybill_simulators::secrets::Secrets;
 use waybill_simulators::{Options, erp};
+use waybill_tests::loopback::serve;
 use waybill_tests::odoo::{Access, OdooReader, Prepared, RealOdoo, prepare};
 
 const SECRETS: &str = r#"{"connection/odoo-main": {"api": {"key": "the-key"}}}"#;
@@ -19,11 +20,8 @@ pub(crate) async fn odoo(version: u32, change: fn(&mut OdooConfig)) -> Access {
     change(&mut config);
     let database = config.database.clone();
     let router = OdooSim::new(config).router();
-    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", socket.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(socket, router).await.unwrap() });
     Access {
-        url,
+        url: serve(router).await.unwrap().url,
         database,
         login: "integ".to_owned(),
         key: "the-key".to_owned(),

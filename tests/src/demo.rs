@@ -14,8 +14,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use waybill_flow::ports::Clock;
-use waybill_model::time::Instant;
+use waybill_lambda_kit::clock::SystemClock;
 use waybill_store::{DynamoOrders, Retention};
 
 /// Arguments of a day.
@@ -33,16 +32,6 @@ pub struct Options {
     /// A real Odoo.
     #[command(flatten)]
     pub real: RealOdoo,
-}
-
-struct WallClock;
-
-impl Clock for WallClock {
-    fn now(&self) -> Instant {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let ms = since.map(|d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
-        Instant::from_epoch_ms(ms.unwrap_or_default())
-    }
 }
 
 fn say(text: &str) {
@@ -90,7 +79,7 @@ pub async fn run(
     let orders = DynamoOrders::new(
         aws_sdk_dynamodb::Client::new(&sdk),
         stack.output("OrdersTableName")?,
-        Arc::new(WallClock),
+        Arc::new(SystemClock),
         Retention::default(),
     );
     let expected = expectations(&simulators.get("expectations").await?);

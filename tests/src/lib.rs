@@ -15,6 +15,7 @@
 //! | [`storm`] | orders into an Odoo through faults and kills, each of them there once in the end |
 //! | [`bad_orders`] | bad orders among good ones, and what each is told |
 //! | [`simulated`] | a simulated Odoo for trials that are given no real one |
+//! | [`loopback`] | servers of trials and tests |
 //! | [`ops`] | the operations API from a terminal |
 //! | [`queues`] | what SQS does with messages, tried on the simulation's queues and on the local AWS |
 //! | [`report`] | what a person sees |
@@ -25,6 +26,7 @@ pub mod day;
 pub mod demo;
 pub mod invariants;
 pub mod kills;
+pub mod loopback;
 pub mod odoo;
 pub mod odoo_check;
 pub mod odoo_contract;

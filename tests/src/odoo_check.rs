@@ -1,13 +1,13 @@
 //! `odoo check`: what an integrator runs against their own Odoo before going live.
 
 use crate::Stop;
+use crate::workload::link::Key;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use waybill_flow::connections::{Connections, ErpProtocol, Override};
-use waybill_flow::ports::{Clock, ConnectionSecrets, InfraError, Secret, Secrets};
+use waybill_lambda_kit::clock::SystemClock;
 use waybill_model::id::{ConnectionId, Sku};
-use waybill_model::time::Instant;
 use waybill_odoo::Odoo;
 use waybill_odoo::check::{Finding, Verdict, Wanted};
 
@@ -46,27 +46,6 @@ pub struct Options {
     pub no_dry_run: bool,
 }
 
-struct Key(Secret);
-
-impl Secrets for Key {
-    async fn get(&self, _: &ConnectionId) -> Result<ConnectionSecrets, InfraError> {
-        Ok(ConnectionSecrets {
-            webhook_secrets: Vec::new(),
-            api: BTreeMap::from([("key".to_owned(), self.0.clone())]),
-        })
-    }
-}
-
-struct WallClock;
-
-impl Clock for WallClock {
-    fn now(&self) -> Instant {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let ms = since.map(|d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
-        Instant::from_epoch_ms(ms.unwrap_or_default())
-    }
-}
-
 /// Checks and prints; true if nothing stands in the way of going live.
 ///
 /// # Errors
@@ -103,9 +82,8 @@ pub async fn check(
         skus,
         dry_run: !options.no_dry_run,
     };
-    let secrets = Key(Secret::new(key.trim()));
-    let odoo = Odoo::new(connections, secrets, reqwest::Client::new());
-    let checked = odoo.check(erp, &wanted, &WallClock).await;
+    let odoo = Odoo::new(connections, Key::new(key.trim()), reqwest::Client::new());
+    let checked = odoo.check(erp, &wanted, &SystemClock).await;
     checked.map_err(|f| Stop::new("checking", f))
 }
 

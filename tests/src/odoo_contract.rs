@@ -31,6 +31,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use table::Table;
 use target::{Real, Target};
+use waybill_flow::ports::Clock as _;
+use waybill_lambda_kit::clock::SystemClock;
 use waybill_simulators::odoo::Version;
 
 /// Cases under way at once on a simulator alone.
@@ -227,8 +229,7 @@ fn chosen(options: &Options) -> Vec<&'static Case> {
 
 /// What no other run has.
 fn token() -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let seconds = now.map(|n| n.as_secs()).unwrap_or_default();
+    let seconds = SystemClock.now().epoch_s();
     format!("{seconds:x}{:x}", std::process::id())
 }
 

@@ -1,6 +1,7 @@
 //! A simulated Odoo in this process, for trials that are given no real one.
 
 use crate::Stop;
+use crate::loopback::serve;
 use crate::odoo::Access;
 use waybill_simulators::odoo::{OdooConfig, OdooSim};
 use waybill_simulators::secrets::Secrets;
@@ -28,16 +29,9 @@ pub async fn odoo(version: u32, change: impl FnOnce(&mut OdooConfig)) -> Result<
     let key = text(user.and_then(|u| u.keys.first()));
     let database = config.database.clone();
     let router = OdooSim::new(config).router();
-    let stop = |e: std::io::Error| Stop::new(doing, e);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .map_err(stop)?;
-    let address = listener.local_addr().map_err(stop)?;
-    drop(tokio::spawn(
-        async move { axum::serve(listener, router).await },
-    ));
+    let served = serve(router).await.map_err(|e| Stop::new(doing, e))?;
     Ok(Access {
-        url: format!("http://{address}"),
+        url: served.url,
         database,
         login,
         key,

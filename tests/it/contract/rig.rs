@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant as Clock};
 use waybill_flow::connections::{Connection, Connections, ErpProtocol, Override};
-use waybill_flow::ports::{Attempt, ConnectionSecrets, PartnerPort, Secret};
+use waybill_flow::ports::{Attempt, Clock as _, ConnectionSecrets, PartnerPort, Secret};
+use waybill_lambda_kit::clock::SystemClock;
 use waybill_model::command::Command;
 use waybill_model::failure::Failure;
 use waybill_model::id::{CorrelationId, EffectKey, MessageId, RefKind, Reference};
@@ -178,10 +179,7 @@ async fn receiver(hooks: Hooks) -> String {
     let router = Router::new()
         .route("/webhooks/{connection}", post(receive))
         .with_state(hooks);
-    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let base = format!("http://{}", socket.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(socket, router).await.unwrap() });
-    base
+    waybill_tests::loopback::serve(router).await.unwrap().url
 }
 
 async fn receive(
@@ -268,10 +266,7 @@ pub(super) fn key(order: CorrelationId, effect: &str) -> MessageId {
 
 /// The wall clock, by which the simulators sign.
 pub(super) fn now() -> Instant {
-    let since = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap();
-    Instant::from_epoch_ms(i64::try_from(since.as_millis()).unwrap())
+    SystemClock.now()
 }
 
 /// The id of the first reference of a kind.

@@ -2,6 +2,7 @@
 
 use super::wire::{Ask, Protocol, Said, Wire};
 use crate::Stop;
+use crate::loopback::serve;
 use crate::odoo::{Access, prepare};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -107,12 +108,9 @@ impl Target {
         let database = config.database.clone();
         let sim = OdooSim::new(config);
         let router = Arc::clone(&sim).router();
-        let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await;
-        let socket = socket.map_err(|e| Stop::new(doing(), e))?;
-        let address = socket.local_addr().map_err(|e| Stop::new(doing(), e))?;
-        tokio::spawn(async move { axum::serve(socket, router).await });
+        let served = serve(router).await.map_err(|e| Stop::new(doing(), e))?;
         let access = Access {
-            url: format!("http://{address}"),
+            url: served.url,
             database,
             login: "integ".to_owned(),
             key: SIM_KEY.to_owned(),

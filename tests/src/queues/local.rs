@@ -13,8 +13,9 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use waybill_flow::ports::Outgoing;
+use std::time::Duration;
+use waybill_flow::ports::{Clock as _, Outgoing};
+use waybill_lambda_kit::clock::SystemClock;
 
 /// Queues of the local AWS, each with a name of its own.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub struct LocalQueues {
     endpoint: String,
     http: reqwest::Client,
     count: AtomicU32,
-    run: u128,
+    run: i64,
     /// What could not be asked at all.
     trouble: Mutex<Vec<String>>,
 }
@@ -39,13 +40,12 @@ impl LocalQueues {
     /// Makes queues of the local AWS at `endpoint`.
     #[must_use]
     pub fn new(client: Client, endpoint: &str, http: reqwest::Client) -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
             client,
             endpoint: endpoint.to_owned(),
             http,
             count: AtomicU32::new(0),
-            run: since.map(|s| s.as_millis()).unwrap_or_default(),
+            run: SystemClock.now().epoch_ms(),
             trouble: Mutex::default(),
         }
     }
@@ -235,7 +235,6 @@ impl Service for LocalQueues {
     }
 
     fn now_ms(&self) -> i64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        since.map_or(0, |s| i64::try_from(s.as_millis()).unwrap_or(i64::MAX))
+        SystemClock.now().epoch_ms()
     }
 }

@@ -3,6 +3,7 @@
 use super::Pace;
 use super::queue::{BATCH, Counts, Queue};
 use crate::Stop;
+use crate::loopback::serve;
 use crate::workload::orders::{Plan, Run};
 use axum::extract::State;
 use axum::routing::post;
@@ -95,16 +96,9 @@ impl Control {
             .route("/visibility", post(change))
             .route("/outcomes", post(outcomes))
             .with_state(Arc::clone(&inner));
-        let stop = |e: std::io::Error| Stop::new("starting the queue", e);
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-            .await
-            .map_err(stop)?;
-        let address = listener.local_addr().map_err(stop)?;
-        drop(tokio::spawn(
-            async move { axum::serve(listener, router).await },
-        ));
+        let served = serve(router).await;
         Ok(Self {
-            url: format!("http://{address}"),
+            url: served.map_err(|e| Stop::new("starting the queue", e))?.url,
             inner,
         })
     }

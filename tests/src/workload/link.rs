@@ -96,7 +96,7 @@ pub fn erp() -> Result<ConnectionId, Stop> {
     ConnectionId::new(ERP).map_err(|e| Stop::new("naming the connection", e))
 }
 
-/// The one key of a trial.
+/// The one key of a trial, or of a check.
 #[derive(Debug, Clone)]
 pub struct Key(Secret);
 

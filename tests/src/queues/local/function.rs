@@ -1,6 +1,7 @@
 //! A function of the local AWS that runs in this process: the local AWS forwards its invocations by HTTP.
 
 use super::{LocalQueues, Pair};
+use crate::loopback::serve;
 use crate::queues::{Seen, mapping};
 use aws_lambda_events::event::sqs::SqsEvent;
 use axum::extract::State;
@@ -38,16 +39,13 @@ impl LocalQueues {
         time: Duration,
     ) -> Result<Vec<Vec<Seen>>, String> {
         let invocations = Invocations::default();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
-        let listener = listener.map_err(|e| e.to_string())?;
-        let address = listener.local_addr().map_err(|e| e.to_string())?;
         let router = Router::new()
             .route("/", post(invoke))
             .with_state(Arc::clone(&invocations));
-        let server = tokio::spawn(async move { axum::serve(listener, router).await });
-        let address = format!("http://{address}/");
+        let server = serve(router).await.map_err(|e| e.to_string())?;
+        let address = format!("{}/", server.url);
         let read = self.map(queue, batch, &address, time).await;
-        server.abort();
+        server.task.abort();
         read?;
         Ok(std::mem::take(&mut lock(&invocations)))
     }
