@@ -1,6 +1,10 @@
 //! Everything that happens by chance: names that nobody else has, and spread waits.
 //!
 //! A simulation seeds it, and then the same seed draws the same; nothing else may draw.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "here is where the others are told to draw"
+)]
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};

@@ -7,6 +7,7 @@
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
+    clippy::disallowed_methods,
     reason = "a command-line tool talks to its user"
 )]
 

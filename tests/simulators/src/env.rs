@@ -1,4 +1,8 @@
 //! Seed, clock and pace: everything that the simulators draw or wait for comes through here.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the simulators run beside what they simulate, by the same clock"
+)]
 
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};

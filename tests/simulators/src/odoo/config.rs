@@ -280,6 +280,10 @@ impl OdooConfig {
             latency: Latency::default(),
             price_places: 2,
             workers: 4,
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "it is set where time is simulated"
+            )]
             clock: Arc::new(Timestamp::now),
         }
     }
