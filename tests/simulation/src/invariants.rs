@@ -3,19 +3,18 @@
 //! What is counted twice is found where it happens: see `erp` and `partners`.
 
 use crate::erp::SaleOrder;
+use crate::erp_keys;
 use crate::partners::{Partners, Sold, Work};
 use crate::world::World;
-use crate::{erp_keys, life};
 use std::collections::{BTreeMap, BTreeSet};
 use waybill_flow::axes::axes;
 use waybill_flow::connections::InvoicingPolicy;
-use waybill_flow::ports::{OrderStore as _, Stored};
+use waybill_flow::ports::Stored;
 use waybill_model::case::CaseStatus;
 use waybill_model::command::PaymentDirection;
-use waybill_model::id::{CorrelationId, MessageId};
+use waybill_model::id::CorrelationId;
 use waybill_model::money::Amount;
 use waybill_model::payment::RefundStatus;
-use waybill_testkit::build;
 
 struct Look<'a> {
     world: &'a World,
@@ -30,26 +29,14 @@ struct Look<'a> {
 pub fn check(world: &World, poisons: u64) {
     let partners = world.partners.lock().unwrap();
     let erp = world.erp.lock().unwrap();
-    let mut cases: BTreeMap<CorrelationId, BTreeSet<String>> = BTreeMap::new();
-    let all = world.orders.all_cases();
-    for case in all.iter().filter(|c| c.status == CaseStatus::Open) {
-        if let Some(id) = case.correlation_id {
-            cases.entry(id).or_default().insert(case.code.to_string());
-        }
-        if case.remedy.trim().is_empty() || case.detail.trim().is_empty() {
-            world.sim.wrong(format!(
-                "case `{}` says not what is wrong, or not what to do",
-                case.code
-            ));
-        }
-    }
     let look = Look {
         world,
         partners: &partners,
         odoo: &erp.orders,
         stored: world.orders.all(),
-        cases,
+        cases: open_cases(world),
     };
+    let all = world.orders.all_cases();
     let quarantined = all
         .iter()
         .filter(|c| c.code.as_str().starts_with("un") && c.correlation_id.is_none());
@@ -71,15 +58,11 @@ pub fn check(world: &World, poisons: u64) {
         ));
     }
     // One that was handed on all the same may be left behind: it expires.
-    let applied = applied(world, look.stored.keys());
-    for (told_by, name) in &partners.acknowledged {
-        let event = MessageId::for_delivery(&build::connection(told_by), name, 0);
-        // Counts of stock belong to no order.
-        if !applied.contains(&event) && !name.starts_with(life::COUNT) {
-            world.sim.wrong(format!(
-                "`{name}` of {told_by} was acknowledged, and no order knows of it"
-            ));
-        }
+    let applied = world.orders.all_applied();
+    for name in partners.missed(&applied) {
+        world
+            .sim
+            .wrong(format!("{name} was acknowledged, and no order knows of it"));
     }
     for parked in world.orders.all_parked() {
         if !applied.contains(&parked.event.id) {
@@ -103,16 +86,22 @@ pub fn check(world: &World, poisons: u64) {
     }
 }
 
-/// Ids of every event that was applied to an order.
-fn applied<'a>(
-    world: &World,
-    orders: impl Iterator<Item = &'a CorrelationId>,
-) -> BTreeSet<MessageId> {
-    let timeline = |id: &CorrelationId| {
-        let lines = futures::FutureExt::now_or_never(world.orders.timeline(*id));
-        lines.and_then(Result::ok).unwrap_or_default()
-    };
-    orders.flat_map(timeline).map(|line| line.id).collect()
+/// Orders with an open case, with its codes. Every case must say what is wrong, and what to do.
+pub(crate) fn open_cases(world: &World) -> BTreeMap<CorrelationId, BTreeSet<String>> {
+    let mut cases: BTreeMap<CorrelationId, BTreeSet<String>> = BTreeMap::new();
+    let all = world.orders.all_cases();
+    for case in all.iter().filter(|c| c.status == CaseStatus::Open) {
+        if let Some(id) = case.correlation_id {
+            cases.entry(id).or_default().insert(case.code.to_string());
+        }
+        if case.remedy.trim().is_empty() || case.detail.trim().is_empty() {
+            world.sim.wrong(format!(
+                "case `{}` says not what is wrong, or not what to do",
+                case.code
+            ));
+        }
+    }
+    cases
 }
 
 impl Look<'_> {

@@ -42,6 +42,7 @@ pub mod life;
 pub mod operator;
 pub mod outage;
 pub mod partners;
+pub mod quiet;
 pub mod run;
 pub mod sandbox;
 pub mod sim;

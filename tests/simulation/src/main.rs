@@ -217,6 +217,7 @@ fn tell(outcomes: &[Outcome], seconds: f64) -> std::process::ExitCode {
         println!("{count:>10}  {kind}");
     }
     let steps: u64 = outcomes.iter().map(|o| o.steps).sum();
+    let quiet: u64 = outcomes.iter().map(|o| o.quiet_points).sum();
     let bad: Vec<&Outcome> = outcomes.iter().filter(|o| !o.wrong.is_empty()).collect();
     let slowest = outcomes
         .iter()
@@ -224,7 +225,7 @@ fn tell(outcomes: &[Outcome], seconds: f64) -> std::process::ExitCode {
         .max()
         .unwrap_or(0);
     println!(
-        "{} seeds, {steps} steps, {} faults, {seconds:.1} s; settled at most {slowest} simulated minutes after the last fault",
+        "{} seeds, {steps} steps, {quiet} quiet points, {} faults, {seconds:.1} s; settled at most {slowest} simulated minutes after the last fault",
         outcomes.len(),
         faults.values().sum::<u64>(),
     );

@@ -1,6 +1,7 @@
 //! The models of warehouse, gateway, channel, helpdesk and carrier service. They know an idempotency key only where they
 //! denied what they did, and for hours only. Else who asks twice gets it twice, and that is what the invariants look for.
 
+use crate::life;
 use crate::sim::HOUR;
 use crate::webhooks::Message;
 use crate::world::{World, correlation};
@@ -99,8 +100,8 @@ pub struct PaidBack {
 /// Everybody but Odoo.
 #[derive(Debug, Default)]
 pub struct Partners {
-    /// What we said that we have: connection and id of every webhook that was acknowledged.
-    pub acknowledged: BTreeSet<(&'static str, String)>,
+    /// What we said that we have: every webhook that was acknowledged, by its event, with its name for a person.
+    pub acknowledged: BTreeMap<MessageId, String>,
     /// The same with the headers that were believed.
     pub told: Vec<(Message, Map<String, Value>)>,
     /// The channel does not know where to send webhooks.
@@ -151,6 +152,16 @@ impl Partners {
             Command::UpdateTicket(_) => self.tickets.contains_key(&id),
             _ => false,
         }
+    }
+
+    /// What was acknowledged and is not known. Counts of stock belong to no order.
+    pub fn missed<'a>(&'a self, known: &BTreeSet<MessageId>) -> impl Iterator<Item = &'a str> {
+        let missed = self
+            .acknowledged
+            .iter()
+            .filter(|(event, _)| !known.contains(*event));
+        let names = missed.map(|(_, name)| name.as_str());
+        names.filter(|name| !name.trim_start_matches('`').starts_with(life::COUNT))
     }
 
     /// Whether a key is that of something that was done and denied.

@@ -5,7 +5,7 @@ use crate::lambda;
 use crate::life;
 use crate::sim::{MINUTE, Sim};
 use crate::world::{DEPOT, DESK, GATEWAY, MARKET, ODOO, World};
-use crate::{changes, invariants, operator};
+use crate::{changes, invariants, operator, quiet};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use waybill_lambda_kit::{chance, telemetry};
@@ -38,6 +38,8 @@ pub struct Outcome {
     pub seed: u64,
     /// Steps.
     pub steps: u64,
+    /// Points at which nothing moved, and all was looked at.
+    pub quiet_points: u64,
     /// Faults by kind.
     pub faults: BTreeMap<&'static str, u64>,
     /// Of all steps: equal where two runs are equal.
@@ -77,6 +79,7 @@ async fn day(seed: u64, settings: Settings) -> Outcome {
     let poisons = weather.poison;
     let world = World::new(sim, outages);
     lambda::start(&world);
+    tokio::spawn(quiet::watch(Arc::clone(&world)));
     for n in 0..settings.orders {
         world.plan(1);
         let world = Arc::clone(&world);
@@ -117,6 +120,7 @@ async fn day(seed: u64, settings: Settings) -> Outcome {
     Outcome {
         seed,
         steps,
+        quiet_points: world.sim.quiet_points(),
         faults,
         hash,
         wrong: world.sim.all_wrong(),

@@ -112,6 +112,7 @@ struct Log {
     hasher: DefaultHasher,
     text: String,
     steps: u64,
+    quiet_points: u64,
     faults: BTreeMap<&'static str, u64>,
     lines: Option<Vec<String>>,
     wrong: Vec<String>,
@@ -227,6 +228,23 @@ impl Sim {
         if let Some(lines) = &mut log.lines {
             lines.push(log.text.clone());
         }
+    }
+
+    /// Counts a point at which nothing moves.
+    pub fn quiet_point(&self) {
+        self.log.lock().unwrap().quiet_points += 1;
+    }
+
+    /// Points so far at which nothing moved.
+    #[must_use]
+    pub fn quiet_points(&self) -> u64 {
+        self.log.lock().unwrap().quiet_points
+    }
+
+    /// Steps so far.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        self.log.lock().unwrap().steps
     }
 
     /// Something is wrong: an invariant does not hold.

@@ -10,9 +10,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use waybill_flow::ports::{ConnectionSecrets, Secret};
+use waybill_model::id::MessageId;
 use waybill_model::time::Instant;
 use waybill_partners::signature::{Encoding, sign};
 use waybill_partners::standard_webhooks;
+use waybill_testkit::build;
 
 /// Attempts of a partner until a webhook is taken.
 const ATTEMPTS: u32 = 40;
@@ -73,9 +75,11 @@ async fn post(world: &Arc<World>, message: &Message) {
             message.id, message.connection
         ));
         if status.is_some_and(|s| (200..300).contains(&s)) {
-            let what = (message.connection, message.id.clone());
+            let (told_by, id) = (message.connection, &message.id);
+            let event = MessageId::for_delivery(&build::connection(told_by), id, 0);
+            let name = format!("`{id}` of {told_by}");
             let mut partners = world.partners.lock().unwrap();
-            if partners.acknowledged.insert(what) {
+            if partners.acknowledged.insert(event, name).is_none() {
                 partners.told.push((message.clone(), headers));
             }
             drop(partners);

@@ -347,9 +347,13 @@ impl World {
     /// Whether nothing moves.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.is_told()
-            && self.running.load(Ordering::SeqCst) == 0
-            && self.sqs.lock().unwrap().is_empty()
+        self.is_told() && self.is_still()
+    }
+
+    /// Whether nothing moves until customers, partners or the clock do something.
+    #[must_use]
+    pub fn is_still(&self) -> bool {
+        self.running.load(Ordering::SeqCst) == 0 && self.sqs.lock().unwrap().is_empty()
     }
 
     /// What still moves, for a person.

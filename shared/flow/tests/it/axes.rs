@@ -7,6 +7,7 @@ use waybill_flow::plan::keys;
 use waybill_flow::state::{Effect, OrderState};
 use waybill_model::command::CommandKind;
 use waybill_model::event::{Finding, Outcome};
+use waybill_model::failure::GAVE_UP;
 use waybill_model::id::EffectKey;
 use waybill_model::order::OrderPayment;
 use waybill_model::payment::{PaymentStatus, RefundStatus};
@@ -34,6 +35,10 @@ fn done() -> Option<Outcome> {
 
 fn refused() -> Option<Outcome> {
     Some(build::rejected("unknown_sku"))
+}
+
+fn given_up() -> Option<Outcome> {
+    Some(build::rejected(GAVE_UP))
 }
 
 fn with_effect(mut state: OrderState, key: EffectKey, outcome: Option<Outcome>) -> OrderState {
@@ -103,6 +108,14 @@ fn the_order_axis_follows_what_was_told_and_written() {
         ),
         (written(told()), "confirmed"),
         (cancelled(), "cancelled"),
+        (
+            with_effect(cancelled(), keys::sale_order(), refused()),
+            "cancelled",
+        ),
+        (
+            with_effect(cancelled(), keys::sale_order(), given_up()),
+            "cancelling",
+        ),
         (written(cancelled()), "cancelling"),
         (cancelling.clone(), "cancelling"),
         (

@@ -43,6 +43,11 @@ impl MemoryOrders {
         self.tables().orders.clone()
     }
 
+    /// Looks at every order with its state, for assertions.
+    pub fn look<T>(&self, look: impl FnOnce(&BTreeMap<CorrelationId, Stored>) -> T) -> T {
+        look(&self.tables().orders)
+    }
+
     /// Every case, open or closed, for assertions.
     #[must_use]
     pub fn all_cases(&self) -> Vec<Case> {
@@ -55,6 +60,20 @@ impl MemoryOrders {
         let tables = self.tables();
         let waiting = tables.parked.values().flat_map(BTreeMap::values);
         waiting.cloned().collect()
+    }
+
+    /// Ids of every event that was applied to an order, for assertions.
+    #[must_use]
+    pub fn all_applied(&self) -> BTreeSet<MessageId> {
+        let tables = self.tables();
+        let lines = tables.timeline.values().flat_map(BTreeMap::keys);
+        lines.map(|(_, id)| id.clone()).collect()
+    }
+
+    /// When each order that waits for something is overdue, for assertions.
+    #[must_use]
+    pub fn all_deadlines(&self) -> BTreeMap<CorrelationId, Instant> {
+        self.tables().deadlines.clone()
     }
 
     fn tables(&self) -> MutexGuard<'_, Tables> {

@@ -1,0 +1,79 @@
+//! What must be true whenever nothing moves, while faults still happen: no message is in a queue and no function runs.
+//!
+//! Less than in the end: a webhook may be lost and its poll still to come, a dead letter may still be redriven.
+
+use crate::erp_keys;
+use crate::invariants::open_cases;
+use crate::sim::MINUTE;
+use crate::world::World;
+use std::sync::Arc;
+use waybill_flow::axes::axes;
+use waybill_flow::ports::Stored;
+
+/// How long it is not looked again.
+const BETWEEN: u64 = 15 * MINUTE;
+
+/// Looks at every quiet point for as long as the run lasts, but not more often than every quarter of an hour.
+pub async fn watch(world: Arc<World>) {
+    let mut seen = 0;
+    loop {
+        world.sim.wait_ms(MINUTE).await;
+        world.awake().await;
+        let steps = world.sim.steps();
+        if steps == seen || !world.is_still() {
+            continue;
+        }
+        check(&world);
+        seen = world.sim.steps();
+        world.sim.wait_ms(BETWEEN).await;
+    }
+}
+
+fn check(world: &World) {
+    world.sim.quiet_point();
+    erp_keys::check(world);
+    let cases = open_cases(world);
+    if !world.sqs.lock().unwrap().dead().is_empty() {
+        // What they hold back is told by an alarm.
+        return;
+    }
+    all_known(world);
+    let deadlines = world.orders.all_deadlines();
+    let mut wrong = Vec::new();
+    world.orders.look(|orders| {
+        for (id, order) in orders {
+            let goes_on = deadlines.contains_key(id) || cases.contains_key(id);
+            if !goes_on && let Some(why) = unfinished(order) {
+                wrong.push(format!(
+                    "{id}: {why}, nothing moves, and neither a deadline nor a case stands"
+                ));
+            }
+        }
+    });
+    for what in wrong {
+        world.sim.wrong(what);
+    }
+}
+
+/// What was acknowledged is known to an order, or waits for one.
+fn all_known(world: &World) {
+    let mut known = world.orders.all_applied();
+    known.extend(world.orders.all_parked().into_iter().map(|p| p.event.id));
+    for name in world.partners.lock().unwrap().missed(&known) {
+        world.sim.wrong(format!(
+            "{name} was acknowledged, nothing moves, and no order knows of it"
+        ));
+    }
+}
+
+/// Why an order is not at its end.
+fn unfinished(order: &Stored) -> Option<String> {
+    let mut effects = order.state.effects.iter();
+    if let Some((key, _)) = effects.find(|(_, effect)| effect.outcome.is_none()) {
+        return Some(format!("`{key}` has not ended"));
+    }
+    let is = axes(&order.state);
+    let at_end = matches!(is.order, "cancelled" | "refused" | "unknown")
+        || matches!(is.fulfillment, "shipped" | "delivered");
+    (!at_end).then(|| format!("it is {}, {} and {}", is.order, is.payment, is.fulfillment))
+}
