@@ -69,7 +69,7 @@ impl Progress {
             queues.join(", ")
         };
         format!(
-            "{seconds:>4} s  {} orders placed, {} webhooks under way, queues: {queues}, {} at work",
+            "{seconds:>4} s  {} orders placed, {} webhooks under way, queues: {queues}, {} at work or to be tried again",
             self.placed, self.webhooks, self.working
         )
     }

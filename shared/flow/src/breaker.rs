@@ -17,6 +17,9 @@ pub const FIRST_OPEN_MS: i64 = 15_000;
 pub const LONGEST_OPEN_MS: i64 = 5 * 60_000;
 /// Longest wait that an endpoint may ask for all of its messages.
 const LONGEST_ASKED_MS: i64 = 60 * 60_000;
+/// What is left of a wait at most, between clocks that differ. One that is longer was written by a
+/// clock far ahead, and shuts nobody out.
+const LONGEST_LEFT_MS: i64 = LONGEST_ASKED_MS + 5 * 60_000;
 /// Shorter waits that are asked for are no state: whoever was asked waits by himself.
 pub const LEAST_ASKED_MS: u64 = 10_000;
 /// Wait where an endpoint throttles and does not say for how long.
@@ -212,8 +215,10 @@ impl Breaker {
     /// The same without taking the probe.
     #[must_use]
     pub fn look(&self, now: Instant) -> Admission {
-        // A clock that runs ahead of ours cannot shut us out for longer than anybody may.
-        let left = |until: Instant| until.ms_since(now).min(LONGEST_ASKED_MS);
+        let left = |until: Instant| match until.ms_since(now) {
+            ms if ms > LONGEST_LEFT_MS => 0,
+            ms => ms,
+        };
         let ms = match &self.phase {
             Phase::Closed => return Admission::Go,
             Phase::Open { until } => left(*until),

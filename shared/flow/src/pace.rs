@@ -22,6 +22,8 @@ const JUDGED_AFTER: i32 = 4;
 const WARY: i32 = -12;
 /// How long it is believed what so many writers at once are worth.
 const BELIEVED_MS: i64 = 30 * 60 * 1000;
+/// How far clocks may be apart.
+const APART_MS: i64 = 5 * 60 * 1000;
 /// One more writer is worth it if in sum so many percent more are written.
 const WORTH_PERCENT: u64 = 110;
 
@@ -107,7 +109,8 @@ impl Pace {
     }
 
     /// Takes a seat until `until`, and says how many writers there are then; nothing if all seats
-    /// of the lane are taken.
+    /// of the lane are taken. All take one for as long: one that ends much later was taken by a clock
+    /// far ahead, and is none.
     pub fn sit_down(
         &mut self,
         owner: &str,
@@ -115,7 +118,9 @@ impl Pace {
         now: Instant,
         until: Instant,
     ) -> Option<u32> {
-        self.seats.retain(|_, seat| seat.until > now);
+        let latest = until.plus_ms(APART_MS);
+        self.seats
+            .retain(|_, seat| seat.until > now && seat.until <= latest);
         let taken = u32::try_from(self.seats.len()).unwrap_or(u32::MAX);
         let free = match lane {
             Lane::Orders => taken < self.writers,
@@ -256,6 +261,21 @@ mod tests {
         assert_eq!(pace.sit_down("c", Lane::Orders, at(1), until), Some(2));
         assert_eq!(pace.sit_down("d", Lane::Orders, at(89), until), None);
         assert_eq!(pace.sit_down("d", Lane::Orders, at(90), at(180)), Some(1));
+    }
+
+    #[test]
+    fn a_clock_far_ahead_keeps_no_seat() {
+        let (lease, apart) = (90, APART_MS / 1000);
+        let single = |now: i64| {
+            let mut pace = Pace::new(Cap { writers: 1, ..CAP });
+            assert_eq!(
+                pace.sit_down("ahead", Lane::Orders, at(now), at(now + lease)),
+                Some(1)
+            );
+            pace.sit_down("a", Lane::Orders, at(0), at(lease))
+        };
+        assert_eq!(single(apart), None);
+        assert_eq!(single(apart + 1), Some(1));
     }
 
     #[test]

@@ -96,6 +96,7 @@ fn requests() -> Vec<Value> {
         get("/ops/cases", json!({})),
         get("/ops/cases/summary", json!({})),
         get(&at("/ops/cases/CASE"), json!({})),
+        get("/ops/connections", json!({})),
         get("/ops/dead-letters", json!({})),
         post(
             &at("/ops/orders/ORDER/retry"),

@@ -137,8 +137,28 @@ fn failed_probes_leave_it_open_for_longer_up_to_five_minutes() {
         assert!(breaker.probed("a", &Signal::Down, "answer_lost", now));
     }
     assert_eq!(waits, [15, 30, 60, 120, 240, 300, 300]);
+    assert_eq!(breaker.failed_probes(), 7);
     assert_eq!(breaker.since(), Some(at(0)));
     assert_eq!(breaker.code(), "answer_lost");
+}
+
+#[test]
+fn a_clock_far_ahead_shuts_nobody_out() {
+    let hour = Signal::Throttled {
+        wait_ms: 60 * 60_000,
+    };
+    let opened_at = |s: i64| {
+        let mut breaker = Breaker::default();
+        assert!(breaker.open(&hour, "rate_limited", at(s)));
+        breaker
+    };
+    let ms = u64::try_from(LONGEST_LEFT_MS).unwrap();
+    assert_eq!(opened_at(5 * 60).look(at(0)), Admission::Wait { ms });
+    let mut ahead = opened_at(5 * 60 + 1);
+    assert_eq!(ahead.admit("a", at(0), LEASE_MS), Admission::Probe);
+    let until = at(0).plus_ms(LEASE_MS);
+    let owner = "a".to_owned();
+    assert_eq!(*ahead.phase(), Phase::Probing { owner, until });
 }
 
 #[test]
