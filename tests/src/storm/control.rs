@@ -58,6 +58,10 @@ struct Inner {
     pace: Pace,
     /// Writers that have a batch in hand, and since when.
     busy: BTreeMap<u32, Instant>,
+    /// Kills that are still to come.
+    kills_left: usize,
+    /// Writers whose batch is the last that one of them can meet: it is not acknowledged until they are dead.
+    condemned: BTreeSet<u32>,
     outcomes: BTreeMap<CorrelationId, BTreeSet<&'static str>>,
     /// What a refused order was told.
     refusals: Vec<String>,
@@ -87,6 +91,8 @@ impl Control {
             queue: Queue::new(bodies, pace.visibility),
             pace,
             busy: BTreeMap::new(),
+            kills_left: 0,
+            condemned: BTreeSet::new(),
             outcomes: BTreeMap::new(),
             refusals: Vec::new(),
         }));
@@ -127,9 +133,22 @@ impl Control {
         lock(&self.inner).busy.get(&writer).copied()
     }
 
+    /// So many writers are still to be killed.
+    pub fn expect_kills(&self, left: usize) {
+        lock(&self.inner).kills_left = left;
+    }
+
+    /// A writer that waits for its death: it has done its batch, and was not told that this is known.
+    #[must_use]
+    pub fn condemned(&self) -> Option<u32> {
+        lock(&self.inner).condemned.first().copied()
+    }
+
     /// A writer is no more.
     pub fn gone(&self, writer: u32) {
-        lock(&self.inner).busy.remove(&writer);
+        let mut inner = lock(&self.inner);
+        inner.busy.remove(&writer);
+        inner.condemned.remove(&writer);
     }
 
     /// What happened on the queue.
@@ -197,6 +216,9 @@ async fn receive(State(inner): State<Shared>, Json(ask): Json<Ask>) -> Json<Work
 }
 
 async fn finish(State(inner): State<Shared>, Json(finish): Json<Finish>) {
+    while lock(&inner).must_die(&finish) {
+        tokio::time::sleep(LOOK).await;
+    }
     let mut inner = lock(&inner);
     inner.busy.remove(&finish.writer);
     if finish.failed > 0 && !finish.done.is_empty() {
@@ -204,6 +226,20 @@ async fn finish(State(inner): State<Shared>, Json(finish): Json<Finish>) {
     }
     for receipt in finish.done {
         inner.queue.delete(&receipt);
+    }
+}
+
+impl Inner {
+    /// Whether too few messages would be left for the kills to come: then this writer is one of them.
+    fn must_die(&mut self, finish: &Finish) -> bool {
+        let left = self.queue.open().saturating_sub(finish.done.len());
+        let must = left < self.kills_left;
+        if must {
+            self.condemned.insert(finish.writer);
+        } else {
+            self.condemned.remove(&finish.writer);
+        }
+        must
     }
 }
 

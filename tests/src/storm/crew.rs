@@ -79,7 +79,8 @@ impl Crew {
         Ok(child)
     }
 
-    /// Kills so many times, spread over the work, and returns how often once all is done.
+    /// Kills so many times, spread over the work, and returns how often once all is done. A kill that met no batch until
+    /// too few are left strikes one that is done and not acknowledged.
     ///
     /// # Errors
     /// A process cannot be started, or ends by itself.
@@ -96,6 +97,8 @@ impl Crew {
         let mut aim: Option<Aim> = None;
         let mut told = 0;
         while control.open() > 0 {
+            let left = usize::try_from(kills - killed).unwrap_or_default();
+            control.expect_kills(left);
             tokio::time::sleep(LOOK).await;
             self.look_after(control)?;
             let finished = control.finished();
@@ -103,7 +106,14 @@ impl Crew {
                 told = finished / 100;
                 super::say(&format!("{finished} of {all} orders done, {killed} kills"));
             }
-            let left = usize::try_from(kills - killed).unwrap_or_default();
+            if left > 0
+                && let Some(writer) = control.condemned()
+            {
+                self.kill(writer, control)?;
+                killed += 1;
+                aim = None;
+                continue;
+            }
             if left == 0 || finished < due(all, killed, kills) {
                 continue;
             }
