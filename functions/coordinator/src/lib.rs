@@ -151,19 +151,7 @@ impl<O: OrderStore, Q: Queues, C: Clock> Ports<'_, O, Q, C> {
 
     /// The next success of such commands closes their case.
     async fn close(&self, id: CaseId) -> Ended {
-        let open = match self.orders.case(id).await {
-            Ok(case) => case.filter(|case| case.status == CaseStatus::Open),
-            Err(error) => return Ended::infra(&error),
-        };
-        let Some(case) = open else {
-            return Ended::Done;
-        };
-        let closed = Case {
-            status: CaseStatus::Resolved,
-            closed_at: Some(self.clock.now()),
-            ..case
-        };
-        match self.orders.put_case(&closed).await {
+        match self.orders.resolve_case(id, self.clock.now()).await {
             Ok(()) => Ended::Done,
             Err(error) => Ended::infra(&error),
         }

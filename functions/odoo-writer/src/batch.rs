@@ -3,6 +3,7 @@
 use crate::turn::busy;
 use crate::{CALL_MS, LEASE_MS, Ports, TELLING_MS};
 use futures::future::join_all;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use waybill_flow::breaker::Signal;
@@ -10,7 +11,7 @@ use waybill_flow::connections::ErpSettings;
 use waybill_flow::pace::Cap;
 use waybill_flow::ports::{Clock, EffectStore, Erp, ErpCommand, OrderStore, Queues};
 use waybill_lambda_kit::batch::{Handled, Record};
-use waybill_lambda_kit::ended::Ended;
+use waybill_lambda_kit::ended::{Ended, infra_code};
 use waybill_lambda_kit::execute::{Begun, Held, Task, about, out_of_time};
 use waybill_lambda_kit::levels;
 use waybill_lambda_kit::telemetry::About;
@@ -160,10 +161,17 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, R: Erp, C: Clock> Ports<'_, O, E,
             };
             let size = if pass.is_probe() { PROBE } else { turn.size() };
             let (chunk, later) = rest.split_at(size.min(rest.len()));
+            rest = later;
+            let (chunk, ended) = self.still_newest(chunk).await;
+            written.extend(ended);
+            if chunk.is_empty() {
+                door.leave_with(pass, &Signal::Nothing, "").await;
+                continue;
+            }
             let began = self.clock.now();
             let left_ms = until.ms_since(began) - TELLING_MS;
             let within = Duration::from_millis(u64::try_from(left_ms).unwrap_or_default());
-            let mut results = self.erp.write_within(erp, chunk, within).await;
+            let mut results = self.erp.write_within(erp, &chunk, within).await;
             results.resize_with(chunk.len(), || Err(unanswered()));
             let seen: Vec<_> = results.iter().map(|r| r.as_ref().map(drop)).collect();
             turn.learn(&seen, began, self.clock.now());
@@ -172,10 +180,41 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, R: Erp, C: Clock> Ports<'_, O, E,
             door.leave_with(pass, &signal, code.unwrap_or_default())
                 .await;
             written.extend(chunk.iter().map(|c| c.key.clone()).zip(results));
-            rest = later;
         }
         self.end(turn).await;
         written
+    }
+
+    /// A chunk without the counts that were overtaken since they were begun: by one of the same batch, or by another
+    /// writer's while this one waited for its turn.
+    async fn still_newest<'a>(
+        &self,
+        chunk: &'a [ErpCommand],
+    ) -> (Cow<'a, [ErpCommand]>, Vec<(MessageId, Written)>) {
+        let is_count = |c: &ErpCommand| matches!(c.command, Command::SetStock(_));
+        if !chunk.iter().any(is_count) {
+            return (Cow::Borrowed(chunk), Vec::new());
+        }
+        let (mut left, mut ended) = (Vec::with_capacity(chunk.len()), Vec::new());
+        for item in chunk {
+            match levels::newest(self.effects, &item.command).await {
+                Ok(Some(command)) => left.push(ErpCommand {
+                    correlation: item.correlation,
+                    key: item.key.clone(),
+                    command: command.into_owned(),
+                }),
+                Ok(None) => ended.push((item.key.clone(), Ok(Vec::new()))),
+                Err(error) => {
+                    let failure = Failure::Transient {
+                        code: infra_code(&error),
+                        detail: error.to_string(),
+                        retry_after_ms: None,
+                    };
+                    ended.push((item.key.clone(), Err(failure)));
+                }
+            }
+        }
+        (Cow::Owned(left), ended)
     }
 
     async fn finish(

@@ -307,6 +307,21 @@ async fn a_count_that_a_newer_one_overtook_is_not_written() {
 }
 
 #[tokio::test]
+async fn of_two_counts_in_one_batch_only_the_newer_is_written() {
+    for place in [0, 1] {
+        let world = World::new();
+        let mut counts = [count(1, &[("MUG-01", 5)]), count(2, &[("MUG-01", 4)])];
+        let newer = counts[1].body.clone();
+        counts.rotate_left(place);
+        // Each is the newest while it is looked at first, and batches come in any order.
+        assert!(world.take(&counts).await.is_empty());
+        let written = world.erp.written();
+        assert_eq!(written.len(), 1);
+        assert_eq!(written[0].command, newer);
+    }
+}
+
+#[tokio::test]
 async fn calls_to_the_erp_end_before_the_invocation_does() {
     let world = World::new();
     let write = |id: &str| serde_json::to_string(&create(id)).unwrap();

@@ -1,18 +1,19 @@
 //! Waybill and the ERP: orders that wait for something are compared with what the ERP holds.
 //!
 //! Looked at are the orders that have a deadline (`flow::stages::next_deadline`), those with the
-//! earliest first. Orders that went through every stage have none: their facts cannot change without
-//! an event that reopens a stage.
+//! earliest first, and those of which a difference was found before. Orders that went through every
+//! stage have no deadline: their facts cannot change without an event that reopens a stage.
 
 use crate::{Job, JobError, Ports, Report, literal};
 use futures::StreamExt as _;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use waybill_flow::plan::keys;
 use waybill_flow::ports::{CaseQuery, Clock, Erp, ErpOrder, OrderStore, Queues};
 use waybill_flow::state::OrderState;
 use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
 use waybill_model::command::{CommandKind, CommandQueue};
 use waybill_model::event::Outcome;
+use waybill_model::failure::Failure;
 use waybill_model::id::{ConnectionId, CorrelationId, EffectKey};
 use waybill_model::money::Money;
 
@@ -24,11 +25,16 @@ const CHUNK: usize = 100;
 const CONCURRENCY: usize = 16;
 /// Deadlines are in the future while nothing is wrong: look far ahead.
 const HORIZON_MS: i64 = 400 * 24 * 60 * 60 * 1000;
-/// Cases of one order that are looked through.
-const MAX_CASES: usize = 100;
 
-/// What can differ.
-const CODES: [&str; 3] = ["missing_in_odoo", "state_differs", "total_differs"];
+/// Cases of one code that are looked at again by one run, the oldest first.
+const MAX_CASES: usize = 200;
+
+/// What can differ, and who has to act.
+const CODES: [(&str, CaseClass); 3] = [
+    ("missing_in_odoo", CaseClass::Erp),
+    ("state_differs", CaseClass::Erp),
+    ("total_differs", CaseClass::Finance),
+];
 
 struct Difference {
     code: &'static str,
@@ -41,35 +47,62 @@ struct Difference {
 impl<O: OrderStore, E, Q: Queues, P, R: Erp, C: Clock, S> Ports<'_, O, E, Q, P, R, C, S> {
     pub(crate) async fn compare(&self) -> Result<Report, JobError> {
         let horizon = self.clock.now().plus_ms(HORIZON_MS);
-        let waiting = self.orders.overdue(horizon, MAX_ORDERS).await?;
+        let mut orders = self.orders.overdue(horizon, MAX_ORDERS).await?;
+        orders.extend(self.in_cases().await?);
+        let mut seen = BTreeSet::new();
+        orders.retain(|id| seen.insert(*id));
         let mut report = Report {
             job: Job::Compare,
             looked_at: 0,
             found: 0,
             failed: Vec::new(),
         };
-        for (erp, orders) in self.written_orders(waiting).await? {
-            for chunk in orders.chunks(CHUNK) {
-                let ids: Vec<CorrelationId> = chunk.iter().map(|(id, _)| *id).collect();
-                let held = match self.erp.orders(&erp, &ids).await {
-                    Ok(held) => held,
-                    Err(failure) => {
-                        let Some(connection) = self.connections.get(&erp) else {
-                            continue;
-                        };
-                        let code = self.could_not_ask(connection, &failure).await?;
-                        report.failed.push(code);
-                        break;
-                    }
-                };
-                for (id, state) in chunk {
-                    let held = held.iter().find(|o| o.correlation == *id);
-                    report.looked_at += 1;
-                    report.found += self.settle(*id, differences(state, held)).await?;
-                }
+        for (erp, orders) in self.written_orders(orders).await? {
+            let failure = self.compare_with(&erp, &orders, &mut report).await?;
+            if let Some(connection) = self.connections.get(&erp) {
+                self.note_answer(connection, failure.as_ref(), &mut report)
+                    .await?;
             }
         }
         Ok(report)
+    }
+
+    /// Orders of which an earlier run found a difference: they may wait for nothing else by now.
+    async fn in_cases(&self) -> Result<Vec<CorrelationId>, JobError> {
+        let mut orders = Vec::new();
+        for (code, class) in CODES {
+            let query = CaseQuery {
+                class: Some(class),
+                code: Some(literal(code)),
+                limit: MAX_CASES,
+                ..CaseQuery::default()
+            };
+            let (cases, _) = self.orders.cases(&query).await?;
+            orders.extend(cases.into_iter().filter_map(|case| case.correlation_id));
+        }
+        Ok(orders)
+    }
+
+    /// Compares these orders with what one ERP holds, until it does not answer.
+    async fn compare_with(
+        &self,
+        erp: &ConnectionId,
+        orders: &[(CorrelationId, OrderState)],
+        report: &mut Report,
+    ) -> Result<Option<Failure>, JobError> {
+        for chunk in orders.chunks(CHUNK) {
+            let ids: Vec<CorrelationId> = chunk.iter().map(|(id, _)| *id).collect();
+            let held = match self.erp.orders(erp, &ids).await {
+                Ok(held) => held,
+                Err(failure) => return Ok(Some(failure)),
+            };
+            for (id, state) in chunk {
+                let held = held.iter().find(|o| o.correlation == *id);
+                report.looked_at += 1;
+                report.found += self.settle(*id, differences(state, held)).await?;
+            }
+        }
+        Ok(None)
     }
 
     /// The orders that were written to an ERP and that nothing is being written about, by ERP.
@@ -101,25 +134,16 @@ impl<O: OrderStore, E, Q: Queues, P, R: Erp, C: Clock, S> Ports<'_, O, E, Q, P, 
     /// Opens what is found and closes what is not found any more.
     async fn settle(&self, id: CorrelationId, found: Vec<Difference>) -> Result<usize, JobError> {
         let now = self.clock.now();
-        let query = CaseQuery {
-            correlation: Some(id),
-            limit: MAX_CASES,
-            ..CaseQuery::default()
-        };
-        let (open, _) = self.orders.cases(&query).await?;
-        for mut case in open {
-            let code = case.code.as_str();
-            let ours = CODES.contains(&code);
-            if ours && case.status == CaseStatus::Open && found.iter().all(|d| d.code != code) {
-                case.status = CaseStatus::Resolved;
-                case.closed_at = Some(now);
-                self.orders.put_case(&case).await?;
-            }
+        let case_of = |code| CaseId::new(&id.to_string(), &literal(code), "reconciler");
+        let is_found = |code: &str| found.iter().any(|d| d.code == code);
+        let codes = CODES.into_iter().map(|(code, _)| code);
+        for code in codes.filter(|code| !is_found(code)) {
+            self.orders.resolve_case(case_of(code), now).await?;
         }
         for difference in &found {
             let code = literal(difference.code);
             let case = Case {
-                id: CaseId::new(&id.to_string(), &code, "reconciler"),
+                id: case_of(difference.code),
                 correlation_id: Some(id),
                 class: difference.class,
                 code,

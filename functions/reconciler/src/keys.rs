@@ -23,7 +23,7 @@ use waybill_flow::ports::{
     Clock, ConnectionSecrets, EffectStore, Erp, ErpKey, ErpKeys, InfraError, KeyError, OrderStore,
     Queues, Secret, SecretStore,
 };
-use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
+use waybill_model::case::{Case, CaseId};
 use waybill_model::failure::Failure;
 use waybill_model::id::ConnectionId;
 use waybill_model::time::Instant;
@@ -95,29 +95,26 @@ where
         let kept = self.keep_key(connection, settings).await;
         // Given back after a failure too; after a crash it ends by itself.
         self.give_back(&connection.id, &lease).await?;
-        match kept? {
+        let worry = match kept? {
             Kept::Well { changed } => {
                 report.found += usize::from(changed);
-                self.settle_key_case(connection, None).await?;
+                None
             }
-            Kept::Worry { detail, remedy } => {
-                report.failed.push(CODE.to_owned());
-                self.settle_key_case(connection, Some((detail, remedy)))
-                    .await?;
-            }
+            Kept::Worry { detail, remedy } => Some((detail, remedy)),
             Kept::NotAsked(failure) if failure.code().as_str() == "erp_credentials" => {
-                report.failed.push(CODE.to_owned());
                 let detail = format!("Odoo refuses the stored key: {}", failure.detail());
                 let remedy = "make a key in Odoo by hand (Preferences, Account Security) and store it as `api.key` of the connection's secret: orders wait until then".to_owned();
-                self.settle_key_case(connection, Some((detail, remedy)))
-                    .await?;
+                Some((detail, remedy))
             }
             Kept::NotAsked(failure) => {
-                let code = self.could_not_ask(connection, &failure).await?;
-                report.failed.push(code);
+                return self.note_answer(connection, Some(&failure), report).await;
             }
-        }
-        Ok(())
+        };
+        report
+            .failed
+            .extend(worry.is_some().then(|| CODE.to_owned()));
+        self.settle_key_case(connection, worry).await?;
+        self.note_answer(connection, None, report).await
     }
 
     async fn keep_key(
@@ -268,31 +265,11 @@ where
         let code = literal(CODE);
         let id = CaseId::new(connection.id.as_str(), &code, "key");
         let now = self.clock.now();
-        let known = self.orders.case(id).await?;
         let Some((detail, remedy)) = worry else {
-            if let Some(mut case) = known.filter(|c| c.status == CaseStatus::Open) {
-                case.status = CaseStatus::Resolved;
-                case.closed_at = Some(now);
-                self.orders.put_case(&case).await?;
-            }
-            return Ok(());
+            return Ok(self.orders.resolve_case(id, now).await?);
         };
-        let case = Case {
-            id,
-            correlation_id: None,
-            class: CaseClass::Integration,
-            code,
-            detail: format!("`{}`: {detail}", connection.id),
-            remedy,
-            value: None,
-            status: CaseStatus::Open,
-            opened_at: now,
-            closed_at: None,
-            owner: None,
-            reason: None,
-            connection: Some(connection.id.clone()),
-            retry: None,
-        };
+        let detail = format!("`{}`: {detail}", connection.id);
+        let case = Case::of_connection(id, &connection.id, code, detail, remedy, now);
         Ok(self.orders.put_case(&case).await?)
     }
 }

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use waybill_flow::connections::{Connection, Connections};
 use waybill_flow::ports::{Clock, InfraError, OrderStore, Outgoing, Queue, Queues};
 use waybill_lambda_kit::telemetry::Counters;
-use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
+use waybill_model::case::{Case, CaseId};
 use waybill_model::failure::Failure;
 use waybill_model::id::Code;
 
@@ -50,6 +50,19 @@ pub enum Job {
     Keys,
     /// Subscriptions to webhooks.
     Webhooks,
+}
+
+impl Job {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Poll => "poll",
+            Self::Overdue => "overdue",
+            Self::Compare => "compare",
+            Self::Stock => "stock",
+            Self::Keys => "keys",
+            Self::Webhooks => "webhooks",
+        }
+    }
 }
 
 /// What was done.
@@ -185,12 +198,20 @@ impl<O: OrderStore, E, Q: Queues, P, R, C: Clock, S> Ports<'_, O, E, Q, P, R, C,
         }
     }
 
-    /// A connection that says no needs a person; one that is away is asked again by the next run.
-    async fn could_not_ask(
+    /// Notes what a connection answered: one that says no needs a person, one that is away is asked
+    /// again by the next run, and one that answers needs nobody any more.
+    async fn note_answer(
         &self,
         connection: &Connection,
-        failure: &Failure,
-    ) -> Result<String, JobError> {
+        failure: Option<&Failure>,
+        report: &mut Report,
+    ) -> Result<(), JobError> {
+        let key = report.job.name();
+        let id = CaseId::new(connection.id.as_str(), &literal("could_not_ask"), key);
+        let Some(failure) = failure else {
+            return Ok(self.orders.resolve_case(id, self.clock.now()).await?);
+        };
+        report.failed.push(failure.code().to_string());
         tracing::warn!(step = "reconciler", partner = %connection.id, error_class = failure.class(),
             error_code = %failure.code(), "a connection was not asked");
         let remedy = match failure {
@@ -199,29 +220,12 @@ impl<O: OrderStore, E, Q: Queues, P, R, C: Clock, S> Ports<'_, O, E, Q, P, R, C,
                 "compare the answer with the partner's documentation and mend the adapter"
                     .to_owned()
             }
-            Failure::Transient { .. } | Failure::Indeterminate { .. } => {
-                return Ok(failure.code().to_string());
-            }
+            Failure::Transient { .. } | Failure::Indeterminate { .. } => return Ok(()),
         };
-        self.orders
-            .put_case(&Case {
-                id: CaseId::new(connection.id.as_str(), failure.code(), "reconciler"),
-                correlation_id: None,
-                class: CaseClass::Integration,
-                code: failure.code().clone(),
-                detail: format!("`{}`: {}", connection.id, failure.detail()),
-                remedy,
-                value: None,
-                status: CaseStatus::Open,
-                opened_at: self.clock.now(),
-                closed_at: None,
-                owner: None,
-                reason: None,
-                connection: Some(connection.id.clone()),
-                retry: None,
-            })
-            .await?;
-        Ok(failure.code().to_string())
+        let code = failure.code().clone();
+        let detail = format!("`{}`: {}", connection.id, failure.detail());
+        let case = Case::of_connection(id, &connection.id, code, detail, remedy, self.clock.now());
+        Ok(self.orders.put_case(&case).await?)
     }
 }
 

@@ -6,7 +6,7 @@ use waybill_flow::connections::Connection;
 use waybill_flow::ports::{Clock, EffectStore, OrderStore, PartnerPort, Queue, Queues};
 use waybill_lambda_kit::delivery;
 use waybill_lambda_kit::queues::plain_message;
-use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
+use waybill_model::case::{Case, CaseId};
 use waybill_model::delivery::Delivery;
 use waybill_model::failure::Failure;
 use waybill_model::id::MessageId;
@@ -89,11 +89,8 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, R, C: Clock, S>
     ) -> Result<(), JobError> {
         let polled = self.poll_channel(connection, until).await?;
         report.found += polled.deliveries;
-        if let Some(failure) = polled.failure {
-            let code = self.could_not_ask(connection, &failure).await?;
-            report.failed.push(code);
-        }
-        Ok(())
+        self.note_answer(connection, polled.failure.as_ref(), report)
+            .await
     }
 
     async fn poll_channel(
@@ -239,22 +236,11 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, R, C: Clock, S>
     async fn too_large(&self, delivery: &Delivery, detail: &str) -> Result<(), JobError> {
         let code = literal("delivery_too_large");
         let subject = delivery.dedupe_id.as_deref().unwrap_or_default();
-        let case = Case {
-            id: CaseId::new(delivery.connection.as_str(), &code, subject),
-            correlation_id: None,
-            class: CaseClass::Integration,
-            code,
-            detail: format!("a polled record of `{}`: {detail}", delivery.connection),
-            remedy: "ask the channel for fewer fields, or split the order there".to_owned(),
-            value: None,
-            status: CaseStatus::Open,
-            opened_at: self.clock.now(),
-            closed_at: None,
-            owner: None,
-            reason: None,
-            connection: Some(delivery.connection.clone()),
-            retry: None,
-        };
+        let connection = &delivery.connection;
+        let id = CaseId::new(connection.as_str(), &code, subject);
+        let detail = format!("a polled record of `{connection}`: {detail}");
+        let remedy = "ask the channel for fewer fields, or split the order there".to_owned();
+        let case = Case::of_connection(id, connection, code, detail, remedy, self.clock.now());
         Ok(self.orders.put_case(&case).await?)
     }
 }

@@ -28,14 +28,20 @@ use waybill_model::time::Instant;
 const MAX_LEVELS: usize = 250;
 /// How often everything is published, changed or not: repairs what a command that was given up left.
 const FULL_MS: i64 = 6 * 60 * 60 * 1000;
-/// Orders looked through for what is in flight.
-const MAX_IN_FLIGHT: usize = 1_000;
+/// Most orders looked through for what is in flight: a day's outage at two thousand orders an hour.
+/// While more wait, nothing is published: what is left out of the sum would be sold twice.
+const MAX_WAITING: usize = 50_000;
 /// Reads of our own table at once.
 const CONCURRENCY: usize = 16;
 /// Deadlines of orders that wait are in the future.
 const HORIZON_MS: i64 = 400 * 24 * 60 * 60 * 1000;
 /// Name of the checkpoint.
 const CHECKPOINT: &str = "stock";
+/// Reported instead of publishing.
+const TOO_MANY: &str = "too_many_waiting";
+
+/// Units that were sold and that the ERP has not reserved, by ERP and SKU.
+type InFlight = BTreeMap<ConnectionId, BTreeMap<Sku, Quantity>>;
 
 /// What was published last.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,24 +75,31 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P, R: Erp, C: Clock, S>
         if by_erp.is_empty() {
             return Ok(report);
         }
-        let in_flight = self.in_flight().await?;
+        // Levels are as of before anything was read: of two runs at once the one that read later is the newer.
+        let now = self.clock.now();
+        let Some(in_flight) = self.in_flight(MAX_WAITING).await? else {
+            tracing::warn!(
+                step = "reconciler",
+                most = MAX_WAITING,
+                error_code = TOO_MANY,
+                "more orders wait than are looked through: no stock is published"
+            );
+            report.failed.push(TOO_MANY.to_owned());
+            return Ok(report);
+        };
         let nothing = BTreeMap::new();
         for (erp, channels) in by_erp {
-            let available = match self.erp.availability(erp, &[]).await {
-                Ok(available) => available,
-                Err(failure) => {
-                    if let Some(connection) = self.connections.get(erp) {
-                        let code = self.could_not_ask(connection, &failure).await?;
-                        report.failed.push(code);
-                    }
-                    continue;
-                }
-            };
+            let answer = self.erp.availability(erp, &[]).await;
+            if let Some(connection) = self.connections.get(erp) {
+                self.note_answer(connection, answer.as_ref().err(), &mut report)
+                    .await?;
+            }
+            let Ok(available) = answer else { continue };
             report.looked_at += available.len();
             let in_flight = in_flight.get(erp).unwrap_or(&nothing);
             for (connection, settings) in channels {
                 let sellable = sellable(&available, settings, in_flight);
-                report.found += self.publish(connection, erp, sellable).await?;
+                report.found += self.publish(connection, erp, sellable, now).await?;
             }
         }
         Ok(report)
@@ -98,8 +111,8 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P, R: Erp, C: Clock, S>
         connection: &Connection,
         erp: &ConnectionId,
         sellable: BTreeMap<Sku, Quantity>,
+        now: Instant,
     ) -> Result<usize, JobError> {
-        let now = self.clock.now();
         let kept = self.effects.checkpoint(&connection.id, CHECKPOINT).await?;
         let mut published: Published = kept
             .and_then(|text| serde_json::from_str(&text).ok())
@@ -166,11 +179,14 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P, R: Erp, C: Clock, S>
         Ok(command_message(&command)?)
     }
 
-    /// Units by ERP and SKU of orders that the ERP does not hold yet.
-    async fn in_flight(&self) -> Result<BTreeMap<ConnectionId, BTreeMap<Sku, Quantity>>, JobError> {
+    /// Units by ERP and SKU of orders that the ERP does not hold yet; none if more than `most` wait.
+    pub(crate) async fn in_flight(&self, most: usize) -> Result<Option<InFlight>, JobError> {
         let horizon = self.clock.now().plus_ms(HORIZON_MS);
-        let waiting = self.orders.overdue(horizon, MAX_IN_FLIGHT).await?;
-        let mut units: BTreeMap<ConnectionId, BTreeMap<Sku, Quantity>> = BTreeMap::new();
+        let waiting = self.orders.overdue(horizon, most.saturating_add(1)).await?;
+        if waiting.len() > most {
+            return Ok(None);
+        }
+        let mut units = InFlight::new();
         let mut loads = futures::stream::iter(waiting)
             .map(|id| self.orders.load(id))
             .buffered(CONCURRENCY);
@@ -193,7 +209,7 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P, R: Erp, C: Clock, S>
                 }
             }
         }
-        Ok(units)
+        Ok(Some(units))
     }
 }
 

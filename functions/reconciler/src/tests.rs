@@ -4,11 +4,14 @@ use std::sync::Arc;
 use waybill_flow::ports::{Availability, ErpOrder, PolledPage};
 use waybill_flow::state::{Effect, OrderState};
 use waybill_lambda_kit::delivery;
+use waybill_model::case::CaseStatus;
 use waybill_model::command::{Command, CommandKind, CommandQueue};
 use waybill_model::delivery::{Delivery, Origin};
 use waybill_model::envelope::{CommandEnvelope, EventEnvelope};
 use waybill_model::event::{Event, Outcome};
 use waybill_model::id::CorrelationId;
+use waybill_model::money::Money;
+use waybill_model::order::Order;
 use waybill_testkit::build;
 use waybill_testkit::{
     FakeErp, FakePartner, Fault, ManualClock, MemoryEffects, MemoryOrders, MemoryQueues,
@@ -51,6 +54,17 @@ struct World {
     secrets: MemorySecrets,
 }
 
+type TestPorts<'a> = Ports<
+    'a,
+    MemoryOrders,
+    MemoryEffects,
+    MemoryQueues,
+    FakePartner,
+    FakeErp,
+    ManualClock,
+    MemorySecrets,
+>;
+
 impl World {
     fn new() -> Self {
         let clock = Arc::new(ManualClock::default());
@@ -66,8 +80,8 @@ impl World {
         }
     }
 
-    async fn run(&self, job: Job) -> Result<Report, JobError> {
-        let ports = Ports {
+    fn ports(&self) -> TestPorts<'_> {
+        Ports {
             connections: &self.connections,
             orders: &self.orders,
             effects: &self.effects,
@@ -76,8 +90,22 @@ impl World {
             erp: &self.erp,
             clock: self.clock.as_ref(),
             secrets: &self.secrets,
-        };
-        handle(&ports, Request { job }).await
+        }
+    }
+
+    async fn run(&self, job: Job) -> Result<Report, JobError> {
+        handle(&self.ports(), Request { job }).await
+    }
+
+    /// Odoo has the order as the channel has it.
+    fn is_in_odoo(&self, order: &Order) {
+        self.erp.set_order(ErpOrder {
+            correlation: order.correlation(),
+            name: "S00001".to_owned(),
+            confirmed: true,
+            cancelled: false,
+            total: Money::new(order.totals.total, order.currency),
+        });
     }
 
     /// An order that waits, with the outcome of writing it to the ERP.
@@ -247,13 +275,42 @@ async fn a_channel_that_refuses_us_becomes_a_case_and_one_that_is_away_does_not(
     let report = world.run(Job::Poll).await.unwrap();
     assert_eq!(report.failed, ["partner_unreachable"]);
     assert!(world.orders.all_cases().is_empty());
-    world.partners.page(Err(Failure::Rejected {
+    world.partners.page(unauthorized());
+    world.run(Job::Poll).await.unwrap();
+    let case = &world.orders.all_cases()[0];
+    assert_eq!(case.code.as_str(), "unauthorized");
+    assert_eq!(case.status, CaseStatus::Open);
+}
+
+#[tokio::test]
+async fn the_case_of_a_refusal_closes_when_the_channel_answers_and_is_ignored_until_then() {
+    let world = World::new();
+    let status = || world.orders.all_cases()[0].status;
+    world.partners.page(unauthorized());
+    world.run(Job::Poll).await.unwrap();
+    let ignored = Case {
+        status: CaseStatus::Ignored,
+        ..world.orders.all_cases()[0].clone()
+    };
+    world.orders.put_case(&ignored).await.unwrap();
+    world.partners.page(unauthorized());
+    assert_eq!(world.run(Job::Poll).await.unwrap().failed, ["unauthorized"]);
+    assert_eq!(status(), CaseStatus::Ignored);
+    world.partners.page(page(&["a"], None));
+    world.run(Job::Poll).await.unwrap();
+    assert_eq!(status(), CaseStatus::Resolved);
+    world.partners.page(unauthorized());
+    world.run(Job::Poll).await.unwrap();
+    assert_eq!(status(), CaseStatus::Open);
+    assert_eq!(world.orders.all_cases().len(), 1);
+}
+
+fn unauthorized() -> Result<PolledPage, Failure> {
+    Err(Failure::Rejected {
         code: Code::literal("unauthorized"),
         detail: "the token was refused".to_owned(),
         remedy: "store a new token".to_owned(),
-    }));
-    world.run(Job::Poll).await.unwrap();
-    assert_eq!(world.orders.all_cases()[0].code.as_str(), "unauthorized");
+    })
 }
 
 #[tokio::test]
@@ -277,14 +334,14 @@ async fn an_order_that_vanished_from_the_erp_is_a_case_until_it_is_back() {
     let cases = world.orders.all_cases();
     assert_eq!(cases[0].code.as_str(), "missing_in_odoo");
     assert_eq!(cases[0].correlation_id, Some(correlation));
-    let order = build::order("1");
-    world.erp.set_order(ErpOrder {
-        correlation,
-        name: "S00001".to_owned(),
-        confirmed: true,
-        cancelled: false,
-        total: waybill_model::money::Money::new(order.totals.total, order.currency),
-    });
+    let ignored = Case {
+        status: CaseStatus::Ignored,
+        ..cases[0].clone()
+    };
+    world.orders.put_case(&ignored).await.unwrap();
+    world.run(Job::Compare).await.unwrap();
+    assert_eq!(world.orders.all_cases(), [ignored], "it is known");
+    world.is_in_odoo(&build::order("1"));
     assert_eq!(world.run(Job::Compare).await.unwrap().found, 0);
     assert_eq!(world.orders.all_cases()[0].status, CaseStatus::Resolved);
 }
@@ -309,6 +366,22 @@ async fn another_state_and_another_total_are_named() {
         .collect();
     codes.sort();
     assert_eq!(codes, ["state_differs", "total_differs"]);
+}
+
+#[tokio::test]
+async fn a_difference_of_an_order_that_waits_for_nothing_any_more_is_looked_at_again() {
+    let world = World::new();
+    let correlation = world.waits("1", written()).await;
+    assert_eq!(world.run(Job::Compare).await.unwrap().found, 1);
+    let stored = world.orders.load(correlation).await.unwrap().unwrap();
+    let revision = Some(stored.revision);
+    let at_its_end = build::commit(correlation, revision, stored.state, "last");
+    assert_eq!(at_its_end.deadline, None);
+    world.orders.commit(at_its_end).await.unwrap();
+    world.is_in_odoo(&build::order("1"));
+    assert_eq!(world.run(Job::Compare).await.unwrap().looked_at, 1);
+    assert_eq!(world.orders.all_cases()[0].status, CaseStatus::Resolved);
+    assert_eq!(world.run(Job::Compare).await.unwrap().looked_at, 0);
 }
 
 fn available(name: &str, units: Option<i64>) -> Availability {
@@ -358,4 +431,58 @@ async fn stock_that_could_not_be_sent_is_sent_by_the_next_run() {
     assert!(world.run(Job::Stock).await.is_err());
     world.run(Job::Stock).await.unwrap();
     assert_eq!(world.levels()["MUG-RED"], "8");
+}
+
+#[tokio::test]
+async fn what_is_in_flight_is_not_known_while_more_orders_wait_than_are_looked_through() {
+    let world = World::new();
+    world.waits("1", None).await;
+    world.waits("2", None).await;
+    let ports = world.ports();
+    assert_eq!(ports.in_flight(1).await, Ok(None));
+    let all = ports.in_flight(2).await.unwrap().unwrap();
+    let units = all.values().flat_map(BTreeMap::iter);
+    let units: Vec<_> = units.map(|(sku, n)| format!("{sku} {n}")).collect();
+    assert_eq!(units, ["MUG-RED 4", "TEE-M 2"]);
+}
+
+/// A second goes by whenever somebody looks at it.
+struct Ticking(ManualClock);
+
+impl Clock for Ticking {
+    fn now(&self) -> waybill_model::time::Instant {
+        let now = self.0.now();
+        self.0.advance_ms(1000);
+        now
+    }
+}
+
+#[tokio::test]
+async fn levels_are_as_of_before_anything_was_read() {
+    let world = World::new();
+    world.waits("1", None).await;
+    world.erp.set_level(Availability {
+        sku: build::sku("MUG-RED"),
+        available: Some(build::units(10)),
+    });
+    let clock = Ticking(ManualClock::default());
+    let began = clock.0.now();
+    let ports = Ports {
+        connections: &world.connections,
+        orders: &world.orders,
+        effects: &world.effects,
+        queues: &world.queues,
+        partners: &world.partners,
+        erp: &world.erp,
+        clock: &clock,
+        secrets: &world.secrets,
+    };
+    handle(&ports, Request { job: Job::Stock }).await.unwrap();
+    let sent = world.queues.sent(STATUS);
+    let command: CommandEnvelope = serde_json::from_str(&sent[0].body).unwrap();
+    let Command::PublishStock(publish) = command.body else {
+        panic!("{:?}", command.body);
+    };
+    // The job's own beginning, then the reading before that of the orders that wait.
+    assert_eq!(publish.levels[0].at, began.plus_ms(1000));
 }

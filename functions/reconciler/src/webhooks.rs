@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use waybill_flow::connections::Connection;
 use waybill_flow::ports::{Clock, EffectStore, OrderStore, PartnerPort, Queues, Webhook};
 use waybill_lambda_kit::heard;
-use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
+use waybill_model::case::{Case, CaseId};
 use waybill_model::id::Code;
 use waybill_model::time::Instant;
 
@@ -74,10 +74,7 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, R, C: Clock, S>
                     .await?;
             }
             Ok(None) => {}
-            Err(failure) => {
-                let code = self.could_not_ask(connection, &failure).await?;
-                report.failed.push(code);
-            }
+            Err(failure) => self.note_answer(connection, Some(&failure), report).await?,
         }
         let silent = self.listen(connection, &mut watch).await?;
         report.found += usize::from(silent);
@@ -119,14 +116,14 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, R, C: Clock, S>
                 }
                 Err(failure) => {
                     refused = true;
-                    let code = self.could_not_ask(connection, &failure).await?;
-                    report.failed.push(code);
+                    self.note_answer(connection, Some(&failure), report).await?;
                 }
             }
         }
         if refused {
             return Ok(());
         }
+        self.note_answer(connection, None, report).await?;
         if let Some(since) = watch.gap_since {
             self.ask_again(connection, since).await?;
             self.tell_gap(connection, since, now, &watch.unpolled)
@@ -202,13 +199,7 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, R, C: Clock, S>
         let id = CaseId::new(connection.id.as_str(), &literal(SILENT), "");
         if is_heard {
             watch.suspected_at = None;
-            if let Some(mut case) = self.orders.case(id).await?
-                && case.status == CaseStatus::Open
-            {
-                case.status = CaseStatus::Resolved;
-                case.closed_at = Some(now);
-                self.orders.put_case(&case).await?;
-            }
+            self.orders.resolve_case(id, now).await?;
             return Ok(false);
         }
         // The first run that notices waits for the next one.
@@ -248,22 +239,9 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, R, C: Clock, S>
         remedy: &str,
     ) -> Case {
         let code: Code = literal(code);
-        Case {
-            id: CaseId::new(connection.id.as_str(), &code, key),
-            correlation_id: None,
-            class: CaseClass::Integration,
-            code,
-            detail,
-            remedy: remedy.to_owned(),
-            value: None,
-            status: CaseStatus::Open,
-            opened_at: self.clock.now(),
-            closed_at: None,
-            owner: None,
-            reason: None,
-            connection: Some(connection.id.clone()),
-            retry: None,
-        }
+        let id = CaseId::new(connection.id.as_str(), &code, key);
+        let now = self.clock.now();
+        Case::of_connection(id, &connection.id, code, detail, remedy.to_owned(), now)
     }
 
     /// What another version wrote is begun anew.

@@ -277,14 +277,21 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, C: Clock> Ports<'
         if let Err(ended) = self.archive(raw, delivery, &events).await {
             return ended;
         }
+        let mut known_by_now = Vec::new();
         for (event, references) in parked {
-            match resolve::park(self.orders, &event, &references, self.clock.now()).await {
-                Ok(found) => events.extend(addressed(&event, &found)),
+            let rows = resolve::parked(&event, &references, self.clock.now());
+            match resolve::park(self.orders, &rows, &references).await {
+                Ok(found) if found.is_empty() => {}
+                Ok(found) => {
+                    events.extend(addressed(&event, &found));
+                    known_by_now.extend(rows);
+                }
                 Err(error) => return Ended::infra(&error),
             }
         }
         let ended = self.send(raw, delivery, &events).await;
         if ended == Ended::Done {
+            resolve::unpark(self.orders, &known_by_now).await;
             let expires = self.clock.now().plus_ms(SEEN_MS);
             let marks: Vec<MessageId> = ids.events.into_iter().chain(ids.heard).collect();
             if let Err(error) = self.effects.mark_seen(&marks, expires).await {

@@ -57,33 +57,36 @@ async fn lookup(
     Ok(Vec::new())
 }
 
-/// Parks the event under each reference, then looks once more: the order may have become known in
-/// between, and whoever made it known may have looked for parked events before there was one.
+/// The event as it waits under each reference.
+pub(crate) fn parked(event: &EventEnvelope, references: &[Reference], now: Instant) -> Vec<Parked> {
+    let waits = |reference: &Reference| Parked {
+        reference: reference.clone(),
+        event: event.clone(),
+        since: now,
+    };
+    references.iter().map(waits).collect()
+}
+
+/// Parks an event, then looks once more: the order may have become known in between, and whoever
+/// made it known may have looked for parked events before there was one.
 pub(crate) async fn park(
     orders: &impl OrderStore,
-    event: &EventEnvelope,
+    rows: &[Parked],
     references: &[Reference],
-    now: Instant,
 ) -> Result<Vec<CorrelationId>, InfraError> {
-    let parked: Vec<Parked> = references
-        .iter()
-        .map(|reference| Parked {
-            reference: reference.clone(),
-            event: event.clone(),
-            since: now,
-        })
-        .collect();
-    for one in &parked {
+    for one in rows {
         orders.park(one).await?;
     }
-    let found = lookup(orders, references).await?;
-    if !found.is_empty() {
-        for one in &parked {
-            // Left behind it would be sent once more, which the fold tolerates.
-            if let Err(error) = orders.unpark(one).await {
-                tracing::warn!(%error, "a parked event stays until it expires");
-            }
+    lookup(orders, references).await
+}
+
+/// Takes back what was handed on, and not a moment before: another delivery of the same event may
+/// have parked it and be done, so that these rows are all there is of it.
+pub(crate) async fn unpark(orders: &impl OrderStore, rows: &[Parked]) {
+    for one in rows {
+        // Left behind it would be sent once more, which the fold tolerates.
+        if let Err(error) = orders.unpark(one).await {
+            tracing::warn!(%error, "a parked event stays until it expires");
         }
     }
-    Ok(found)
 }

@@ -352,6 +352,23 @@ async fn a_parcel_that_two_orders_share_is_told_to_both() {
     assert!(world.orders.all_parked().is_empty());
 }
 
+/// Two deliveries of one event park the same rows. One of them saw nobody and is done; the order became known, and the
+/// other must not take back what waits before it has handed it on itself.
+#[tokio::test]
+async fn what_waits_is_not_taken_back_by_a_delivery_that_is_not_handed_on_yet() {
+    let world = World::new();
+    assert!(world.take(&message("carrier", "tracking")).await);
+    let first = world.orders.all_parked();
+    let correlation = commit_reference(&world, tracking_reference()).await;
+    let under = [tracking_reference()];
+    let rows = resolve::parked(&first[0].event, &under, build::start());
+    let found = resolve::park(&world.orders, &rows, &under).await;
+    assert_eq!(found, Ok(vec![correlation]));
+    assert_eq!(world.orders.all_parked().len(), 1);
+    resolve::unpark(&world.orders, &rows).await;
+    assert!(world.orders.all_parked().is_empty());
+}
+
 #[tokio::test]
 async fn a_fact_of_an_order_that_is_not_known_yet_waits_under_its_reference() {
     let world = World::new();

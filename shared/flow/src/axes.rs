@@ -79,14 +79,7 @@ fn order_axis(state: &OrderState) -> &'static str {
         Some(Some(Outcome::Done { .. })) => "confirmed",
         Some(Some(Outcome::Rejected { .. })) => "refused",
         Some(None) => "writing",
-        None if state
-            .facts
-            .findings
-            .iter()
-            .all(|f| state.facts.waived.contains_key(&f.code)) =>
-        {
-            "received"
-        }
+        None if state.blocking().next().is_none() => "received",
         None => "held",
     }
 }

@@ -18,6 +18,9 @@ pub fn issue(
 ) -> Option<Issued> {
     let view = View::new(state, rules, now)?;
     let helpdesk = view.settings.helpdesk.clone()?;
+    if state.is_history() {
+        return None;
+    }
     let under_way = state
         .effects
         .values()

@@ -42,6 +42,7 @@ pub fn decide(
     rules: &Connections,
     now: Instant,
 ) -> Decided {
+    let was_unknown = state.is_none_or(|s| s.facts.order.is_none());
     let mut state = state.cloned().unwrap_or_default();
     let correlation = event.correlationid;
     give_up_lost(&mut state, &event.body, now);
@@ -54,6 +55,9 @@ pub fn decide(
             false
         }
     };
+    if was_unknown && state.facts.order.is_some() {
+        state.known_since = Some(now);
+    }
     corrections::put_on(&mut state.facts, rules);
     let wanted = View::new(&state, rules, now)
         .map(|v| plan::wanted(&v))

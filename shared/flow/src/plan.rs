@@ -46,6 +46,9 @@ impl Wanted {
 #[must_use]
 pub fn wanted(view: &View<'_>) -> Vec<Wanted> {
     let mut wanted = Vec::new();
+    if view.state.is_history() {
+        return wanted;
+    }
     erp::sale_order(view, &mut wanted);
     fulfillment::release(view, &mut wanted);
     fulfillment::cancel(view, &mut wanted);

@@ -4,6 +4,7 @@ use crate::amendment::is_all_shipped;
 use crate::connections::{ChannelSettings, Connections, PaymentGate};
 use crate::plan::keys;
 use crate::state::{Effect, Facts, OrderState};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use waybill_model::event::{Finding, Outcome};
 use waybill_model::failure::{GAVE_UP, TOO_LATE};
@@ -72,12 +73,8 @@ impl<'a> View<'a> {
     }
 
     /// What blocks the order and no person let pass.
-    pub fn blocking(&self) -> impl Iterator<Item = &'a Finding> {
-        let facts = self.facts();
-        facts
-            .findings
-            .iter()
-            .filter(|f| !facts.waived.contains_key(&f.code))
+    pub fn blocking(&self) -> impl Iterator<Item = Cow<'a, Finding>> {
+        self.state.blocking()
     }
 
     /// Whether the payment gate is open (features V2).

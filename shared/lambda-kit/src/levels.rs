@@ -13,8 +13,8 @@ use waybill_model::time::Instant;
 /// The command without the levels that a newer command overtook; absent where none is left, and as
 /// it is where it is not about stock. May be asked again for the same command.
 ///
-/// Of two commands that are carried out at the same moment the older may still end last: what is
-/// kept out is everything that waited on a queue.
+/// To be asked last before the call, whatever waited before: for a seat, a turn, a batch. Of two
+/// commands whose calls are under way at the same moment the older may still end last.
 ///
 /// # Errors
 /// The store failed; nothing may be written.

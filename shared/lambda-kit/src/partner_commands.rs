@@ -10,6 +10,7 @@ use crate::endpoints::Endpoints;
 use crate::execute::{Begun, Executor, TELLING_MS, about};
 use crate::levels;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use waybill_flow::breaker::Signal;
 use waybill_flow::ports::{Attempt, Clock, EffectStore, OrderStore, PartnerPort, Queues};
 use waybill_model::command::Command;
 use waybill_model::envelope::CommandEnvelope;
@@ -98,29 +99,32 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, C: Clock> Ports<'
         envelope: &CommandEnvelope,
         attempt: Attempt,
     ) -> Result<Vec<Reference>, Failure> {
-        let command = match levels::newest(self.effects, &envelope.body).await {
-            Ok(Some(command)) => command,
-            Ok(None) => return Ok(Vec::new()),
-            Err(error) => {
-                return Err(Failure::Transient {
-                    code: infra_code(&error),
-                    detail: error.to_string(),
-                    retry_after_ms: None,
-                });
-            }
-        };
-        let call = self
-            .partners
-            .execute(&command, envelope.correlationid, &envelope.id, attempt);
-        let Some(connection) = (self.target)(&command) else {
+        let body = &envelope.body;
+        let (id, key) = (envelope.correlationid, &envelope.id);
+        let Some(connection) = (self.target)(body) else {
+            let call = self.partners.execute(body, id, key, attempt);
             return executor.in_time(call).await;
         };
         let door = self.endpoints.door(self.effects, self.clock, LEASE_MS);
-        let calls = self.partners.calls(&command, attempt);
+        let calls = self.partners.calls(body, attempt);
         let latest = executor.until.plus_ms(-TELLING_MS - ONE_CALL_MS);
         let pass = door.enter(connection, calls, latest).await?;
-        let result = executor.in_time(call).await;
-        door.leave(pass, &result).await;
-        result
+        // Looked at once it is its turn: a newer one may have been carried out while it waited.
+        let overtaken = match levels::newest(self.effects, body).await {
+            Ok(Some(command)) => {
+                let call = self.partners.execute(&command, id, key, attempt);
+                let result = executor.in_time(call).await;
+                door.leave(pass, &result).await;
+                return result;
+            }
+            Ok(None) => Ok(Vec::new()),
+            Err(error) => Err(Failure::Transient {
+                code: infra_code(&error),
+                detail: error.to_string(),
+                retry_after_ms: None,
+            }),
+        };
+        door.leave_with(pass, &Signal::Nothing, "").await;
+        overtaken
     }
 }

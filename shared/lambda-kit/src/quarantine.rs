@@ -107,15 +107,7 @@ pub async fn resolve(
     receipt: &MessageId,
     now: Instant,
 ) -> Result<(), InfraError> {
-    let Some(mut case) = orders.case(case_of(receipt)).await? else {
-        return Ok(());
-    };
-    if case.status != CaseStatus::Open {
-        return Ok(());
-    }
-    case.status = CaseStatus::Resolved;
-    case.closed_at = Some(now);
-    orders.put_case(&case).await
+    orders.resolve_case(case_of(receipt), now).await
 }
 
 /// A receipt for a message of our own queues, which has none.

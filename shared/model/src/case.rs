@@ -102,6 +102,54 @@ pub struct Case {
     pub retry: Option<Retry>,
 }
 
+impl Case {
+    /// An open case about a connection as a whole, for those who look after the integration.
+    #[must_use]
+    pub fn of_connection(
+        id: CaseId,
+        connection: &ConnectionId,
+        code: Code,
+        detail: String,
+        remedy: String,
+        at: Instant,
+    ) -> Self {
+        Self {
+            id,
+            correlation_id: None,
+            class: CaseClass::Integration,
+            code,
+            detail,
+            remedy,
+            value: None,
+            status: CaseStatus::Open,
+            opened_at: at,
+            closed_at: None,
+            owner: None,
+            reason: None,
+            connection: Some(connection.clone()),
+            retry: None,
+        }
+    }
+
+    /// What is kept of a finding where `known` is kept already: a case that is open stays as old and
+    /// as owned as it is, and one that a person ignored stays so until its cause was gone.
+    #[must_use]
+    pub fn found_over(self, known: Option<&Self>) -> Self {
+        match known {
+            Some(known) if self.status == CaseStatus::Open => match known.status {
+                CaseStatus::Open => Self {
+                    opened_at: known.opened_at,
+                    owner: self.owner.or_else(|| known.owner.clone()),
+                    ..self
+                },
+                CaseStatus::Ignored if known.code == self.code => known.clone(),
+                CaseStatus::Ignored | CaseStatus::Resolved => self,
+            },
+            _ => self,
+        }
+    }
+}
+
 /// How an exception is tried again, once what it says is mended.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
@@ -156,5 +204,44 @@ mod tests {
         assert_eq!(CaseId::parse(&id.to_string()).unwrap(), id);
         assert_eq!(format!("{id:?}"), id.to_string());
         assert!(CaseId::parse("7").is_err());
+    }
+
+    #[test]
+    fn a_finding_keeps_what_is_known_of_it_and_what_a_person_decided() {
+        let found = |status, minutes: i64, owner: Option<&str>| Case {
+            id: CaseId::new("shop", &Code::literal("late"), ""),
+            correlation_id: None,
+            class: CaseClass::Integration,
+            code: Code::literal("late"),
+            detail: "late".to_owned(),
+            remedy: "wait".to_owned(),
+            value: None,
+            status,
+            opened_at: Instant::from_epoch_ms(minutes * 60_000),
+            closed_at: None,
+            owner: owner.map(|name| OperatorId::new(name).unwrap()),
+            reason: None,
+            connection: None,
+            retry: None,
+        };
+        let again = found(CaseStatus::Open, 5, None);
+        let owned = found(CaseStatus::Open, 1, Some("alice"));
+        assert_eq!(again.clone().found_over(None), again);
+        assert_eq!(again.clone().found_over(Some(&owned)), owned);
+        let given = found(CaseStatus::Open, 5, Some("bob"));
+        assert_eq!(
+            given.found_over(Some(&owned)),
+            found(CaseStatus::Open, 1, Some("bob"))
+        );
+        let ignored = found(CaseStatus::Ignored, 1, None);
+        assert_eq!(again.clone().found_over(Some(&ignored)), ignored);
+        let other = Case {
+            code: Code::literal("away"),
+            ..again.clone()
+        };
+        assert_eq!(other.clone().found_over(Some(&ignored)), other);
+        let resolved = found(CaseStatus::Resolved, 1, Some("alice"));
+        assert_eq!(again.clone().found_over(Some(&resolved)), again);
+        assert_eq!(resolved.clone().found_over(Some(&owned)), resolved);
     }
 }

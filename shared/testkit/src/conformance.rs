@@ -75,6 +75,7 @@ macro_rules! order_store_conformance {
             cases,
             [
                 an_open_case_keeps_its_opening,
+                a_case_found_again_keeps_what_a_person_did_with_it_until_its_cause_is_gone,
                 cases_of_a_commit_are_listed_and_closed,
                 cases_are_listed_by_status_class_and_order,
                 pages_of_cases_miss_and_repeat_none,

@@ -42,12 +42,32 @@ pub enum Breakage {
     NoPatience,
     /// However old a command is, the partner is thought to know its key.
     NoWindow,
+    /// Every order seems to be placed when it is told.
+    NoAge,
     /// The payment gate is always open.
     NoGate,
     /// Nobody looks after subscriptions.
     NoSteward,
     /// Nobody replaces Odoo's keys.
     NoKeys,
+    /// Older counts and levels overwrite newer ones.
+    NoNewestCount,
+    /// Nothing that was sold and is not in Odoo yet is taken off what is offered.
+    NoInFlight,
+    /// Nobody tells the channel what it may sell.
+    NoStock,
+    /// Two runs replace a key at once.
+    NoKeyLease,
+    /// A new key is not stored, and nobody is told.
+    NoKeyStored,
+    /// Orders are not held.
+    NoHold,
+    /// The warehouse is asked for the first line only.
+    FirstLineAsked,
+    /// Of a delivery the first line only is booked.
+    FirstLineBooked,
+    /// Comparing with Odoo finds nothing.
+    NoCompare,
     /// Invoices are not made.
     NoInvoices,
     /// Payments are not booked.

@@ -124,6 +124,9 @@ pub async fn months_later(world: &Arc<World>, days: u32) {
     // Every job has run, and a key that was replaced is of no use any more.
     sim.wait_ms(49 * HOUR).await;
     erp_keys::check_few(world);
+    if world.is_forgotten_after(days) {
+        world.forget();
+    }
     webhooks::tell_again(world).await;
     sim.wait_ms(2 * HOUR).await;
 }

@@ -3,10 +3,11 @@
 
 use crate::breakage::Breakage;
 use crate::sandbox::Sandbox;
+use crate::stock::Stock;
 use crate::world::World;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use waybill_flow::ports::{Availability, ErpCommand, ErpOrder};
+use waybill_flow::ports::{ErpCommand, ErpOrder};
 use waybill_model::command::{Command, PaymentDirection};
 use waybill_model::failure::Failure;
 use waybill_model::id::{
@@ -36,6 +37,8 @@ pub struct SaleOrder {
     pub total: Money,
     /// What is wanted of each line.
     pub lines: BTreeMap<LineId, Quantity>,
+    /// What each line is of.
+    pub skus: BTreeMap<LineId, Sku>,
     /// How often each shipment was booked.
     pub deliveries: BTreeMap<ExternalId, u32>,
     /// Tracking numbers that it knows.
@@ -57,8 +60,8 @@ pub struct Odoo {
     pub is_complete: bool,
     /// Orders.
     pub orders: BTreeMap<CorrelationId, SaleOrder>,
-    /// Counts by SKU.
-    pub stock: BTreeMap<Sku, Quantity>,
+    /// Goods.
+    pub stock: Stock,
 }
 
 fn lines(order: &Order) -> BTreeMap<LineId, Quantity> {
@@ -66,6 +69,13 @@ fn lines(order: &Order) -> BTreeMap<LineId, Quantity> {
         .lines
         .iter()
         .map(|l| (l.id.clone(), l.current_quantity))
+        .collect()
+}
+
+fn skus_of(order: &Order) -> BTreeMap<LineId, Sku> {
+    let lines = order.lines.iter();
+    lines
+        .filter_map(|l| Some((l.id.clone(), l.sku.clone()?)))
         .collect()
 }
 
@@ -133,6 +143,7 @@ impl Odoo {
                     cancelled: false,
                     total: Money::new(c.order.totals.total, c.order.currency),
                     lines: lines(&c.order),
+                    skus: skus_of(&c.order),
                     deliveries: BTreeMap::new(),
                     numbers: std::collections::BTreeSet::new(),
                     returns: BTreeMap::new(),
@@ -150,7 +161,7 @@ impl Odoo {
         let id = item.correlation;
         if let Command::SetStock(c) = &item.command {
             for level in &c.levels {
-                self.stock.insert(level.sku.clone(), level.quantity);
+                self.stock.count(level);
             }
             return Ok(());
         }
@@ -176,6 +187,7 @@ impl Odoo {
         match &item.command {
             Command::AmendSaleOrder(c) => {
                 order.lines = lines(&c.order);
+                order.skus = skus_of(&c.order);
                 order.total = Money::new(c.order.totals.total, c.order.currency);
             }
             Command::CancelSaleOrder(_) => {
@@ -194,12 +206,15 @@ impl Odoo {
                 let times = order.deliveries.entry(c.shipment.id.clone()).or_default();
                 if *times == 0 || !later {
                     *times += 1;
+                    let all = !world.sim.is_broken(Breakage::FirstLineBooked);
+                    self.stock.deliver(id, c, all);
                 }
                 twice("the delivery of", &c.shipment.id, *times);
             }
             Command::ReceiveReturn(c) => {
                 let times = order.returns.entry(c.returned.id.clone()).or_default();
                 *times += 1;
+                self.stock.receive(id, &c.returned);
                 twice("the return", &c.returned.id, *times);
             }
             Command::CreateCreditNote(c) => {
@@ -227,20 +242,6 @@ impl Odoo {
             _ => {}
         }
         Ok(())
-    }
-
-    /// What can be promised.
-    #[must_use]
-    pub fn availability(&self, skus: &[Sku]) -> Vec<Availability> {
-        let known = self
-            .stock
-            .iter()
-            .filter(|(s, _)| skus.is_empty() || skus.contains(s));
-        let level = |(sku, quantity): (&Sku, &Quantity)| Availability {
-            sku: sku.clone(),
-            available: Some(*quantity),
-        };
-        known.map(level).collect()
     }
 
     /// What it holds of these orders.

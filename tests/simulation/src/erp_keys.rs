@@ -1,11 +1,13 @@
 //! Odoo's API keys: made, tried, taken away, and running out.
 
 use crate::sandbox::{Sandbox, transient};
-use crate::sim::DAY;
+use crate::sim::{DAY, HOUR, Sim};
 use crate::world::{ODOO, World};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use waybill_flow::ports::{
-    ConnectionSecrets, ErpKey, ErpKeys, KeyError, MadeKey, Secret, Secrets as _, keys::KEY,
+    ConnectionSecrets, ErpKey, ErpKeys, KeyError, MadeKey, Secret, Secrets as _,
+    keys::{KEY, KEY_ID, mark},
 };
 use waybill_model::failure::Failure;
 use waybill_model::id::ConnectionId;
@@ -14,32 +16,53 @@ use waybill_model::time::Instant;
 /// How long Odoo lets a key live.
 const LIFE_MS: i64 = 90 * DAY.cast_signed();
 
-/// The key that a person stored.
+/// The value of the first key.
 pub const FIRST: &str = "key-0";
 
 /// The keys of our user.
 #[derive(Debug)]
 pub struct Keys {
     made: u64,
+    by_hand: bool,
     /// By id, with its value.
     alive: BTreeMap<String, (ErpKey, String)>,
 }
 
 impl Keys {
-    /// The one that a person made, so long ago.
+    /// One key, which a person made or Waybill did. In half of the runs it is due to be replaced while faults happen, in the
+    /// others in months.
     #[must_use]
-    pub fn new(now: Instant, age_ms: i64) -> Self {
-        let created = now.plus_ms(-age_ms);
+    pub fn draw(sim: &Sim) -> Self {
+        let age_ms = if sim.chance(500) {
+            sim.between(60 * DAY - 4 * HOUR, 68 * DAY)
+        } else {
+            sim.below(59 * DAY)
+        };
+        let age_ms = i64::try_from(age_ms).expect("a span");
+        let created = sim.now().plus_ms(-age_ms);
+        let by_hand = sim.chance(500);
+        let name = if by_hand { "by hand" } else { "waybill odoo 0" };
         let key = ErpKey {
             id: "0".to_owned(),
-            name: "by hand".to_owned(),
+            name: name.to_owned(),
             created: Some(created),
             expires: Some(created.plus_ms(LIFE_MS)),
         };
         Self {
             made: 0,
+            by_hand,
             alive: BTreeMap::from([(key.id.clone(), (key, FIRST.to_owned()))]),
         }
+    }
+
+    /// What is stored of the first one.
+    #[must_use]
+    pub fn stored(&self) -> Value {
+        let mut api = json!({KEY: FIRST});
+        if !self.by_hand {
+            api[KEY_ID] = mark("0", &Secret::new(FIRST.to_owned())).expose().into();
+        }
+        api
     }
 
     /// Whether a value opens Odoo.

@@ -5,6 +5,7 @@
 use crate::erp::SaleOrder;
 use crate::erp_keys;
 use crate::partners::{Partners, Sold, Work};
+use crate::stock;
 use crate::world::World;
 use std::collections::{BTreeMap, BTreeSet};
 use waybill_flow::axes::axes;
@@ -75,6 +76,7 @@ pub fn check(world: &World, poisons: u64) {
     for (id, sold) in &partners.sold {
         look.order(*id, sold);
     }
+    stock::check(world, &partners, &erp, &look.cases);
     for id in erp
         .orders
         .keys()
@@ -117,8 +119,38 @@ impl Look<'_> {
         ));
     }
 
-    fn has_case(&self, id: CorrelationId) -> bool {
-        self.cases.get(&id).is_some_and(|c| !c.is_empty())
+    /// Whether a person is told so by an open case with this code.
+    fn is_told(&self, id: CorrelationId, code: &str) -> bool {
+        self.cases.get(&id).is_some_and(|c| c.contains(code))
+    }
+
+    /// Every open case has its cause outside: in what customers and partners did.
+    fn causes(&self, id: CorrelationId, sold: &Sold, work: Option<&Work>) {
+        for code in self.cases.get(&id).into_iter().flatten() {
+            let stands = match code.as_str() {
+                "total_mismatch" => !sold.clean,
+                "payment_overdue" => !sold.paid,
+                "too_late" => {
+                    let left = work.is_some_and(|w| !w.shipments.is_empty());
+                    sold.order.cancelled.is_some() && left
+                }
+                // The warehouse has what was ordered before, and so has Odoo.
+                "edited_after_release" | "total_differs" => sold.is_edited && work.is_some(),
+                // It has all of that, and the customer wants more.
+                "ship_overdue" => sold.is_edited && work.is_some(),
+                "refund_failed" => {
+                    let failed = |id| {
+                        let paid = self.partners.paid_back.get(&id);
+                        paid.is_some_and(|p| p.status == RefundStatus::Failed)
+                    };
+                    sold.refunds.keys().any(|r| failed((id, r.clone())))
+                }
+                _ => false,
+            };
+            if !stands {
+                self.wrong(id, &format!("the case `{code}` has no cause"));
+            }
+        }
     }
 
     fn order(&self, id: CorrelationId, sold: &Sold) {
@@ -147,6 +179,7 @@ impl Look<'_> {
         }
         let erp = self.odoo.get(&id);
         let work = self.partners.work.get(&id);
+        self.causes(id, sold, work);
         self.due(id, sold, erp, work);
         self.shipped(id, sold, erp, work);
         self.money(id, sold, erp);
@@ -157,21 +190,18 @@ impl Look<'_> {
         let live = sold.order.cancelled.is_none();
         let due = sold.paid && sold.clean;
         let open = erp.filter(|o| o.confirmed && !o.cancelled);
-        if live && due && sold.known && open.is_none() {
+        if live && due && open.is_none() {
             self.wrong(id, "it is paid and clean, and not confirmed in Odoo");
         }
-        if live && due && sold.known && work.is_none_or(|w| w.cancelled) && !self.has_case(id) {
+        if live && due && work.is_none_or(|w| w.cancelled) {
             self.wrong(id, "it is paid and clean, and not at the warehouse");
         }
-        if live && due && !sold.known && !self.has_case(id) {
-            self.wrong(id, "Odoo refused it, and nobody is told");
-        }
-        if live && !sold.clean && !self.has_case(id) {
+        if live && !sold.clean && !self.is_told(id, "total_mismatch") {
             self.wrong(id, "something is wrong with it, and nobody is told");
         }
         if live
             && let Some(open) = open
-            && !self.has_case(id)
+            && !self.is_told(id, "edited_after_release")
         {
             let wanted: BTreeMap<_, _> = sold
                 .order
@@ -179,14 +209,17 @@ impl Look<'_> {
                 .iter()
                 .map(|l| (l.id.clone(), l.current_quantity))
                 .collect();
-            if open.lines != wanted {
-                self.wrong(id, "Odoo has other lines than the channel");
+            if open.lines != wanted || open.total.amount != sold.order.totals.total {
+                self.wrong(
+                    id,
+                    "Odoo has other lines than the channel, or another total",
+                );
             }
         }
-        if !live && open.is_some() && !self.has_case(id) {
+        if !live && open.is_some() && !self.is_told(id, "too_late") {
             self.wrong(id, "it was cancelled, and is open in Odoo");
         }
-        if !live && work.is_some_and(|w| !w.cancelled) && !self.has_case(id) {
+        if !live && work.is_some_and(|w| !w.cancelled) && !self.is_told(id, "too_late") {
             self.wrong(id, "it was cancelled, and the warehouse was not stopped");
         }
     }
@@ -205,7 +238,7 @@ impl Look<'_> {
                 .and_then(|o| o.deliveries.get(&shipment.id))
                 .copied()
                 .unwrap_or(0);
-            if booked != 1 && !self.has_case(id) {
+            if booked != 1 && !self.is_told(id, "too_late") {
                 self.wrong(
                     id,
                     &format!("`{}` is booked {booked} times in Odoo", shipment.id),
@@ -214,7 +247,7 @@ impl Look<'_> {
             let told = sold.fulfilled.get(&shipment.id);
             let numbers = told.map(|t| t.1.clone()).unwrap_or_default();
             let live = sold.order.cancelled.is_none();
-            if live && !shipment.tracking_numbers().is_subset(&numbers) && !self.has_case(id) {
+            if live && !shipment.tracking_numbers().is_subset(&numbers) {
                 self.wrong(
                     id,
                     &format!("the channel does not know all numbers of `{}`", shipment.id),
@@ -226,7 +259,7 @@ impl Look<'_> {
                 .and_then(|o| o.returns.get(&returned.id))
                 .copied()
                 .unwrap_or(0);
-            if booked != 1 && !self.has_case(id) {
+            if booked != 1 {
                 self.wrong(
                     id,
                     &format!("`{}` is received {booked} times in Odoo", returned.id),
@@ -248,7 +281,7 @@ impl Look<'_> {
     fn money(&self, id: CorrelationId, sold: &Sold, erp: Option<&SaleOrder>) {
         for refund in sold.refunds.values() {
             let paid = self.partners.paid_back.get(&(id, refund.id.clone()));
-            if paid.is_none() && !self.has_case(id) {
+            if paid.is_none() {
                 self.wrong(
                     id,
                     &format!(
@@ -261,10 +294,14 @@ impl Look<'_> {
                 self.wrong(id, &format!("`{}` was paid with another amount", refund.id));
             }
         }
-        let Some(order) = erp else { return };
-        if !self.has_case(id) {
-            self.books(id, sold, order);
+        for (_, refund) in self.partners.paid_back.keys().filter(|(o, _)| *o == id) {
+            if !sold.refunds.contains_key(refund) {
+                let told = format!("`{refund}` was paid back, and nobody asked for it");
+                self.wrong(id, &told);
+            }
         }
+        let Some(order) = erp else { return };
+        self.books(id, sold, order);
         let went = self
             .partners
             .paid_back
@@ -275,10 +312,22 @@ impl Look<'_> {
         let credited = Amount::sum(credited.map(|(_, money, _)| money.amount));
         // A cancelled order that was never delivered has no invoice to credit.
         let accounted = order.confirmed && !order.cancelled;
-        if accounted && went != credited && !self.has_case(id) {
+        if accounted && went != credited {
             self.wrong(
                 id,
                 &format!("{went:?} went back to the customer, {credited:?} is credited in Odoo"),
+            );
+        }
+        let booked = order.payments.iter().filter(|((direction, refund), _)| {
+            let paid = self.partners.paid_back.get(&(id, refund.clone()));
+            let is_back = *direction == PaymentDirection::PaidBack;
+            is_back && paid.is_some_and(|p| p.status == RefundStatus::Succeeded)
+        });
+        let booked = Amount::sum(booked.map(|(_, (_, money))| money.amount));
+        if accounted && went != booked {
+            self.wrong(
+                id,
+                &format!("{went:?} went back to the customer, {booked:?} is booked as paid back"),
             );
         }
     }
@@ -295,7 +344,8 @@ impl Look<'_> {
             .get(&id)
             .is_some_and(|s| matches!(axes(&s.state).fulfillment, "shipped" | "delivered"));
         let due = policy != InvoicingPolicy::Manual && all_shipped;
-        if live && due && order.invoiced != order.total.amount {
+        let is_edited = self.is_told(id, "edited_after_release");
+        if live && due && !is_edited && order.invoiced != order.total.amount {
             self.wrong(id, "all of it left, and it is not wholly invoiced");
         }
         let Some((payment, captured)) = &sold.captured else {

@@ -1,12 +1,12 @@
-//! Who polls the queues and invokes the functions: event source mappings, schedules, and what happens
-//! to an invocation that crashes or takes too long.
+//! Who polls the queues and invokes the functions: event source mappings, and what happens to an
+//! invocation that crashes or takes too long.
 
 use crate::breakage::Breakage;
+use crate::jobs;
 use crate::sandbox::Sandbox;
 use crate::sqs::{Message, Refused};
 use crate::world::World;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
-use reconciler::{Job, Request};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,19 +77,6 @@ pub const MAPPINGS: [Mapping; 6] = [
     ),
 ];
 
-/// Jobs of the reconciler, with the seconds between two runs.
-pub const JOBS: [(Job, u64); 6] = [
-    (Job::Poll, 300),
-    (Job::Overdue, 300),
-    (Job::Compare, 3600),
-    (Job::Stock, 300),
-    (Job::Keys, 86_400),
-    (Job::Webhooks, 900),
-];
-
-/// The reconciler's timeout.
-const JOB_TIMEOUT: Duration = Duration::from_secs(300);
-
 const fn mapping(
     function: &'static str,
     queue: Queue,
@@ -115,9 +102,7 @@ pub fn start(world: &Arc<World>) {
     for mapping in MAPPINGS {
         tokio::spawn(poll(Arc::clone(world), mapping));
     }
-    for (job, every_s) in JOBS {
-        tokio::spawn(schedule(Arc::clone(world), job, every_s));
-    }
+    jobs::start(world);
 }
 
 /// Polls a queue for as long as the run lasts.
@@ -337,44 +322,5 @@ async fn handle(
             };
             fulfillment_dispatcher::handle(&ports, &runner, event, until).await
         }
-    }
-}
-
-/// Runs a job of the reconciler again and again. It does not count as running: it always does.
-async fn schedule(world: Arc<World>, job: Job, every_s: u64) {
-    let broken_by = match job {
-        Job::Poll => Some(Breakage::NoPoll),
-        Job::Overdue => Some(Breakage::NoClock),
-        Job::Keys => Some(Breakage::NoKeys),
-        Job::Webhooks => Some(Breakage::NoSteward),
-        Job::Compare | Job::Stock => None,
-    };
-    if broken_by.is_some_and(|b| world.sim.is_broken(b)) {
-        return;
-    }
-    loop {
-        world.sim.wait_ms(every_s * 1000).await;
-        // Keys run out while nothing else happens.
-        if job != Job::Keys {
-            world.awake().await;
-        }
-        let sandbox = world.sandbox("reconciler");
-        let ports = reconciler::Ports {
-            connections: sandbox.connections(),
-            orders: &sandbox,
-            effects: &sandbox,
-            queues: &sandbox,
-            partners: &sandbox,
-            erp: &sandbox,
-            clock: &sandbox,
-            secrets: &sandbox,
-        };
-        // One that failed is run again by the next schedule.
-        drop(
-            sandbox
-                .run(JOB_TIMEOUT, reconciler::handle(&ports, Request { job }))
-                .await,
-        );
-        world.keep_warm(sandbox);
     }
 }

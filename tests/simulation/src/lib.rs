@@ -11,15 +11,18 @@
 //! | [`sandbox`] | a process of a function, through which every call goes, fails or crashes |
 //! | [`sqs`] | the queues, standard and FIFO |
 //! | [`lambda`] | who polls the queues and invokes the functions |
+//! | [`jobs`] | the schedules |
 //! | [`world`] | all of it together |
 //! | [`erp`], [`erp_keys`] | the model of Odoo, and of its API keys |
 //! | [`changes`] | what changes meanwhile: keys, versions, months |
+//! | [`by_hand`] | what somebody changes in Odoo |
 //! | [`partners`] | the models of warehouse, gateway, channel, helpdesk and carrier service |
 //! | [`life`] | what customers and partners do with each order |
 //! | [`operator`] | what operators do about it |
 //! | [`webhooks`] | how they tell us |
 //! | [`gateway`] | how a request comes to a function |
 //! | [`invariants`] | what must be true |
+//! | [`stock`] | the same of goods: counts, what is offered, what leaves and comes back |
 //! | [`breakage`] | deliberate faults of the product, to see that the invariants find them |
 //! | [`run`] | one seed, and many |
 //! | [`outage`] | hours without Odoo |
@@ -32,20 +35,24 @@
 )]
 
 pub mod breakage;
+pub mod by_hand;
 pub mod changes;
 pub mod erp;
 pub mod erp_keys;
 pub mod gateway;
 pub mod invariants;
+pub mod jobs;
 pub mod lambda;
 pub mod life;
 pub mod operator;
 pub mod outage;
 pub mod partners;
+pub mod progress;
 pub mod quiet;
 pub mod run;
 pub mod sandbox;
 pub mod sim;
 pub mod sqs;
+pub mod stock;
 pub mod webhooks;
 pub mod world;

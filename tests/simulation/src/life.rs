@@ -3,6 +3,7 @@
 use crate::erp::UNKNOWN_SKU;
 use crate::partners::{Follow, Sold, message, number, order_message, warehouse_message};
 use crate::sim::{HOUR, MINUTE};
+use crate::stock;
 use crate::webhooks::{Message, spawn};
 use crate::world::{CARRIER, DEPOT, GATEWAY, MARKET, World};
 use serde_json::json;
@@ -35,6 +36,8 @@ fn change(world: &Arc<World>, id: CorrelationId, what: &str, change: impl FnOnce
         change(sold);
         sold.order.version = Version(sold.order.version.0 + 1);
         sold.changed_at = now;
+        let goods = stock::to_ship(&sold.order);
+        sold.goods.insert(sold.order.version, goods);
         sold.order.clone()
     };
     world.sim.note(format_args!("{id}: {what}"));
@@ -77,7 +80,9 @@ fn put(world: &Arc<World>, id: CorrelationId, order: Order, paid: bool, clean: b
         paid,
         captured: None,
         clean,
+        is_edited: false,
         known,
+        goods: BTreeMap::from([(order.version, stock::to_ship(&order))]),
         refunds: BTreeMap::new(),
         returns: BTreeMap::new(),
         fulfilled: BTreeMap::new(),
@@ -156,6 +161,7 @@ async fn edit(world: &Arc<World>, id: CorrelationId) {
     sim.wait_ms(sim.between(1_000, 5 * MINUTE)).await;
     let more = i64::try_from(sim.between(1, 4)).expect("a few");
     change(world, id, "edited", |s| {
+        s.is_edited = true;
         let mut lines = s.order.lines.clone();
         let quantity = build::units(more);
         lines[0].quantity = quantity;
@@ -581,7 +587,9 @@ fn tell_refund(
 pub async fn count(world: &Arc<World>, times: u64) {
     let sim = &world.sim;
     for n in 0..times {
-        sim.wait_ms(sim.between(10 * MINUTE, 2 * HOUR)).await;
+        // Now and then one right after the other.
+        let longest = if sim.chance(300) { MINUTE } else { 2 * HOUR };
+        sim.wait_ms(sim.between(1_000, longest)).await;
         let level = |name: &str| StockLevel {
             location: build::connection(DEPOT),
             sku: build::sku(name),
@@ -590,7 +598,13 @@ pub async fn count(world: &Arc<World>, times: u64) {
             at: sim.now(),
             lot: None,
         };
-        let levels = vec![level("MUG-RED"), level("TEE-M")];
+        let levels = match sim.below(4) {
+            0 => vec![level("MUG-RED")],
+            1 => vec![level("TEE-M")],
+            _ => vec![level("MUG-RED"), level("TEE-M")],
+        };
+        let counted = levels.iter().map(|l| (l.sku.clone(), l.clone()));
+        world.partners.lock().unwrap().counts.extend(counted);
         let body =
             serde_json::to_value(Event::StockObserved(StockObserved { levels })).expect("an event");
         spawn(

@@ -4,7 +4,7 @@
 use clap::{Parser, ValueEnum as _};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 use waybill_model::id::CorrelationId;
 use waybill_simulation::breakage::Breakage;
@@ -77,38 +77,22 @@ fn main() -> std::process::ExitCode {
         return tell(&[outcome], 0.0);
     }
     let begun = Instant::now();
-    let next = AtomicU64::new(options.seed);
-    let end = options.seed + options.seeds;
-    let outcomes: Mutex<Vec<Outcome>> = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..options.threads {
-            scope.spawn(|| {
-                loop {
-                    let n = next.fetch_add(1, Ordering::SeqCst);
-                    if n >= end {
-                        return;
-                    }
-                    let mut outcome = seed(n, settings);
-                    let again = n < options.seed + options.twice;
-                    if again && seed(n, settings).hash != outcome.hash {
-                        outcome
-                            .wrong
-                            .push("the second run was another one".to_owned());
-                    }
-                    if let Ok(mut all) = outcomes.lock() {
-                        all.push(outcome);
-                    }
-                }
-            });
+    let seeds: Vec<u64> = (options.seed..options.seed + options.seeds).collect();
+    let outcomes = side_by_side(options.threads, &seeds, |n| {
+        let mut outcome = seed(*n, settings);
+        let again = *n < options.seed + options.twice;
+        if again && seed(*n, settings).hash != outcome.hash {
+            outcome
+                .wrong
+                .push("the second run was another one".to_owned());
         }
+        outcome
     });
-    let mut outcomes = outcomes.into_inner().unwrap_or_default();
-    outcomes.sort_by_key(|o| o.seed);
     let code = tell(&outcomes, begun.elapsed().as_secs_f64());
     if let Some(bad) = outcomes.iter().find(|o| !o.wrong.is_empty()) {
         explain(bad, settings);
     }
-    if options.bites && !all_bite(settings) {
+    if options.bites && !all_bite(options.threads, settings) {
         return std::process::ExitCode::FAILURE;
     }
     code
@@ -175,34 +159,53 @@ fn explain(bad: &Outcome, settings: Settings) {
     }
 }
 
+/// Works on every item, on so many threads; what comes of it is in the order of the items.
+fn side_by_side<I: Sync, T: Send>(
+    threads: usize,
+    items: &[I],
+    work: impl Fn(&I) -> T + Sync,
+) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<(usize, T)>> = Mutex::new(Vec::with_capacity(items.len()));
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::SeqCst);
+                    let Some(item) = items.get(at) else { return };
+                    let made = work(item);
+                    if let Ok(mut done) = done.lock() {
+                        done.push((at, made));
+                    }
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_default();
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, made)| made).collect()
+}
+
 /// Breaks the product in every way; whether each was found.
-fn all_bite(settings: Settings) -> bool {
+fn all_bite(threads: usize, settings: Settings) -> bool {
     println!("\nthe product is broken on purpose:");
-    let mut all = true;
-    for breakage in Breakage::value_variants() {
+    let found = side_by_side(threads, Breakage::value_variants(), |breakage| {
         let settings = Settings {
             breakage: Some(*breakage),
             ..settings
         };
-        let found = (1..=MOST_SEEDS)
-            .map(|n| seed(n, settings))
-            .find(|o| !o.wrong.is_empty());
-        let name = breakage
-            .to_possible_value()
-            .map(|v| v.get_name().to_owned());
-        let name = name.unwrap_or_default();
-        match found
-            .as_ref()
-            .and_then(|o| Some((o.seed, o.wrong.first()?)))
-        {
-            Some((n, what)) => println!("{name:<16} found by seed {n:>2}: {what}"),
-            None => {
-                all = false;
-                println!("{name:<16} NOT FOUND by {MOST_SEEDS} seeds");
-            }
+        let wrong = |n| seed(n, settings).wrong.into_iter().next().map(|w| (n, w));
+        (1..=MOST_SEEDS).find_map(wrong)
+    });
+    for (breakage, found) in Breakage::value_variants().iter().zip(&found) {
+        let name = breakage.to_possible_value();
+        let name = name.as_ref().map_or("", |v| v.get_name());
+        match found {
+            Some((n, what)) => println!("{name:<17} found by seed {n:>2}: {what}"),
+            None => println!("{name:<17} NOT FOUND by {MOST_SEEDS} seeds"),
         }
     }
-    all
+    found.iter().all(Option::is_some)
 }
 
 /// Prints what was found.

@@ -8,12 +8,24 @@ use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
 use waybill_flow::ports::Queue;
+use waybill_model::case::{CaseStatus, Retry};
 use waybill_model::event::Outcome;
+use waybill_model::failure::TOO_LATE;
 use waybill_model::id::CorrelationId;
 
 /// The secret of the operations API: SHA-256 of `operator`, the token.
 pub const TOKENS: &str = r#"{"tokens": [{"id": "op", "scopes": ["admin"],
     "sha256": "06e55b633481f7bb072957eabcf110c972e86691c3cfedabe088024bffe42f23"}]}"#;
+
+/// What the models of Odoo and the partners refuse.
+const REFUSALS: [&str; 6] = [
+    "unknown_sku",
+    "not_in_erp",
+    "already_delivered",
+    "order_cancelled",
+    "unknown_order",
+    TOO_LATE,
+];
 
 /// The function's timeout.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -53,9 +65,6 @@ pub async fn work(world: &Arc<World>, times: u64) {
 /// Somebody makes the product that Odoo lacked.
 pub fn mend(world: &World) {
     world.erp.lock().unwrap().is_complete = true;
-    for sold in world.partners.lock().unwrap().sold.values_mut() {
-        sold.known = true;
-    }
 }
 
 /// Sends back what was put aside into dead-letter queues.
@@ -72,19 +81,33 @@ pub async fn redrive_all(world: &Arc<World>) {
     }
 }
 
-/// Retries everything that was refused.
+/// Retries what cases say can be tried again. What no case tells of, no operator mends.
 pub async fn retry_all(world: &Arc<World>) {
-    for (id, stored) in world.orders.all() {
-        for (key, effect) in &stored.state.effects {
-            if matches!(effect.outcome, Some(Outcome::Rejected { .. })) {
-                post(
-                    world,
-                    &format!("/ops/orders/{id}/retry"),
-                    serde_json::json!({"effect": key}),
-                )
-                .await;
+    nothing_else_refused(world);
+    for case in world.orders.all_cases() {
+        if case.status == CaseStatus::Open && matches!(case.retry, Some(Retry::Effect { .. })) {
+            let path = format!("/ops/cases/{}/retry", case.id);
+            post(world, &path, serde_json::json!({})).await;
+        }
+    }
+}
+
+/// Nothing counts as refused but what a partner or Odoo has refused: what is away, or busy, says not now.
+fn nothing_else_refused(world: &World) {
+    let mut wrong = Vec::new();
+    world.orders.look(|orders| {
+        for (id, order) in orders {
+            for (key, effect) in &order.state.effects {
+                if let Some(Outcome::Rejected { code, .. }) = &effect.outcome
+                    && !REFUSALS.contains(&code.as_str())
+                {
+                    wrong.push(format!("{id}: `{key}` counts as refused: `{code}`"));
+                }
             }
         }
+    });
+    for what in wrong {
+        world.sim.wrong(what);
     }
 }
 

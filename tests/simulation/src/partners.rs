@@ -1,8 +1,10 @@
 //! The models of warehouse, gateway, channel, helpdesk and carrier service. They know an idempotency key only where they
 //! denied what they did, and for hours only. Else who asks twice gets it twice, and that is what the invariants look for.
 
+use crate::breakage::Breakage;
 use crate::life;
 use crate::sim::HOUR;
+use crate::stock::{self, Goods};
 use crate::webhooks::Message;
 use crate::world::{World, correlation};
 use serde_json::{Map, Value, json};
@@ -11,13 +13,16 @@ use waybill_model::command::{Command, CreateFulfillmentOrder, CreateRefund};
 use waybill_model::event::{Event, OrderObserved};
 use waybill_model::failure::{Failure, TOO_LATE};
 use waybill_model::id::{
-    Code, ConnectionId, CorrelationId, ExternalId, MessageId, RefKind, Reference, TrackingNumber,
+    Code, ConnectionId, CorrelationId, ExternalId, MessageId, RefKind, Reference, Sku,
+    TrackingNumber,
 };
 use waybill_model::money::Money;
-use waybill_model::order::Order;
+use waybill_model::order::{Order, Version};
 use waybill_model::payment::{Refund, RefundStatus};
+use waybill_model::quantity::Quantity;
 use waybill_model::returns::Return;
 use waybill_model::shipment::Shipment;
+use waybill_model::stock::StockLevel;
 use waybill_model::time::Instant;
 use waybill_testkit::build;
 
@@ -59,8 +64,12 @@ pub struct Sold {
     pub captured: Option<(ExternalId, Money)>,
     /// It is clean: nothing blocks it.
     pub clean: bool,
+    /// The customer changed how many.
+    pub is_edited: bool,
     /// Odoo knows what it is made of.
     pub known: bool,
+    /// What was to be shipped of it, by the version of its snapshot.
+    pub goods: BTreeMap<Version, Goods>,
     /// Every refund, as the channel tells it.
     pub refunds: BTreeMap<ExternalId, Refund>,
     /// Every return, as the channel tells it.
@@ -114,6 +123,10 @@ pub struct Partners {
     pub paid_back: BTreeMap<(CorrelationId, ExternalId), PaidBack>,
     /// Tickets: how often made, and the newest content.
     pub tickets: BTreeMap<CorrelationId, (u32, u64)>,
+    /// What the channel offers: what it was told last.
+    pub levels: BTreeMap<Sku, Quantity>,
+    /// What the warehouse counted last.
+    pub counts: BTreeMap<Sku, StockLevel>,
     /// Keys of what was done and denied, and when.
     pub denied: BTreeMap<MessageId, Instant>,
 }
@@ -199,6 +212,12 @@ impl Partners {
                     &build::external(&format!("T-{id}")),
                 )))
             }
+            // It takes what it is told last.
+            Command::PublishStock(c) => {
+                let levels = c.levels.iter().map(|l| (l.sku.clone(), l.quantity));
+                self.levels.extend(levels);
+                nothing(Ok(Vec::new()))
+            }
             Command::SubscribeTracking(c) => Answer {
                 result: Ok(Vec::new()),
                 follow: (!known).then(|| Follow::Track(id, c.tracking_number.clone())),
@@ -224,7 +243,12 @@ impl Partners {
         c: &CreateFulfillmentOrder,
         known: bool,
     ) -> Answer {
+        let mut c = c.clone();
+        if world.sim.is_broken(Breakage::FirstLineAsked) {
+            c.lines.truncate(1);
+        }
         self.must_be_due(world, id, "released");
+        stock::asked(world, self.sold.get(&id), id, &c);
         let work_id = build::external(&format!("W-{id}"));
         let reference = made(&c.warehouse, RefKind::FulfillmentOrder, &work_id);
         if known {
@@ -240,7 +264,7 @@ impl Partners {
         let work = Work {
             made: 1,
             id: work_id,
-            command: c.clone(),
+            command: c,
             cancelled: false,
             shipments: Vec::new(),
             returns: Vec::new(),

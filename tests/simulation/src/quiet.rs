@@ -4,7 +4,7 @@
 
 use crate::erp_keys;
 use crate::invariants::open_cases;
-use crate::sim::MINUTE;
+use crate::sim::{HOUR, MINUTE};
 use crate::world::World;
 use std::sync::Arc;
 use waybill_flow::axes::axes;
@@ -13,12 +13,19 @@ use waybill_flow::ports::Stored;
 /// How long it is not looked again.
 const BETWEEN: u64 = 15 * MINUTE;
 
+/// How long a deadline may have passed: the job that looks comes every five minutes, may fail, and clocks differ.
+const LATE_MS: i64 = 45 * MINUTE.cast_signed();
+
 /// Looks at every quiet point for as long as the run lasts, but not more often than every quarter of an hour.
 pub async fn watch(world: Arc<World>) {
     let mut seen = 0;
     loop {
         world.sim.wait_ms(MINUTE).await;
-        world.awake().await;
+        if world.is_asleep() {
+            world.awake().await;
+            // What the clock missed is looked at by then.
+            world.sim.wait_ms(HOUR).await;
+        }
         let steps = world.sim.steps();
         if steps == seen || !world.is_still() {
             continue;
@@ -38,15 +45,23 @@ fn check(world: &World) {
         return;
     }
     all_known(world);
-    let deadlines = world.orders.all_deadlines();
+    let (deadlines, now) = (world.orders.all_deadlines(), world.sim.now());
     let mut wrong = Vec::new();
     world.orders.look(|orders| {
         for (id, order) in orders {
-            let goes_on = deadlines.contains_key(id) || cases.contains_key(id);
-            if !goes_on && let Some(why) = unfinished(order) {
+            let told = cases.contains_key(id);
+            let wakes = deadlines
+                .get(id)
+                .is_some_and(|at| now.ms_since(*at) < LATE_MS);
+            if !(told || wakes)
+                && let Some(why) = unfinished(order)
+            {
                 wrong.push(format!(
                     "{id}: {why}, nothing moves, and neither a deadline nor a case stands"
                 ));
+            }
+            if !told && axes(&order.state).order == "refused" {
+                wrong.push(format!("{id}: Odoo refused it, and nobody is told"));
             }
         }
     });
@@ -73,7 +88,7 @@ fn unfinished(order: &Stored) -> Option<String> {
         return Some(format!("`{key}` has not ended"));
     }
     let is = axes(&order.state);
-    let at_end = matches!(is.order, "cancelled" | "refused" | "unknown")
+    let at_end = matches!(is.order, "cancelled" | "unknown")
         || matches!(is.fulfillment, "shipped" | "delivered");
     (!at_end).then(|| format!("it is {}, {} and {}", is.order, is.payment, is.fulfillment))
 }

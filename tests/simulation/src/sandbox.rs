@@ -360,7 +360,11 @@ impl SecretSource for Host {
 impl SecretSink for Host {
     async fn store(&self, name: &str, text: String) -> Result<(), InfraError> {
         let world = self.world();
-        let write = || world.set_secret(name, text);
+        let write = || {
+            if !world.sim.is_broken(Breakage::NoKeyStored) {
+                world.set_secret(name, text);
+            }
+        };
         Ok(self
             .call("secrets", &format!("sets the secret {name}"), write)
             .await?)

@@ -22,7 +22,7 @@ const START: &str = "2026-03-02T08:00:00Z";
 
 /// How much goes wrong, in calls of 1000. Each run draws its own: some faults are absent, so that the
 /// others are met in states that would be rare otherwise.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Weather {
     /// Our tables, queues or secrets do nothing and say so.
     pub unavailable: u32,
@@ -60,6 +60,8 @@ pub struct Weather {
     pub rotations: u32,
     /// How often the channel forgets our subscription in a run.
     pub unsubscribed: u32,
+    /// Orders that somebody changes in Odoo by hand in a run.
+    pub meddled: u32,
     /// Days that go by before partners tell old things again; none if 0.
     pub days: u32,
     /// Clocks of sandboxes differ by at most so many milliseconds.
@@ -88,6 +90,7 @@ impl Weather {
             deploy: some(&[0, 500]),
             rotations: some(&[0, 0, 1, 3]),
             unsubscribed: some(&[0, 0, 1, 2]),
+            meddled: some(&[0, 0, 0, 2]),
             days: some(&[0, 0, 40, 100, 420]),
             skew_ms: i64::from(some(&[0, 50, 2_000, 20_000])),
         }
@@ -169,6 +172,12 @@ impl Sim {
     pub fn calm(&self) {
         *self.weather.lock().unwrap() = Weather::default();
         self.note(format_args!("the faults stop"));
+    }
+
+    /// Whether nothing goes wrong any more.
+    #[must_use]
+    pub fn is_calm(&self) -> bool {
+        self.weather() == Weather::default()
     }
 
     /// A number below `bound`.

@@ -3,13 +3,15 @@
 use crate::breakage::Breakage;
 use crate::changes::Deploy;
 use crate::erp::Odoo;
-use crate::erp_keys::{self, Keys};
+use crate::erp_keys::Keys;
 use crate::life;
 use crate::operator::TOKENS;
 use crate::partners::{Follow, Partners};
+use crate::progress;
 use crate::sandbox::{PREFIX, Sandbox};
-use crate::sim::{DAY, HOUR, Sim};
+use crate::sim::{HOUR, Sim};
 use crate::sqs::Sqs;
+use crate::stock;
 use crate::webhooks;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -17,16 +19,16 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
-use waybill_flow::axes::axes;
 use waybill_flow::connections::{Connection, Connections, InvoicingPolicy};
-use waybill_flow::ports::keys::KEY;
 use waybill_flow::ports::{Clock, Commit, Outgoing, Queue};
 use waybill_flow::state::OrderState;
 use waybill_model::delivery::{Delivery, Origin};
 use waybill_model::event::Event;
 use waybill_model::id::{ConnectionId, CorrelationId, MessageId, name_uuid};
+use waybill_model::order::Order;
 use waybill_model::time::Instant;
 use waybill_partners::{Parsed, Unreadable};
+use waybill_store::limits::Retention;
 use waybill_testkit::{MemoryEffects, MemoryOrders, build};
 
 /// The channel.
@@ -67,6 +69,8 @@ helpdesk = "desk"
 gateway = "gateway"
 tracker = "carrier"
 hold_minutes = 3
+safety_stock = "3"
+stock_location = "main"
 [[connections.channel.routes]]
 warehouse = "depot"
 [[connections]]
@@ -152,11 +156,9 @@ impl World {
     #[must_use]
     pub fn new(sim: Sim, outages: Vec<(String, Instant, Instant)>) -> Arc<Self> {
         let sim = Arc::new(sim);
+        let keys = Keys::draw(&sim);
         let mut secrets = BTreeMap::from([(format!("{PREFIX}/ops-api"), TOKENS.to_owned())]);
-        secrets.insert(
-            document(ODOO),
-            json!({"api": {KEY: erp_keys::FIRST}}).to_string(),
-        );
+        secrets.insert(document(ODOO), json!({"api": keys.stored()}).to_string());
         let mut signing = BTreeMap::new();
         for connection in [MARKET, DEPOT, GATEWAY, CARRIER] {
             let key = webhooks::key(connection, 0);
@@ -167,15 +169,15 @@ impl World {
             signing.insert(connection, key);
         }
         let deploy = Deploy::draw(&sim);
-        // Due to be replaced within the run, or in months.
-        let age_ms = i64::try_from(sim.between(0, 61) * DAY).expect("a span");
-        let keys = Keys::new(sim.now(), age_ms);
         let mut text = CONNECTIONS.to_owned();
         if sim.is_broken(Breakage::NoGate) {
             text = text.replace(
                 "hold_minutes = 3",
                 "hold_minutes = 3\npayment_gate = \"none\"",
             );
+        }
+        if sim.is_broken(Breakage::NoHold) {
+            text = text.replace("hold_minutes = 3", "hold_minutes = 0");
         }
         let invoicing = ["manual", "paid", "delivered"];
         let invoicing = invoicing[usize::try_from(sim.below(3)).expect("a place")];
@@ -247,14 +249,35 @@ impl World {
         self.deploy.is_new(function, self.sim.now())
     }
 
+    /// Whether our tables keep nothing for so long.
+    #[must_use]
+    pub fn is_forgotten_after(&self, days: u32) -> bool {
+        days > Retention::default().orders_days
+    }
+
+    /// Our tables have forgotten everything; the others have not.
+    pub fn forget(&self) {
+        self.sim
+            .note(format_args!("our tables have forgotten everything"));
+        self.orders.forget();
+        self.effects.forget();
+        self.partners.lock().unwrap().acknowledged.clear();
+    }
+
     /// Whether no job runs, because nothing happens for months.
     pub fn sleep(&self, sleeps: bool) {
         self.sleeps.store(sleeps, Ordering::SeqCst);
     }
 
+    /// Whether no job runs.
+    #[must_use]
+    pub fn is_asleep(&self) -> bool {
+        self.sleeps.load(Ordering::SeqCst)
+    }
+
     /// Waits while no job runs.
     pub async fn awake(&self) {
-        while self.sleeps.load(Ordering::SeqCst) {
+        while self.is_asleep() {
             self.sim.wait_ms(12 * HOUR).await;
         }
     }
@@ -305,6 +328,13 @@ impl World {
         self.outages
             .iter()
             .any(|(e, from, to)| e == endpoint && *from <= now && now < *to)
+    }
+
+    /// Whether any endpoint is away.
+    #[must_use]
+    pub fn is_any_out(&self, now: Instant) -> bool {
+        let mut outages = self.outages.iter();
+        outages.any(|(_, from, to)| *from <= now && now < *to)
     }
 
     /// Puts a message into a queue.
@@ -379,10 +409,10 @@ impl World {
     /// How deliveries are read.
     #[must_use]
     pub fn parse(&self) -> validator::Parse {
-        if self.sim.is_broken(Breakage::NoVersions) {
-            parse_without_versions
-        } else {
-            waybill_partners::parse
+        match self.sim.breakage {
+            Some(Breakage::NoVersions) => parse_without_versions,
+            Some(Breakage::NoAge) => parse_without_age,
+            _ => waybill_partners::parse,
         }
     }
 
@@ -419,7 +449,7 @@ impl World {
         order.map_or_else(|| "nothing of an order".to_owned(), |id| id.to_string())
     }
 
-    /// What must be true of every commit: no axis goes back.
+    /// What must be true of every commit: no axis goes back, and no older snapshot overwrites a newer one.
     pub fn before_commit(&self, commit: &Commit) {
         let keys = commit
             .outbox
@@ -435,19 +465,11 @@ impl World {
         let Some(old) = old.filter(|o| commit.expected == Some(o.revision)) else {
             return;
         };
-        let (was, is) = (axes(&old.state), axes(&commit.state));
-        let version = |s: &OrderState| s.facts.order.as_ref().map(|o| o.version);
-        // Who edits an order late may want more than what left. And of one that was called off too late nothing is wanted
-        // any more, so that every parcel that becomes known is the last one, until the next.
-        let is_same = version(&old.state) == version(&commit.state);
-        let live = |s: &OrderState| s.facts.order.as_ref().is_none_or(|o| o.cancelled.is_none());
-        if is_same && live(&commit.state) && rank(was.fulfillment) > rank(is.fulfillment) {
-            let told = format!(
-                "{}: fulfillment went from {} back to {}",
-                commit.correlation, was.fulfillment, is.fulfillment
-            );
-            self.sim.wrong(told);
+        stock::released(self, &old, commit);
+        for what in progress::steps_back(&old.state, &commit.state) {
+            self.sim.wrong(format!("{}: {what}", commit.correlation));
         }
+        let version = |s: &OrderState| s.facts.order.as_ref().map(|o| o.version);
         if version(&old.state) > version(&commit.state) {
             self.sim.wrong(format!(
                 "{}: an older snapshot overwrote a newer one",
@@ -457,27 +479,32 @@ impl World {
     }
 }
 
-/// How far a fulfillment is.
-fn rank(word: &str) -> u8 {
-    match word {
-        "partially_shipped" => 1,
-        "shipped" => 2,
-        "delivered" => 3,
-        _ => 0,
-    }
-}
-
 fn parse_without_versions(
     connection: &Connection,
     delivery: &Delivery,
+) -> Result<Parsed, Unreadable> {
+    // The last one that comes counts.
+    parse_and(connection, delivery, |order| {
+        order.version = waybill_model::order::Version(delivery.received_at.epoch_ms());
+    })
+}
+
+fn parse_without_age(connection: &Connection, delivery: &Delivery) -> Result<Parsed, Unreadable> {
+    parse_and(connection, delivery, |order| {
+        order.placed_at = delivery.received_at;
+    })
+}
+
+fn parse_and(
+    connection: &Connection,
+    delivery: &Delivery,
+    change: impl Fn(&mut Order),
 ) -> Result<Parsed, Unreadable> {
     let mut parsed = waybill_partners::parse(connection, delivery)?;
     if let Parsed::Facts { facts, .. } = &mut parsed {
         for fact in facts {
             if let Event::OrderObserved(observed) = &mut fact.event {
-                // The last one that comes counts.
-                observed.order.version =
-                    waybill_model::order::Version(delivery.received_at.epoch_ms());
+                change(&mut observed.order);
             }
         }
     }

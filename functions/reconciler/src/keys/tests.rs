@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use waybill_flow::connections::Connections;
 use waybill_flow::ports::{Availability, ErpCommand, ErpOrder, MadeKey, Secrets};
+use waybill_model::case::CaseStatus;
 use waybill_model::id::{CorrelationId, Reference, Sku};
 use waybill_model::time::DAY_MS;
 use waybill_testkit::{

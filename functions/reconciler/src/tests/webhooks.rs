@@ -135,6 +135,7 @@ async fn a_webhook_that_may_not_be_made_is_a_case_and_the_gap_is_kept_until_it_i
     world.partners.refuse_webhooks(None);
     world.clock.advance_ms(15 * MINUTE_MS);
     world.run(Job::Webhooks).await.unwrap();
+    assert!(world.open_cases().is_empty(), "it answers");
     world.run(Job::Poll).await.unwrap();
     assert_eq!(world.asked_from(), stood.plus_ms(-5 * MINUTE_MS));
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use waybill_model::id::{ConnectionId, Sku};
 use waybill_model::money::{Amount, Currency};
 use waybill_model::quantity::Quantity;
+use waybill_model::time::Instant;
 
 /// How orders of a channel are treated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +38,10 @@ pub struct ChannelSettings {
     /// Units of every product that are never offered.
     #[serde(default)]
     pub safety_stock: Quantity,
+    /// Orders that were placed before this instant are held: somebody else has them. For the day
+    /// on which Waybill takes over a channel that sells already.
+    #[serde(default)]
+    pub orders_from: Option<Instant>,
     /// The channel's place that stock is published to, as the channel names it.
     pub stock_location: Option<String>,
     /// When a stage is overdue.

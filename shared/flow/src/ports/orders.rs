@@ -265,12 +265,37 @@ pub trait OrderStore: Send + Sync {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<CorrelationId>, InfraError>> + Send;
 
-    /// Opens or changes a case that belongs to no order's state (unreadable input, configuration).
-    /// A case that is open keeps its `opened_at`.
+    /// Opens or changes a case that belongs to no order's state (unreadable input, configuration),
+    /// as [`Case::found_over`] has it.
     ///
     /// # Errors
     /// The store failed.
     fn put_case(&self, case: &Case) -> impl Future<Output = Result<(), InfraError>> + Send;
+
+    /// The cause of such a case is gone: it closes, whether somebody ignored it or not, so that it
+    /// opens anew should the cause come back.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn resolve_case(
+        &self,
+        id: CaseId,
+        now: Instant,
+    ) -> impl Future<Output = Result<(), InfraError>> + Send {
+        async move {
+            match self.case(id).await? {
+                Some(case) if case.status != CaseStatus::Resolved => {
+                    let resolved = Case {
+                        status: CaseStatus::Resolved,
+                        closed_at: Some(now),
+                        ..case
+                    };
+                    self.put_case(&resolved).await
+                }
+                _ => Ok(()),
+            }
+        }
+    }
 
     /// One case.
     ///

@@ -50,7 +50,7 @@ fn payment(order: &Order, status: PaymentStatus, version: i64) -> EventEnvelope 
     event(&id, "stripe", order, Event::PaymentObserved(told))
 }
 
-fn shipped(order: &Order) -> EventEnvelope {
+pub(crate) fn shipped(order: &Order) -> EventEnvelope {
     let line = &order.lines[0];
     let told = Shipment {
         warehouse: build::connection("threepl"),

@@ -16,6 +16,7 @@ mod desk;
 mod desk_context;
 mod differences;
 mod facts;
+mod history;
 mod hold;
 mod late;
 mod ownership;

@@ -43,12 +43,13 @@ impl DynamoOrders {
     pub(super) async fn write_case(&self, case: &Case) -> Result<(), InfraError> {
         for _ in 0..RACE_ROUNDS {
             let old = self.table.get(keys::case(case.id), keys::CASE).await?;
-            let mut case = case.clone();
-            if let Some(item) = &old {
-                let old: Case = self.table.row(item).json("case")?;
-                if old.status == CaseStatus::Open {
-                    case.opened_at = old.opened_at;
-                }
+            let known: Option<Case> = match &old {
+                Some(item) => Some(self.table.row(item).json("case")?),
+                None => None,
+            };
+            let case = case.clone().found_over(known.as_ref());
+            if known.as_ref() == Some(&case) {
+                return Ok(());
             }
             let mut writes = vec![self.conditional_case(&case, old.as_ref())?];
             if let Some(order) = case.correlation_id {
@@ -69,15 +70,11 @@ impl DynamoOrders {
         match old {
             Some(item) => {
                 let old = self.table.row(item);
-                let unchanged = "case_shard = :shard AND case_sort = :sort";
-                put.condition_expression = Some(unchanged.to_owned());
-                put.expression_attribute_values = Some(
-                    [
-                        (":shard".to_owned(), text(old.text("case_shard")?)),
-                        (":sort".to_owned(), text(old.text("case_sort")?)),
-                    ]
-                    .into(),
-                );
+                put.condition_expression = Some("#case = :old".to_owned());
+                put.expression_attribute_names =
+                    Some([("#case".to_owned(), "case".to_owned())].into());
+                put.expression_attribute_values =
+                    Some([(":old".to_owned(), text(old.text("case")?))].into());
             }
             // A row past its TTL counts as absent.
             None => {

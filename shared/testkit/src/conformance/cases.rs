@@ -5,6 +5,7 @@ use crate::build::{case, code, commit, connection, correlation, start, text};
 use waybill_flow::ports::{CaseQuery, OrderStore};
 use waybill_flow::state::OrderState;
 use waybill_model::case::{Case, CaseClass, CaseStatus};
+use waybill_model::id::OperatorId;
 
 /// More than one transaction of 100 items takes.
 const MANY: usize = 70;
@@ -55,6 +56,50 @@ pub async fn an_open_case_keeps_its_opening<S: OrderStore>(bench: Bench<S>) {
     assert_eq!(list(&**store, &everything()).await, vec![]);
     store.put_case(&again).await.unwrap();
     assert_eq!(store.case(first.id).await.unwrap(), Some(again));
+}
+
+/// Given to somebody or ignored: found again, it is so still. Gone and found again: new.
+pub async fn a_case_found_again_keeps_what_a_person_did_with_it_until_its_cause_is_gone<
+    S: OrderStore,
+>(
+    bench: Bench<S>,
+) {
+    let store = &bench.store;
+    let found = case(None, CaseClass::Integration, "access_denied");
+    let owned = Case {
+        owner: Some(OperatorId::new("alice").unwrap()),
+        ..found.clone()
+    };
+    for put in [&found, &owned, &found] {
+        store.put_case(put).await.unwrap();
+    }
+    assert_eq!(store.case(found.id).await.unwrap(), Some(owned.clone()));
+
+    let ignored = closed(&owned, CaseStatus::Ignored);
+    for put in [&ignored, &found] {
+        store.put_case(put).await.unwrap();
+    }
+    assert_eq!(store.case(found.id).await.unwrap(), Some(ignored.clone()));
+    let another_cause = Case {
+        code: code("unauthorized"),
+        ..found.clone()
+    };
+    store.put_case(&another_cause).await.unwrap();
+    assert_eq!(store.case(found.id).await.unwrap(), Some(another_cause));
+
+    store.put_case(&ignored).await.unwrap();
+    let now = start().plus_ms(600_000);
+    for _ in 0..2 {
+        store.resolve_case(found.id, now).await.unwrap();
+        let gone = store.case(found.id).await.unwrap().unwrap();
+        assert_eq!(gone.status, CaseStatus::Resolved);
+        assert_eq!(gone.closed_at, Some(now));
+    }
+    store.put_case(&found).await.unwrap();
+    assert_eq!(store.case(found.id).await.unwrap(), Some(found.clone()));
+    let never = case(Some(correlation("1")), CaseClass::Data, "unknown_sku");
+    store.resolve_case(never.id, now).await.unwrap();
+    assert_eq!(list(&**store, &everything()).await, vec![found]);
 }
 
 /// Written with the order, closed with the order.

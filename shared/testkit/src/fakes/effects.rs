@@ -11,7 +11,7 @@ use waybill_model::time::Instant;
 
 const SYSTEM: &str = "effects";
 
-/// Idempotency records in memory; only seen marks expire.
+/// Idempotency records in memory; only seen marks expire, the others by [`MemoryEffects::forget`].
 pub struct MemoryEffects {
     tables: Mutex<Tables>,
     clock: Arc<dyn Clock>,
@@ -64,6 +64,16 @@ impl MemoryEffects {
     /// Failures to inject, by the name of the port's method.
     pub fn faults(&self) -> &Faults {
         &self.faults
+    }
+
+    /// Everything but checkpoints is older than it is kept.
+    pub fn forget(&self) {
+        let mut tables = self.tables();
+        let checkpoints = std::mem::take(&mut tables.checkpoints);
+        *tables = Tables {
+            checkpoints,
+            ..Tables::default()
+        };
     }
 
     /// Outcomes of all completed effects, for assertions.

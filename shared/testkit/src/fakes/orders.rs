@@ -13,7 +13,7 @@ use waybill_model::time::Instant;
 
 const SYSTEM: &str = "orders";
 
-/// Orders in memory; nothing expires.
+/// Orders in memory; nothing expires but by [`MemoryOrders::forget`].
 #[derive(Debug, Default)]
 pub struct MemoryOrders {
     tables: Mutex<Tables>,
@@ -76,6 +76,17 @@ impl MemoryOrders {
         self.tables().deadlines.clone()
     }
 
+    /// Everything but open cases is older than it is kept.
+    pub fn forget(&self) {
+        let mut tables = self.tables();
+        let cases = std::mem::take(&mut tables.cases);
+        let open = |case: &Case| case.status == CaseStatus::Open;
+        *tables = Tables {
+            cases: cases.into_iter().filter(|(_, c)| open(c)).collect(),
+            ..Tables::default()
+        };
+    }
+
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap()
     }
@@ -120,12 +131,7 @@ impl Tables {
     }
 
     fn put_case(&mut self, case: &Case) {
-        let mut case = case.clone();
-        if let Some(old) = self.cases.get(&case.id)
-            && old.status == CaseStatus::Open
-        {
-            case.opened_at = old.opened_at;
-        }
+        let case = case.clone().found_over(self.cases.get(&case.id));
         self.cases.insert(case.id, case);
     }
 

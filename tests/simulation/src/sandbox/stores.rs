@@ -2,6 +2,7 @@
 
 use super::Sandbox;
 use crate::breakage::Breakage;
+use crate::sim::DAY;
 use waybill_flow::ports::{
     ArchiveQuery, Archived, Attempt, CaseQuery, Claim, Commit, CommitError, EffectStore,
     InfraError, OrderStore, Parked, Stored, TimelineEntry,
@@ -10,6 +11,9 @@ use waybill_model::case::{Case, CaseId};
 use waybill_model::event::Outcome;
 use waybill_model::id::{ConnectionId, CorrelationId, MessageId, Reference};
 use waybill_model::time::Instant;
+
+/// Who looks so far ahead looks for all that waits.
+const FAR_MS: i64 = 100 * DAY.cast_signed();
 
 /// A method of a table as it is in memory, through the faults.
 macro_rules! through {
@@ -99,6 +103,10 @@ impl OrderStore for Sandbox {
     }
 
     async fn overdue(&self, now: Instant, limit: usize) -> Result<Vec<CorrelationId>, InfraError> {
+        let is_far = now.ms_since(self.world().sim.now()) > FAR_MS;
+        if is_far && self.world().sim.is_broken(Breakage::NoInFlight) {
+            return Ok(Vec::new());
+        }
         through!(self, orders.overdue(now, limit))
     }
 
@@ -191,6 +199,9 @@ impl EffectStore for Sandbox {
         connection: &ConnectionId,
         marks: &[(String, Instant)],
     ) -> Result<Vec<bool>, InfraError> {
+        if self.world().sim.is_broken(Breakage::NoNewestCount) {
+            return Ok(vec![true; marks.len()]);
+        }
         through!(self, effects.advance(connection, marks))
     }
 
@@ -218,6 +229,9 @@ impl EffectStore for Sandbox {
         expected: Option<&str>,
         value: &str,
     ) -> Result<bool, InfraError> {
+        if name == "key_lease" && self.world().sim.is_broken(Breakage::NoKeyLease) {
+            return Ok(true);
+        }
         through!(
             self,
             effects.swap_checkpoint(connection, name, expected, value)
