@@ -60,6 +60,8 @@ pub enum Breakage {
     NoKeyLease,
     /// A new key is not stored, and nobody is told.
     NoKeyStored,
+    /// Of an order an agent sees what was first told of it.
+    NoNews,
     /// Orders are not held.
     NoHold,
     /// The warehouse is asked for the first line only.

@@ -16,6 +16,10 @@ use waybill_model::command::PaymentDirection;
 use waybill_model::id::CorrelationId;
 use waybill_model::money::Amount;
 use waybill_model::payment::RefundStatus;
+use waybill_model::shipment::Shipment;
+
+/// Cases that an agent has to talk with the customer about.
+const AGENTS_ACT_ON: [&str; 2] = ["too_late", "edited_after_release"];
 
 struct Look<'a> {
     world: &'a World,
@@ -183,6 +187,36 @@ impl Look<'_> {
         self.due(id, sold, erp, work);
         self.shipped(id, sold, erp, work);
         self.money(id, sold, erp);
+        self.ticket(id, stored, work);
+    }
+
+    /// What an agent sees is what happened: where the order stands, every parcel, and who has to act.
+    fn ticket(&self, id: CorrelationId, stored: &Stored, work: Option<&Work>) {
+        let shipments = work.map_or(&[][..], |w| &w.shipments);
+        let Some((_, seen)) = self.partners.tickets.get(&id) else {
+            if !shipments.is_empty() {
+                self.wrong(id, "goods left, and no agent can see it");
+            }
+            return;
+        };
+        if seen.axes != axes(&stored.state).to_map() {
+            let told = format!("an agent sees {:?}", seen.summary);
+            self.wrong(id, &told);
+        }
+        let numbers: BTreeSet<_> = shipments
+            .iter()
+            .flat_map(Shipment::tracking_numbers)
+            .collect();
+        let told: BTreeSet<_> = seen.tracking_numbers.iter().cloned().collect();
+        if numbers != told {
+            let told = format!("an agent sees the parcels {told:?}, and {numbers:?} left");
+            self.wrong(id, &told);
+        }
+        let must_act = AGENTS_ACT_ON.iter().any(|code| self.is_told(id, code));
+        if seen.needs_attention != must_act {
+            let told = format!("an agent is told to act on {:?}", seen.exceptions);
+            self.wrong(id, &told);
+        }
     }
 
     /// Written and released if it is to be, and not otherwise.

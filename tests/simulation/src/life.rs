@@ -6,7 +6,7 @@ use crate::sim::{HOUR, MINUTE};
 use crate::stock;
 use crate::webhooks::{Message, spawn};
 use crate::world::{CARRIER, DEPOT, GATEWAY, MARKET, World};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use waybill_flow::ports::{Outgoing, Queue};
@@ -29,31 +29,40 @@ pub const COUNT: &str = "count-";
 
 /// Changes an order at the channel, and tells it.
 fn change(world: &Arc<World>, id: CorrelationId, what: &str, change: impl FnOnce(&mut Sold)) {
-    let now = world.sim.now();
     let order = {
         let mut partners = world.partners.lock().unwrap();
         let sold = partners.sold.get_mut(&id).expect("an order of the channel");
         change(sold);
         sold.order.version = Version(sold.order.version.0 + 1);
-        sold.changed_at = now;
         let goods = stock::to_ship(&sold.order);
         sold.goods.insert(sold.order.version, goods);
         sold.order.clone()
     };
     world.sim.note(format_args!("{id}: {what}"));
-    tell_order(world, &order);
+    let name = format!("{}@{}", order.id, order.version.0);
+    tell_channel(world, id, None, name, order_message(&order));
 }
 
-fn tell_order(world: &Arc<World>, order: &Order) {
-    spawn(
-        world,
-        Message {
-            connection: MARKET,
-            id: format!("{}@{}", order.id, order.version.0),
-            body: order_message(order),
-            polled: true,
-        },
-    );
+/// What is true at the channel from now on: it is told, and polls find it.
+fn tell_channel(
+    world: &Arc<World>,
+    id: CorrelationId,
+    of: Option<&ExternalId>,
+    name: String,
+    body: Value,
+) {
+    let now = world.sim.now();
+    let mut partners = world.partners.lock().unwrap();
+    let sold = partners.sold.get_mut(&id).expect("an order of the channel");
+    sold.keep(now, of, &name, &body);
+    drop(partners);
+    let message = Message {
+        connection: MARKET,
+        id: name,
+        body,
+        polled: true,
+    };
+    spawn(world, message);
 }
 
 fn current(world: &World, id: CorrelationId) -> Order {
@@ -76,7 +85,7 @@ pub fn sell(world: &Arc<World>, n: u64) {
 fn put(world: &Arc<World>, id: CorrelationId, order: Order, paid: bool, clean: bool, known: bool) {
     let sold = Sold {
         order: order.clone(),
-        changed_at: world.sim.now(),
+        past: Vec::new(),
         paid,
         captured: None,
         clean,
@@ -89,7 +98,8 @@ fn put(world: &Arc<World>, id: CorrelationId, order: Order, paid: bool, clean: b
     };
     world.partners.lock().unwrap().sold.insert(id, sold);
     world.sim.note(format_args!("{id}: placed"));
-    tell_order(world, &order);
+    let name = format!("{}@{}", order.id, order.version.0);
+    tell_channel(world, id, None, name, order_message(&order));
 }
 
 /// One order from the customer's click to the end.
@@ -251,24 +261,15 @@ fn refund(world: &Arc<World>, id: CorrelationId, amount: Amount, lines: Vec<Refu
         refunded_at: None,
     };
     let told = message(&order, Event::RefundObserved(refund.clone()));
-    let now = world.sim.now();
     let mut partners = world.partners.lock().unwrap();
     let sold = partners.sold.get_mut(&id).expect("an order of the channel");
-    sold.changed_at = now;
     sold.refunds.insert(refund.id.clone(), refund.clone());
     drop(partners);
     world
         .sim
         .note(format_args!("{id}: refund {} is asked for", refund.id));
-    spawn(
-        world,
-        Message {
-            connection: MARKET,
-            id: format!("{}@1", refund.id),
-            body: told,
-            polled: true,
-        },
-    );
+    let name = format!("{}@1", refund.id);
+    tell_channel(world, id, Some(&refund.id), name, told);
 }
 
 /// The customer sends the first line back, if anything was shipped by then.
@@ -302,22 +303,13 @@ async fn bring_back(world: &Arc<World>, id: CorrelationId) {
     let asked = returned(MARKET, ReturnStatus::Authorized, 1);
     let told = message(&order, Event::ReturnObserved(asked.clone()));
     {
-        let now = sim.now();
         let mut partners = world.partners.lock().unwrap();
         let sold = partners.sold.get_mut(&id).expect("an order of the channel");
-        sold.changed_at = now;
         sold.returns.insert(asked.id.clone(), asked.clone());
     }
     sim.note(format_args!("{id}: a return is allowed"));
-    spawn(
-        world,
-        Message {
-            connection: MARKET,
-            id: format!("{}@1", asked.id),
-            body: told,
-            polled: true,
-        },
-    );
+    let name = format!("{}@1", asked.id);
+    tell_channel(world, id, Some(&asked.id), name, told);
     sim.wait_ms(sim.between(10 * MINUTE, 4 * HOUR)).await;
     let received = returned(DEPOT, ReturnStatus::Completed, 2);
     world

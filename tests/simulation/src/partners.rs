@@ -9,7 +9,9 @@ use crate::webhooks::Message;
 use crate::world::{World, correlation};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use waybill_model::command::{Command, CreateFulfillmentOrder, CreateRefund};
+use waybill_model::command::{
+    Command, CreateFulfillmentOrder, CreateRefund, OrderContext, UpdateTicket,
+};
 use waybill_model::event::{Event, OrderObserved};
 use waybill_model::failure::{Failure, TOO_LATE};
 use waybill_model::id::{
@@ -56,8 +58,8 @@ pub struct Answer {
 pub struct Sold {
     /// The newest snapshot.
     pub order: Order,
-    /// When it last changed.
-    pub changed_at: Instant,
+    /// Everything that the channel can be asked about it, as it was from when on.
+    pub past: Vec<Told>,
     /// The money has come.
     pub paid: bool,
     /// The gateway's payment, and how much it took.
@@ -76,6 +78,19 @@ pub struct Sold {
     pub returns: BTreeMap<ExternalId, Return>,
     /// Shipments that the channel was told: how often, and their numbers.
     pub fulfilled: BTreeMap<ExternalId, (u32, BTreeSet<TrackingNumber>)>,
+}
+
+/// A state of an order, of a refund or of a return, as the channel tells it.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// From when on.
+    pub at: Instant,
+    /// Of the order, or of which refund or return.
+    pub of: Option<ExternalId>,
+    /// A name for this state of it.
+    pub name: String,
+    /// The message.
+    pub body: Value,
 }
 
 /// An order at the warehouse.
@@ -122,7 +137,7 @@ pub struct Partners {
     /// At the gateway.
     pub paid_back: BTreeMap<(CorrelationId, ExternalId), PaidBack>,
     /// Tickets: how often made, and the newest content.
-    pub tickets: BTreeMap<CorrelationId, (u32, u64)>,
+    pub tickets: BTreeMap<CorrelationId, (u32, OrderContext)>,
     /// What the channel offers: what it was told last.
     pub levels: BTreeMap<Sku, Quantity>,
     /// What the warehouse counted last.
@@ -197,21 +212,7 @@ impl Partners {
             Command::CancelFulfillmentOrder(_) => self.stop(id),
             Command::CreateRefund(c) => self.pay_back(world, id, c, known),
             Command::PublishFulfillment(c) => nothing(self.publish(world, id, &c.shipment, known)),
-            Command::UpdateTicket(c) => {
-                let ticket = self.tickets.entry(id).or_default();
-                if !known {
-                    ticket.0 += 1;
-                    if ticket.0 > 1 {
-                        world.sim.wrong(format!("{id}: {} tickets", ticket.0));
-                    }
-                }
-                ticket.1 = ticket.1.max(c.context.revision);
-                nothing(Ok(made(
-                    &c.helpdesk,
-                    RefKind::Ticket,
-                    &build::external(&format!("T-{id}")),
-                )))
-            }
+            Command::UpdateTicket(c) => nothing(Ok(self.ticket(world, id, c, known))),
             // It takes what it is told last.
             Command::PublishStock(c) => {
                 let levels = c.levels.iter().map(|l| (l.sku.clone(), l.quantity));
@@ -326,6 +327,32 @@ impl Partners {
         }
     }
 
+    fn ticket(
+        &mut self,
+        world: &World,
+        id: CorrelationId,
+        c: &UpdateTicket,
+        known: bool,
+    ) -> Vec<Reference> {
+        let new = (0, c.context.clone());
+        let (made_times, context) = self.tickets.entry(id).or_insert(new);
+        if !known {
+            *made_times += 1;
+            if *made_times > 1 {
+                world.sim.wrong(format!("{id}: {made_times} tickets"));
+            }
+        }
+        let is_told = !world.sim.is_broken(Breakage::NoNews);
+        if is_told && context.revision < c.context.revision {
+            *context = c.context.clone();
+        }
+        made(
+            &c.helpdesk,
+            RefKind::Ticket,
+            &build::external(&format!("T-{id}")),
+        )
+    }
+
     fn publish(
         &mut self,
         world: &World,
@@ -359,29 +386,31 @@ impl Partners {
         Ok(Vec::new())
     }
 
-    /// What changed at the channel: a name for each state of each thing, and its message.
+    /// What changed at the channel since an instant, as it was at another: a name for each state of each thing, and its
+    /// message.
     #[must_use]
-    pub fn changed_since(&self, since: Instant) -> Vec<(String, Value)> {
+    pub fn changed(&self, since: Instant, as_of: Instant) -> Vec<(String, Value)> {
         let mut found = Vec::new();
-        for sold in self.sold.values().filter(|s| s.changed_at >= since) {
-            let order = &sold.order;
-            found.push((
-                format!("{}@{}", order.id, order.version.0),
-                order_message(order),
-            ));
-            for refund in sold.refunds.values() {
-                let name = format!("{}/{}@{}", order.id, refund.id, refund.version.0);
-                found.push((name, message(order, Event::RefundObserved(refund.clone()))));
-            }
-            for returned in sold.returns.values() {
-                let name = format!("{}/{}@{}", order.id, returned.id, returned.version.0);
-                found.push((
-                    name,
-                    message(order, Event::ReturnObserved(returned.clone())),
-                ));
+        for sold in self.sold.values() {
+            let known = sold.past.iter().filter(|t| t.at <= as_of);
+            if known.clone().any(|t| t.at >= since) {
+                let newest: BTreeMap<_, _> = known.map(|t| (&t.of, t)).collect();
+                found.extend(newest.values().map(|t| (t.name.clone(), t.body.clone())));
             }
         }
         found
+    }
+}
+
+impl Sold {
+    /// Keeps what the channel tells of it from now on.
+    pub fn keep(&mut self, at: Instant, of: Option<&ExternalId>, name: &str, body: &Value) {
+        self.past.push(Told {
+            at,
+            of: of.cloned(),
+            name: name.to_owned(),
+            body: body.clone(),
+        });
     }
 }
 

@@ -3,8 +3,8 @@
 use crate::breakage::Breakage;
 use crate::lambda;
 use crate::life;
-use crate::sim::{MINUTE, Sim};
-use crate::world::{DEPOT, DESK, GATEWAY, MARKET, ODOO, World};
+use crate::sim::{HOUR, MINUTE, Sim};
+use crate::world::{CARRIER, DEPOT, DESK, GATEWAY, MARKET, ODOO, World};
 use crate::{by_hand, changes, invariants, operator, quiet};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,9 @@ use waybill_model::time::Instant;
 /// Orders are placed within so long.
 const PLACED_WITHIN_MS: u64 = 2 * 60 * MINUTE;
 /// How long a run may take until all is told.
-const TOLD_WITHIN_MS: u64 = 72 * 60 * MINUTE;
+const TOLD_WITHIN_MS: u64 = 96 * HOUR;
+/// The longest outage.
+const LONG_OUTAGE_MS: u64 = 36 * HOUR;
 /// How long it may take to settle once the faults have stopped.
 pub const SETTLED_WITHIN_MS: u64 = 4 * 60 * MINUTE;
 /// How long nothing may move before it counts as settled: the jobs have run in it.
@@ -102,6 +104,9 @@ async fn day(seed: u64, settings: Settings) -> Outcome {
         other.plan(-1);
     });
     told(&world).await;
+    while world.will_be_out(world.sim.now()) {
+        world.sim.wait_ms(MINUTE).await;
+    }
     world.sim.calm();
     let settled_minutes = settle(&world).await;
     // What was refused while Odoo lacked a product is mended in the end.
@@ -134,16 +139,21 @@ async fn day(seed: u64, settings: Settings) -> Outcome {
     }
 }
 
-/// Every endpoint may be away for minutes or hours, once.
+/// Every endpoint may be away for minutes or hours, once; one of them for so long that what is asked of it is given up.
 fn outages(sim: &Sim) -> Vec<(String, Instant, Instant)> {
+    let span = |ms: u64| i64::try_from(ms).expect("a span");
+    let endpoints = [ODOO, DEPOT, GATEWAY, MARKET, DESK, CARRIER];
+    let for_a_day = sim.fault("away for a day", sim.weather().away_for_a_day);
+    let which = sim.below(endpoints.len() as u64);
     let mut outages = Vec::new();
-    for endpoint in [ODOO, DEPOT, GATEWAY, MARKET, DESK] {
-        if sim.chance(300) {
-            let from = sim
-                .now()
-                .plus_ms(i64::try_from(sim.below(6 * 60 * MINUTE)).expect("a span"));
-            let span = i64::try_from(sim.between(MINUTE, 4 * 60 * MINUTE)).expect("a span");
-            outages.push((endpoint.to_owned(), from, from.plus_ms(span)));
+    for (place, endpoint) in (0..).zip(endpoints) {
+        let is_long = for_a_day && place == which;
+        if is_long || sim.chance(300) {
+            let longest = if is_long { LONG_OUTAGE_MS } else { 4 * HOUR };
+            let shortest = if is_long { 25 * HOUR } else { MINUTE };
+            let from = sim.now().plus_ms(span(sim.below(6 * HOUR)));
+            let to = from.plus_ms(span(sim.between(shortest, longest)));
+            outages.push((endpoint.to_owned(), from, to));
         }
     }
     outages

@@ -8,12 +8,13 @@ mod stores;
 use crate::breakage::Breakage;
 use crate::changes;
 use crate::sqs::Message;
+use crate::sim::Sim;
 use crate::world::World;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 use waybill_flow::connections::Connections;
@@ -37,7 +38,7 @@ struct Inner {
     world: Arc<World>,
     function: &'static str,
     number: u64,
-    skew_ms: i64,
+    skew_ms: AtomicI64,
     is_new: bool,
     dead: AtomicBool,
     died: Notify,
@@ -123,23 +124,21 @@ impl Sandbox {
 
 impl Host {
     fn new(world: &Arc<World>, function: &'static str) -> Self {
-        let sim = &world.sim;
-        let skew = sim.weather().skew_ms;
-        let skew_ms = if skew == 0 {
-            0
-        } else {
-            let span = u64::try_from(2 * skew).expect("a span");
-            i64::try_from(sim.below(span)).expect("a span") - skew
-        };
         Self(Arc::new(Inner {
             world: Arc::clone(world),
             function,
             number: world.next_sandbox(),
-            skew_ms,
+            skew_ms: AtomicI64::new(draw_skew(&world.sim)),
             is_new: world.is_new(function),
             dead: AtomicBool::new(false),
             died: Notify::new(),
         }))
+    }
+
+    /// Its clock is set, forward or back.
+    pub fn set_clock(&self) {
+        let skew_ms = draw_skew(&self.world().sim);
+        self.0.skew_ms.store(skew_ms, Ordering::SeqCst);
     }
 
     /// The function.
@@ -315,6 +314,16 @@ impl Host {
     }
 }
 
+/// How far a clock is ahead of the true time, or behind it.
+fn draw_skew(sim: &Sim) -> i64 {
+    let most = sim.weather().skew_ms;
+    if most == 0 {
+        return 0;
+    }
+    let span = u64::try_from(2 * most).expect("a span");
+    i64::try_from(sim.below(span)).expect("a span") - most
+}
+
 fn told<T>(result: &Result<T, Failure>) -> String {
     match result {
         Ok(_) => "done".to_owned(),
@@ -332,7 +341,8 @@ pub(crate) fn transient(code: &'static str, retry_after_ms: Option<u64>) -> Fail
 
 impl Clock for Host {
     fn now(&self) -> Instant {
-        self.world().sim.now().plus_ms(self.0.skew_ms)
+        let skew_ms = self.0.skew_ms.load(Ordering::SeqCst);
+        self.world().sim.now().plus_ms(skew_ms)
     }
 }
 

@@ -36,6 +36,12 @@ pub struct Weather {
     pub twice: u32,
     /// What was acknowledged is handed out once more.
     pub again: u32,
+    /// A poll is answered with what was true minutes ago.
+    pub stale: u32,
+    /// The clock of a process is set while it lives.
+    pub clock_set: u32,
+    /// An endpoint is away for more than a day.
+    pub away_for_a_day: u32,
     /// A partner or Odoo does nothing and says so: throttled, away.
     pub refused: u32,
     /// A partner does it and says that it did not.
@@ -92,6 +98,9 @@ impl Weather {
             unsubscribed: some(&[0, 0, 1, 2]),
             meddled: some(&[0, 0, 0, 2]),
             days: some(&[0, 0, 40, 100, 420]),
+            stale: some(&[0, 0, 100, 500]),
+            clock_set: some(&[0, 0, 20]),
+            away_for_a_day: some(&[0, 0, 0, 200]),
             skew_ms: i64::from(some(&[0, 50, 2_000, 20_000])),
         }
     }

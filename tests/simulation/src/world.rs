@@ -9,7 +9,7 @@ use crate::operator::TOKENS;
 use crate::partners::{Follow, Partners};
 use crate::progress;
 use crate::sandbox::{PREFIX, Sandbox};
-use crate::sim::{HOUR, Sim};
+use crate::sim::{DAY, HOUR, Sim};
 use crate::sqs::Sqs;
 use crate::stock;
 use crate::webhooks;
@@ -295,6 +295,11 @@ impl World {
         idle.retain(|sandbox| sandbox.is_current());
         let sandbox = idle.pop();
         drop(warm);
+        if let Some(sandbox) = &sandbox
+            && self.sim.fault("clock set", self.sim.weather().clock_set)
+        {
+            sandbox.set_clock();
+        }
         sandbox.unwrap_or_else(|| Sandbox::new(self, function))
     }
 
@@ -328,6 +333,19 @@ impl World {
         self.outages
             .iter()
             .any(|(e, from, to)| e == endpoint && *from <= now && now < *to)
+    }
+
+    /// Whether an endpoint is away, or will be.
+    #[must_use]
+    pub fn will_be_out(&self, now: Instant) -> bool {
+        self.outages.iter().any(|(_, _, to)| now < *to)
+    }
+
+    /// Whether an endpoint is away for so long that what is asked of it is given up.
+    #[must_use]
+    pub fn is_given_up(&self) -> bool {
+        let mut outages = self.outages.iter();
+        outages.any(|(_, from, to)| to.ms_since(*from) >= DAY.cast_signed())
     }
 
     /// Whether any endpoint is away.
@@ -416,30 +434,28 @@ impl World {
         }
     }
 
-    /// Orders of a channel that changed, as a poll finds them.
+    /// Everything of a channel that changed since an instant, as a poll finds it that is told how it was at another.
     #[must_use]
-    pub fn changed_since(
+    pub fn changed(
         &self,
         connection: &ConnectionId,
         since: Instant,
-        now: Instant,
+        as_of: Instant,
     ) -> Vec<Delivery> {
         let partners = self.partners.lock().unwrap();
-        let changed = partners.changed_since(since);
-        changed
-            .into_iter()
-            .map(|(name, body)| Delivery {
-                receipt: MessageId::from_uuid(name_uuid(&["polled", &name])),
-                connection: connection.clone(),
-                origin: Origin::Poll,
-                topic: None,
-                dedupe_id: Some(name),
-                headers: BTreeMap::new(),
-                received_at: now,
-                traceparent: None,
-                body: body.to_string().into_bytes(),
-            })
-            .collect()
+        let changed = partners.changed(since, as_of).into_iter();
+        let delivery = |(name, body): (String, Value)| Delivery {
+            receipt: MessageId::from_uuid(name_uuid(&["polled", &name])),
+            connection: connection.clone(),
+            origin: Origin::Poll,
+            topic: None,
+            dedupe_id: Some(name),
+            headers: BTreeMap::new(),
+            received_at: self.sim.now(),
+            traceparent: None,
+            body: body.to_string().into_bytes(),
+        };
+        changed.map(delivery).collect()
     }
 
     /// The order that a key belongs to, for a person.

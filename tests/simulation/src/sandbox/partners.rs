@@ -19,6 +19,19 @@ const TOPIC: &str = "everything";
 /// Partners that deny what they did deny nearly all of it for so long before they are away.
 const GOES_DOWN_MS: i64 = 10 * MINUTE.cast_signed();
 
+/// How long ago that may be true which a channel tells who polls it: its copies lag. More would not be found by the overlap
+/// of two polls.
+const BEHIND_MS: u64 = 4 * MINUTE;
+/// What a poll finds at once.
+const PAGE: usize = 8;
+
+/// What a cursor stands for: how it was when, and how many were told.
+fn place(cursor: &str) -> (Instant, usize) {
+    let (as_of, from) = cursor.split_once('/').expect("a cursor of ours");
+    let as_of = Instant::from_epoch_ms(as_of.parse().expect("a time"));
+    (as_of, from.parse().expect("a count"))
+}
+
 impl PartnerPort for Sandbox {
     async fn execute(
         &self,
@@ -66,15 +79,25 @@ impl PartnerPort for Sandbox {
         &self,
         connection: &ConnectionId,
         since: Instant,
-        _cursor: Option<&str>,
-        now: Instant,
+        cursor: Option<&str>,
+        _: Instant,
     ) -> Result<PolledPage, Failure> {
         let world = Arc::clone(self.world());
         let work = || {
-            Ok(PolledPage {
-                deliveries: world.changed_since(connection, since, now),
-                cursor: None,
-            })
+            let sim = &world.sim;
+            let (as_of, from) = match cursor {
+                Some(cursor) => place(cursor),
+                None if sim.fault("poll told the past", sim.weather().stale) => {
+                    let late_ms = i64::try_from(sim.below(BEHIND_MS)).expect("a span");
+                    (sim.now().plus_ms(-late_ms), 0)
+                }
+                None => (sim.now(), 0),
+            };
+            let mut deliveries = world.changed(connection, since, as_of).split_off(from);
+            let more = deliveries.len() > PAGE;
+            deliveries.truncate(PAGE);
+            let cursor = more.then(|| format!("{}/{}", as_of.epoch_ms(), from + PAGE));
+            Ok(PolledPage { deliveries, cursor })
         };
         self.partner(connection.as_str(), "polls", work).await
     }
