@@ -113,7 +113,7 @@ fn parse_orders(
     let mut name = String::new();
     for wire in each::<WireOrder>(delivery, wrapped.order, wrapped.orders)? {
         check_kind(wire.admin_graphql_api_id.as_deref(), "Order")?;
-        let order = order::order(connection, &wire)?;
+        let order = order::order(connection, delivery, &wire)?;
         name = format!("{topic}/{}/{}", order.id, order.version.0);
         let subject = Subject::Order(order.correlation());
         let unpaid = matches!(

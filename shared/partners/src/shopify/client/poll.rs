@@ -6,6 +6,7 @@
 use super::Shop;
 use crate::exchange::Access;
 use crate::shopify::error::ShopifyError;
+use crate::shopify::verify::TRIGGERED_AT;
 use crate::shopify::wire::Id;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -75,7 +76,12 @@ fn delivery(connection: &Connection, order: &str, now: Instant) -> Delivery {
     // Shopify's times have whole seconds: of two changes in one second, the content tells them apart.
     let content = name_uuid(&["order", order]);
     let dedupe_id = match serde_json::from_str::<Head>(order) {
-        Ok(head) => format!("poll/{}/{}/{content}", head.id.0, head.updated_at),
+        Ok(head) => {
+            // Told once more when its second is over: only then is it the last of that second.
+            let is_last = Instant::parse(&head.updated_at).is_ok_and(|at| now.ms_since(at) >= 1000);
+            let early = if is_last { "" } else { "early/" };
+            format!("poll/{early}{}/{}/{content}", head.id.0, head.updated_at)
+        }
         // The mapper will say what is wrong with it; until then it is named by its content alone.
         Err(_) => format!("poll/{content}"),
     };
@@ -85,7 +91,8 @@ fn delivery(connection: &Connection, order: &str, now: Instant) -> Delivery {
         origin: Origin::Poll,
         topic: Some("orders/updated".to_owned()),
         dedupe_id: Some(dedupe_id),
-        headers: BTreeMap::new(),
+        // When it was read: see the mapper's version.
+        headers: BTreeMap::from([(TRIGGERED_AT.to_owned(), now.to_string())]),
         received_at: now,
         traceparent: None,
         body: order.as_bytes().to_vec(),
@@ -110,6 +117,25 @@ fn next_token(link: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_state_that_was_polled_within_its_second_is_told_once_more_after_it() {
+        let connection: Connection = serde_json::from_value(json!({
+            "id": "shop", "partner": "shopify", "base_url": "https://shop.example.com",
+        }))
+        .unwrap();
+        let order = r#"{"id": 1, "updated_at": "2026-03-02T04:15:31-05:00"}"#;
+        let second = Instant::parse("2026-03-02T09:15:31Z").unwrap();
+        let polled = |ms| delivery(&connection, order, second.plus_ms(ms));
+        let ids = [300, 900, 1_000, 90_000].map(|ms| polled(ms).dedupe_id);
+        assert_eq!(ids[0], ids[1]);
+        assert_ne!(ids[1], ids[2]);
+        assert_eq!(ids[2], ids[3]);
+        let headers = polled(300).headers;
+        let read_at = Instant::parse(&headers[TRIGGERED_AT]).unwrap();
+        assert_eq!(read_at, second.plus_ms(300));
+    }
 
     #[test]
     fn the_next_page_is_found_behind_the_previous_one() {

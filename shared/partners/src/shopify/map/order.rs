@@ -1,11 +1,13 @@
 //! The order.
 
 use super::money::{self, Purse};
+use crate::shopify::verify::TRIGGERED_AT;
 use crate::shopify::wire::{
     Number, WireAddress, WireAllocation, WireLine, WireOrder, WireShippingLine, WireTax,
 };
 use crate::webhook::Unreadable;
 use waybill_flow::connections::Connection;
+use waybill_model::delivery::Delivery;
 use waybill_model::id::{ChannelOrderId, ExternalId, LineId, OrderNumber, Sku, TextError};
 use waybill_model::money::Amount;
 use waybill_model::order::{
@@ -17,7 +19,7 @@ use waybill_model::time::Instant;
 /// Most lines of one order: Shopify's own limit for one checkout.
 const MAX_LINES: usize = 500;
 
-/// When Shopify last changed the order: its version.
+/// When Shopify last changed the order.
 pub(super) fn updated_at(wire: &WireOrder) -> Result<Instant, Unreadable> {
     let text = wire.updated_at.as_deref().ok_or_else(|| {
         Unreadable::new(
@@ -28,7 +30,33 @@ pub(super) fn updated_at(wire: &WireOrder) -> Result<Instant, Unreadable> {
     money::instant("updated_at", text)
 }
 
-pub(super) fn order(connection: &Connection, wire: &WireOrder) -> Result<Order, Unreadable> {
+/// A second, in microseconds.
+const SECOND_US: i64 = 1_000_000;
+
+/// What puts snapshots in sequence: when Shopify last changed the order, in whole seconds, and within that second when it was
+/// told. An order is often placed, paid and edited in one second.
+///
+/// The instant of telling is a header, which nobody signs: who forges it chooses between two true bodies of one second.
+fn version(delivery: &Delivery, wire: &WireOrder) -> Result<Version, Unreadable> {
+    let updated = updated_at(wire)?;
+    let told = delivery.headers.get(TRIGGERED_AT);
+    let told = told.and_then(|text| Instant::parse(text).ok());
+    let into_us = told.map_or(0, |at| at.epoch_us().saturating_sub(updated.epoch_us()));
+    let Version(whole) = Version::from(updated);
+    Ok(Version(
+        whole.saturating_add(into_us.clamp(0, SECOND_US - 1)),
+    ))
+}
+
+/// The order of a delivery.
+///
+/// # Errors
+/// What is missing or no such value, and where.
+pub(super) fn order(
+    connection: &Connection,
+    delivery: &Delivery,
+    wire: &WireOrder,
+) -> Result<Order, Unreadable> {
     let code = wire
         .currency
         .as_deref()
@@ -69,7 +97,7 @@ pub(super) fn order(connection: &Connection, wire: &WireOrder) -> Result<Order, 
         channel: connection.id.clone(),
         id: ChannelOrderId::new(&wire.id.0).map_err(|e| bad_id("id", &e))?,
         number: number(wire)?,
-        version: Version::from(updated_at(wire)?),
+        version: version(delivery, wire)?,
         placed_at: money::instant("created_at", placed)?,
         test: wire.test.unwrap_or(false),
         currency,

@@ -95,7 +95,7 @@ fn an_order_is_read_whole() {
     assert_eq!(order.id.as_str(), "9007199254740995");
     assert_eq!(order.number.as_str(), "#W-2041");
     assert_eq!(order.placed_at.to_string(), "2026-03-02T09:15:29Z");
-    assert_eq!(order.version.0, 1_772_442_931_000_000);
+    assert_eq!(order.version.0, 1_772_442_931_999_999);
     assert_eq!(order.currency.as_str(), "EUR");
     assert_eq!(order.payment, OrderPayment::Paid);
     let customer = order.customer.as_ref().unwrap();
@@ -611,4 +611,35 @@ fn in_an_order(list: &str, currency: &str, line: &[u8]) -> Vec<u8> {
         "line_items": [], list: [line],
     });
     serde_json::to_vec(&order).unwrap()
+}
+
+/// Placed, paid and edited in one second: `updated_at` is the same, and the one that was told last is the newest.
+#[test]
+fn of_two_states_of_one_second_the_one_that_was_told_later_is_newer() {
+    let body = fixture(ORDER);
+    let version = |told: Option<&str>| {
+        let mut delivery = delivery("orders/updated", &serde_json::to_vec(&body).unwrap());
+        delivery
+            .headers
+            .remove(crate::shopify::verify::TRIGGERED_AT);
+        if let Some(told) = told {
+            let name = crate::shopify::verify::TRIGGERED_AT.to_owned();
+            delivery.headers.insert(name, told.to_owned());
+        }
+        match &events(parse(&connection(), &delivery).unwrap())[0] {
+            Event::OrderObserved(told) => told.order.version.0,
+            other => panic!("{other:?}"),
+        }
+    };
+    let updated = Instant::parse(body["updated_at"].as_str().unwrap()).unwrap();
+    let whole = updated.epoch_us();
+    let at = |ms| version(Some(&updated.plus_ms(ms).to_string()));
+    assert_eq!(at(250), whole + 250_000);
+    assert!(at(250) < at(251));
+    // Later than the second it is the last of it, and never one of the next.
+    assert_eq!(at(1_000), whole + 999_999);
+    assert_eq!(at(3_600_000), whole + 999_999);
+    for told in [None, Some("yesterday"), Some("1970-01-01T00:00:00Z")] {
+        assert_eq!(version(told), whole);
+    }
 }
