@@ -29,6 +29,7 @@ pub async fn meddle(world: &Arc<World>, times: u32) {
             let mut odoo = world.erp.lock().unwrap();
             let order = odoo.orders.get_mut(&id).expect("an order of Odoo");
             let right = order.total;
+            order.by_hand = true;
             if cancels {
                 order.cancelled = true;
             } else {

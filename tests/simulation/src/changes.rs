@@ -127,6 +127,8 @@ pub async fn months_later(world: &Arc<World>, days: u32) {
     if world.is_forgotten_after(days) {
         world.forget();
     }
+    sim.storm();
     webhooks::tell_again(world).await;
+    sim.calm();
     sim.wait_ms(2 * HOUR).await;
 }

@@ -2,9 +2,9 @@
 //! once; everything else is looked for first and written after, and somebody may write in between.
 
 use crate::breakage::Breakage;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, lost};
 use crate::stock::Stock;
-use crate::world::World;
+use crate::world::{ODOO, World};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use waybill_flow::ports::{ErpCommand, ErpOrder};
@@ -47,6 +47,10 @@ pub struct SaleOrder {
     pub returns: BTreeMap<ExternalId, u32>,
     /// What its invoices come to.
     pub invoiced: Amount,
+    /// Somebody changed it by hand.
+    pub by_hand: bool,
+    /// How many there are.
+    pub invoices: u32,
     /// Money that came or went back, by its id: how often booked, and how much.
     pub payments: BTreeMap<(PaymentDirection, ExternalId), (u32, Money)>,
     /// Credit notes by refund: how often made, amount, how often undone.
@@ -148,6 +152,8 @@ impl Odoo {
                     numbers: std::collections::BTreeSet::new(),
                     returns: BTreeMap::new(),
                     invoiced: Amount::ZERO,
+                    by_hand: false,
+                    invoices: 0,
                     payments: BTreeMap::new(),
                     credits: BTreeMap::new(),
                 };
@@ -226,7 +232,12 @@ impl Odoo {
                 twice("the credit note of", &c.refund_id, note.0);
             }
             // Whatever is not invoiced yet; nothing where nothing is left.
-            Command::CreateInvoice(_) if !order.cancelled => order.invoiced = order.total.amount,
+            Command::CreateInvoice(_)
+                if !order.cancelled && order.invoiced != order.total.amount =>
+            {
+                order.invoiced = order.total.amount;
+                order.invoices += 1;
+            }
             Command::RegisterPayment(c) => {
                 let key = (c.direction, c.id.clone());
                 let booked = order.payments.entry(key).or_insert((0, c.amount));
@@ -310,6 +321,25 @@ pub(crate) async fn write(
     results.into_iter().map(with_references).collect()
 }
 
+/// Inserts where absent, after who asked has gone: a proxy held the request, or Odoo was busy.
+fn insert_later(world: &Arc<World>, orders: &[&ErpCommand]) {
+    let items: Vec<ErpCommand> = orders.iter().map(|item| (*item).clone()).collect();
+    let world = Arc::clone(world);
+    world.plan(1);
+    tokio::spawn(async move {
+        let sim = &world.sim;
+        sim.wait_ms(sim.between(5_000, 120_000)).await;
+        let mut odoo = world.erp.lock().unwrap();
+        for item in &items {
+            // One that it refuses, it refuses to nobody.
+            drop(odoo.insert(&world, item));
+            sim.note(format_args!("{} is inserted late", item.correlation));
+        }
+        drop(odoo);
+        world.plan(-1);
+    });
+}
+
 /// Inserts where absent, then confirms what was inserted.
 async fn write_orders(
     sandbox: &Sandbox,
@@ -326,6 +356,13 @@ async fn write_orders(
             .collect::<Vec<_>>())
     };
     let what = format!("inserts {} orders", orders.len());
+    let sim = &world.sim;
+    let is_there = !world.is_out(ODOO, sim.now());
+    if is_there && sim.fault("Odoo does it late", sim.weather().belated) {
+        insert_later(world, orders);
+        let lost = || Err(lost(sim, ODOO));
+        return orders.iter().map(|_| lost()).collect();
+    }
     let inserted = match sandbox.odoo(&what, insert).await {
         Ok(inserted) => inserted,
         Err(failure) => return orders.iter().map(|_| Err(failure.clone())).collect(),

@@ -26,6 +26,7 @@
 //! | [`breakage`] | deliberate faults of the product, to see that the invariants find them |
 //! | [`run`] | one seed, and many |
 //! | [`outage`] | hours without Odoo |
+//! | [`panics`] | functions that panicked |
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -46,6 +47,7 @@ pub mod lambda;
 pub mod life;
 pub mod operator;
 pub mod outage;
+pub mod panics;
 pub mod partners;
 pub mod progress;
 pub mod quiet;

@@ -4,7 +4,7 @@ use crate::erp::UNKNOWN_SKU;
 use crate::partners::{Follow, Sold, message, number, order_message, warehouse_message};
 use crate::sim::{HOUR, MINUTE};
 use crate::stock;
-use crate::webhooks::{Message, spawn};
+use crate::webhooks::{self, Message, spawn};
 use crate::world::{CARRIER, DEPOT, GATEWAY, MARKET, World};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -611,26 +611,48 @@ pub async fn count(world: &Arc<World>, times: u64) {
     }
 }
 
-/// Somebody puts into our queues what nobody can read.
+/// What nobody can read: somebody puts it into our queues, at times into the group of an order, or a partner signs it.
 pub async fn poison(world: &Arc<World>, times: u32) {
     let sim = &world.sim;
     for n in 0..times {
         sim.wait_ms(sim.between(MINUTE, 3 * HOUR)).await;
+        sim.count("poison");
+        let mark = format!("{}{n}", webhooks::POISON);
+        if sim.chance(250) {
+            let signed = Message {
+                connection: DEPOT,
+                id: mark.clone(),
+                body: json!({"type": mark}),
+                polled: false,
+            };
+            webhooks::post(world, &signed).await;
+            continue;
+        }
         let place = sim.below(Queue::ALL.len() as u64);
         let queue = Queue::ALL[usize::try_from(place).expect("a place")];
-        sim.count("poison");
         let fifo = queue == Queue::Events;
-        let mark = format!("poison-{n}");
+        let group = match some_order(world) {
+            Some(id) if sim.chance(500) => id.to_string(),
+            _ => mark.clone(),
+        };
         world.put(
             queue,
             Outgoing {
                 body: format!("{{\"{mark}\": "),
-                group: fifo.then(|| mark.clone()),
+                group: fifo.then_some(group),
                 deduplication: fifo.then_some(mark),
                 delay_s: 0,
             },
         );
     }
+}
+
+/// Any order that was placed.
+fn some_order(world: &World) -> Option<CorrelationId> {
+    let partners = world.partners.lock().unwrap();
+    let count = partners.sold.len() as u64;
+    let place = usize::try_from(world.sim.below(count)).expect("a place");
+    partners.sold.keys().nth(place).copied()
 }
 
 /// Where a parcel is: told by its number alone, perhaps before anybody knows whose it is.

@@ -18,14 +18,19 @@ pub const TOKENS: &str = r#"{"tokens": [{"id": "op", "scopes": ["admin"],
     "sha256": "06e55b633481f7bb072957eabcf110c972e86691c3cfedabe088024bffe42f23"}]}"#;
 
 /// What the models of Odoo and the partners refuse.
-const REFUSALS: [&str; 6] = [
+const REFUSALS: [&str; 5] = [
     "unknown_sku",
     "not_in_erp",
     "already_delivered",
     "order_cancelled",
-    "unknown_order",
     TOO_LATE,
 ];
+
+/// Most calls in a row that redrive a queue: some may be lost.
+const REDRIVES: usize = 10;
+
+/// What is made of a command of which nothing was heard.
+const NO_OUTCOME: &str = "no_outcome";
 
 /// The function's timeout.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -70,7 +75,11 @@ pub fn mend(world: &World) {
 /// Sends back what was put aside into dead-letter queues.
 pub async fn redrive_all(world: &Arc<World>) {
     for queue in Queue::ALL {
-        if world.sqs.lock().unwrap().dead_of(queue) > 0 {
+        // A call takes a bounded number.
+        for _ in 0..REDRIVES {
+            if world.sqs.lock().unwrap().dead_of(queue) == 0 {
+                break;
+            }
             post(
                 world,
                 &format!("/ops/dead-letters/{}/redrive", queue.as_str()),
@@ -92,6 +101,22 @@ pub async fn retry_all(world: &Arc<World>) {
     }
 }
 
+/// Retries what nothing was heard of for a day, as the cases of unreadable messages say.
+pub async fn retry_lost(world: &Arc<World>) {
+    let mut lost = Vec::new();
+    world.orders.look(|orders| {
+        for (id, order) in orders.iter().filter(|(id, _)| world.garbled_of(**id) > 0) {
+            let effects = order.state.effects.iter();
+            let open = effects.filter(|(_, effect)| effect.outcome.is_none());
+            lost.extend(open.map(|(key, _)| (*id, key.clone())));
+        }
+    });
+    for (id, key) in lost {
+        let path = format!("/ops/orders/{id}/retry");
+        post(world, &path, serde_json::json!({"effect": key})).await;
+    }
+}
+
 /// Nothing counts as refused but what a partner or Odoo has refused: what is away, or busy, says not now.
 fn nothing_else_refused(world: &World) {
     let mut wrong = Vec::new();
@@ -101,6 +126,7 @@ fn nothing_else_refused(world: &World) {
                 if let Some(Outcome::Rejected { code, .. }) = &effect.outcome
                     && !REFUSALS.contains(&code.as_str())
                     && !(code.as_str() == GAVE_UP && world.is_given_up())
+                    && !(code.as_str() == NO_OUTCOME && world.garbled_of(*id) > 0)
                 {
                     wrong.push(format!("{id}: `{key}` counts as refused: `{code}`"));
                 }

@@ -11,6 +11,14 @@ use waybill_model::case::CaseStatus;
 
 /// The shop sells for so long before Odoo goes away.
 const BEFORE_MS: u64 = 10 * MINUTE;
+/// What is overdue while Odoo is away.
+const OVERDUE: &str = "erp_overdue";
+/// Probes of both queues' writers and the jobs that ask Odoo.
+const MOST_CALLS_AN_HOUR: u64 = 60;
+/// What two writers get into this Odoo at least, with all that follows an order.
+const ORDERS_A_MINUTE: u64 = 1_000;
+/// What waited longest is tried again that late, as is the endpoint.
+const BACKOFF_MINUTES: u64 = 30;
 /// How long catching up may take.
 const MOST_MINUTES: u64 = 24 * 60;
 
@@ -78,16 +86,51 @@ async fn day(seed: u64, hours: u64, orders_an_hour: u64) -> Report {
     // Goods leave for hours after; then all is quiet.
     run::settle(&world).await;
     invariants::check(&world, 0);
+    let dead = world.sqs.lock().unwrap().dead().len();
+    let cases_after = open_cases(&world);
+    bounds(
+        &world,
+        hours,
+        orders,
+        (calls_in_vain, minutes),
+        (&cases, &cases_after),
+    );
     world.end();
     Report {
         orders,
         confirmed_before,
         cases,
-        dead: world.sqs.lock().unwrap().dead().len(),
+        dead,
         calls_in_vain,
         minutes_to_drain: minutes,
-        cases_after: open_cases(&world),
+        cases_after,
         wrong: world.sim.all_wrong(),
+    }
+}
+
+/// A person is told of what is overdue and of nothing else, few calls are made in vain, and what waited is written about as
+/// fast as Odoo takes it.
+fn bounds(
+    world: &World,
+    hours: u64,
+    orders: u64,
+    (calls, minutes): (u64, u64),
+    (cases, after): (&BTreeMap<String, usize>, &BTreeMap<String, usize>),
+) {
+    let wrong = |what: String| world.sim.wrong(what);
+    if cases.keys().any(|code| code != OVERDUE) || !after.is_empty() {
+        wrong(format!(
+            "open cases at its return {cases:?}, and in the end {after:?}"
+        ));
+    }
+    if calls > MOST_CALLS_AN_HOUR * hours {
+        wrong(format!("{calls} calls were made in vain in {hours} hours"));
+    }
+    let most = BACKOFF_MINUTES + orders / ORDERS_A_MINUTE;
+    if minutes > most {
+        wrong(format!(
+            "it took {minutes} minutes to catch up, more than {most}"
+        ));
     }
 }
 

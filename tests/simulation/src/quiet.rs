@@ -8,7 +8,8 @@ use crate::sim::{HOUR, MINUTE};
 use crate::world::World;
 use std::sync::Arc;
 use waybill_flow::axes::axes;
-use waybill_flow::ports::Stored;
+use waybill_flow::ports::{Queue, Stored};
+use waybill_model::id::CorrelationId;
 
 /// How long it is not looked again.
 const BETWEEN: u64 = 15 * MINUTE;
@@ -40,19 +41,25 @@ fn check(world: &World) {
     world.sim.quiet_point();
     erp_keys::check(world);
     let cases = open_cases(world);
-    if !world.sqs.lock().unwrap().dead().is_empty() {
-        // What they hold back is told by an alarm.
-        return;
+    let held = Held::of(world);
+    if !held.deliveries {
+        all_known(world);
     }
-    all_known(world);
     let (deadlines, now) = (world.orders.all_deadlines(), world.sim.now());
     let mut wrong = Vec::new();
     world.orders.look(|orders| {
-        for (id, order) in orders {
+        for (id, order) in orders.iter().filter(|(id, _)| !held.holds(**id)) {
             let told = cases.contains_key(id);
             let wakes = deadlines
                 .get(id)
                 .is_some_and(|at| now.ms_since(*at) < LATE_MS);
+            // No message can end it any more, whoever may notice that in the end.
+            let mut effects = order.state.effects.iter();
+            if world.garbled_of(*id) == 0
+                && let Some((key, _)) = effects.find(|(_, effect)| effect.outcome.is_none())
+            {
+                wrong.push(format!("{id}: `{key}` has not ended, and nothing moves"));
+            }
             if !(told || wakes)
                 && let Some(why) = unfinished(order)
             {
@@ -70,6 +77,31 @@ fn check(world: &World) {
     }
 }
 
+/// What messages in dead-letter queues hold back, until they are redriven: an alarm tells of them.
+struct Held {
+    deliveries: bool,
+    bodies: Vec<String>,
+}
+
+impl Held {
+    fn of(world: &World) -> Self {
+        let sqs = world.sqs.lock().unwrap();
+        let dead = sqs.dead();
+        let inbound = Queue::Inbound.as_str();
+        let events = Queue::Events.as_str();
+        Self {
+            // Of an event that is put aside, the order is named and what told it is not.
+            deliveries: dead.iter().any(|(q, _)| *q == inbound || *q == events),
+            bodies: dead.into_iter().map(|(_, m)| m.body.clone()).collect(),
+        }
+    }
+
+    fn holds(&self, id: CorrelationId) -> bool {
+        let id = id.to_string();
+        self.bodies.iter().any(|body| body.contains(&id))
+    }
+}
+
 /// What was acknowledged is known to an order, or waits for one.
 fn all_known(world: &World) {
     let mut known = world.orders.all_applied();
@@ -83,10 +115,6 @@ fn all_known(world: &World) {
 
 /// Why an order is not at its end.
 fn unfinished(order: &Stored) -> Option<String> {
-    let mut effects = order.state.effects.iter();
-    if let Some((key, _)) = effects.find(|(_, effect)| effect.outcome.is_none()) {
-        return Some(format!("`{key}` has not ended"));
-    }
     let is = axes(&order.state);
     let at_end = matches!(is.order, "cancelled" | "unknown")
         || matches!(is.fulfillment, "shipped" | "delivered");

@@ -5,7 +5,7 @@ use crate::lambda;
 use crate::life;
 use crate::sim::{HOUR, MINUTE, Sim};
 use crate::world::{CARRIER, DEPOT, DESK, GATEWAY, MARKET, ODOO, World};
-use crate::{by_hand, changes, invariants, operator, quiet};
+use crate::{by_hand, changes, invariants, operator, panics, quiet};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use waybill_lambda_kit::{chance, telemetry};
@@ -63,6 +63,7 @@ pub fn seed(seed: u64, settings: Settings) -> Outcome {
 /// Runs a world on a clock that goes on when nothing else does, with all chance from a seed.
 pub(crate) fn on_a_clock<T>(seed: u64, day: impl Future<Output = T>) -> T {
     telemetry::silence();
+    panics::watch();
     chance::seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -108,6 +109,12 @@ async fn day(seed: u64, settings: Settings) -> Outcome {
         world.sim.wait_ms(MINUTE).await;
     }
     world.sim.calm();
+    if world.all_garbled() > 0 {
+        // So long nobody can tell whether the outcome is still to come.
+        operator::redrive_all(&world).await;
+        world.sim.wait_ms(25 * HOUR).await;
+        operator::retry_lost(&world).await;
+    }
     let settled_minutes = settle(&world).await;
     // What was refused while Odoo lacked a product is mended in the end.
     operator::mend(&world);
@@ -126,6 +133,9 @@ async fn day(seed: u64, settings: Settings) -> Outcome {
         }
     }
     world.end();
+    for panic in panics::take() {
+        world.sim.wrong(format!("a function panicked: {panic}"));
+    }
     let (steps, faults, hash) = world.sim.summary();
     Outcome {
         seed,

@@ -1,14 +1,17 @@
 //! A process that AWS keeps for a function. It runs one invocation at a time and remembers what warm
 //! ones remember; every call of a handler goes through it, and in it calls fail and processes crash.
 
+mod outside;
 mod partners;
 mod queues;
 mod stores;
 
+pub(crate) use outside::{lost, transient};
+
 use crate::breakage::Breakage;
 use crate::changes;
-use crate::sqs::Message;
 use crate::sim::Sim;
+use crate::sqs::Message;
 use crate::world::World;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,8 +26,7 @@ use waybill_flow::ports::{
 };
 use waybill_lambda_kit::endpoints::Endpoints;
 use waybill_lambda_kit::secrets::{CachedSecrets, SecretSink, SecretSource};
-use waybill_model::failure::Failure;
-use waybill_model::id::{Code, ConnectionId};
+use waybill_model::id::ConnectionId;
 use waybill_model::time::Instant;
 
 /// What the names of secrets begin with.
@@ -268,50 +270,6 @@ impl Host {
             .await
             .map_err(InfraError::from)?
     }
-
-    /// A call to a partner, of which the model says what it does.
-    pub(crate) async fn partner<T>(
-        &self,
-        endpoint: &str,
-        what: &str,
-        work: impl FnOnce() -> Result<T, Failure> + Send,
-    ) -> Result<T, Failure> {
-        let world = self.world();
-        let sim = &world.sim;
-        let weather = sim.weather();
-        sim.wait_ms(sim.between(20, 400)).await;
-        if sim.fault("crash before a partner's call", weather.crash) {
-            return self.die().await;
-        }
-        if world.is_out(endpoint, sim.now()) {
-            sim.count("partner away");
-            sim.note(format_args!("{self:?} {what}: `{endpoint}` is away"));
-            return Err(transient("partner_unreachable", None));
-        }
-        if sim.fault("partner says not now", weather.refused) {
-            sim.note(format_args!("{self:?} {what}: not now"));
-            let after = sim.chance(500).then(|| sim.between(1_000, 60_000));
-            return Err(transient("throttled", after));
-        }
-        let result = work();
-        sim.note(format_args!("{self:?} {what}: {}", told(&result)));
-        if sim.fault("crash after a partner's call", weather.crash) {
-            return self.die().await;
-        }
-        if sim.fault("partner's answer hangs", weather.hangs) {
-            sim.wait_ms(120_000).await;
-        }
-        if sim.fault("partner's answer lost", weather.doubt) {
-            sim.note(format_args!(
-                "{self:?} {what}: the partner's answer is lost"
-            ));
-            return Err(Failure::Indeterminate {
-                code: Code::literal("answer_lost"),
-                detail: "simulated".to_owned(),
-            });
-        }
-        result
-    }
 }
 
 /// How far a clock is ahead of the true time, or behind it.
@@ -322,21 +280,6 @@ fn draw_skew(sim: &Sim) -> i64 {
     }
     let span = u64::try_from(2 * most).expect("a span");
     i64::try_from(sim.below(span)).expect("a span") - most
-}
-
-fn told<T>(result: &Result<T, Failure>) -> String {
-    match result {
-        Ok(_) => "done".to_owned(),
-        Err(failure) => failure.code().to_string(),
-    }
-}
-
-pub(crate) fn transient(code: &'static str, retry_after_ms: Option<u64>) -> Failure {
-    Failure::Transient {
-        code: Code::literal(code),
-        detail: "simulated".to_owned(),
-        retry_after_ms,
-    }
 }
 
 impl Clock for Host {

@@ -50,6 +50,8 @@ pub struct Weather {
     pub doubt: u32,
     /// It takes longer than anybody waits.
     pub hangs: u32,
+    /// It does it only after who asked has gone, and perhaps asked again.
+    pub belated: u32,
     /// A webhook comes twice.
     pub duplicate: u32,
     /// A webhook comes late, and so behind younger ones.
@@ -58,6 +60,8 @@ pub struct Weather {
     pub dropped: u32,
     /// Somebody puts into a queue what nobody can read: so many in a run.
     pub poison: u32,
+    /// What became of a command is told in a message that nobody can read.
+    pub garbled: u32,
     /// A message goes to the dead-letter queue, as if it had been tried too often.
     pub dead: u32,
     /// A new version is deployed.
@@ -88,11 +92,13 @@ impl Weather {
             denied: some(&[0, 0, 5, 30]),
             doubt: some(&[0, 10, 50, 150]),
             hangs: some(&[0, 0, 2, 10]),
+            belated: some(&[0, 0, 10, 40]),
             duplicate: some(&[0, 50, 300]),
             late: some(&[0, 30, 200]),
             dropped: some(&[0, 0, 10, 60]),
             poison: some(&[0, 0, 1, 4]),
             dead: some(&[0, 0, 0, 2, 10]),
+            garbled: some(&[0, 0, 0, 0, 0, 0, 0, 3]),
             deploy: some(&[0, 500]),
             rotations: some(&[0, 0, 1, 3]),
             unsubscribed: some(&[0, 0, 1, 2]),
@@ -115,6 +121,8 @@ pub struct Sim {
     began: tokio::time::Instant,
     start: Instant,
     dice: Mutex<ChaCha8Rng>,
+    /// What it was in the beginning.
+    drawn: Weather,
     weather: Mutex<Weather>,
     log: Mutex<Log>,
 }
@@ -150,6 +158,7 @@ impl Sim {
             began: tokio::time::Instant::now(),
             start: Instant::parse(START).expect("an instant"),
             dice: Mutex::new(dice),
+            drawn: weather,
             weather: Mutex::new(weather),
             log: Mutex::new(Log {
                 lines: trace.then(Vec::new),
@@ -181,6 +190,20 @@ impl Sim {
     pub fn calm(&self) {
         *self.weather.lock().unwrap() = Weather::default();
         self.note(format_args!("the faults stop"));
+    }
+
+    /// Things go wrong again, as they did before: but nothing that takes a day of its own.
+    pub fn storm(&self) {
+        let drawn = Weather {
+            poison: 0,
+            dead: 0,
+            garbled: 0,
+            dropped: 0,
+            denied: 0,
+            ..self.drawn
+        };
+        *self.weather.lock().unwrap() = drawn;
+        self.note(format_args!("the faults begin again"));
     }
 
     /// Whether nothing goes wrong any more.

@@ -10,6 +10,7 @@ use crate::world::{MARKET, World};
 use std::collections::{BTreeMap, BTreeSet};
 use waybill_flow::ports::{Availability, Commit, Stored};
 use waybill_model::command::{Command, CreateFulfillmentOrder, RegisterDelivery};
+use waybill_model::failure::TOO_LATE;
 use waybill_model::id::{CorrelationId, ExternalId, LineId, Sku};
 use waybill_model::order::Order;
 use waybill_model::quantity::Quantity;
@@ -231,7 +232,7 @@ pub(crate) fn check(world: &World, partners: &Partners, odoo: &Odoo, cases: &Cas
                 .sim
                 .wrong(format!("{id}: {what}; open cases: {codes:?}"));
         };
-        moved(partners, odoo, *id, !codes.is_empty(), &wrong);
+        moved(partners, odoo, *id, codes.contains(TOO_LATE), &wrong);
         left_wholly(partners, *id, sold, &codes, &wrong);
     }
 }
@@ -273,7 +274,7 @@ fn moved(
     partners: &Partners,
     odoo: &Odoo,
     id: CorrelationId,
-    has_case: bool,
+    is_too_late: bool,
     wrong: &impl Fn(String),
 ) {
     let work = partners.work.get(&id);
@@ -300,7 +301,7 @@ fn moved(
             }
         }
         for (what, goods) in truth {
-            if !booked.contains_key(what) && !has_case {
+            if !booked.contains_key(what) && !is_too_late {
                 wrong(format!(
                     "`{what}`: {goods:?} {word}, Odoo has nothing of it"
                 ));

@@ -16,6 +16,8 @@ use waybill_partners::signature::{Encoding, sign};
 use waybill_partners::standard_webhooks;
 use waybill_testkit::build;
 
+/// What the ids of messages begin with that nobody can read.
+pub const POISON: &str = "poison-";
 /// Attempts of a partner until a webhook is taken.
 const ATTEMPTS: u32 = 40;
 /// The function's timeout.
@@ -65,9 +67,13 @@ pub fn spawn(world: &Arc<World>, message: Message) {
     });
 }
 
-async fn post(world: &Arc<World>, message: &Message) {
+/// Tells it until it is taken.
+pub async fn post(world: &Arc<World>, message: &Message) {
     let sim = &world.sim;
     for attempt in 0..ATTEMPTS {
+        if message.id.starts_with(POISON) {
+            world.partners.lock().unwrap().poisonous_calls += 1;
+        }
         let headers = headers(world, message, &message.body.to_string());
         let status = call(world, message, headers.clone()).await;
         sim.note(format_args!(
@@ -79,7 +85,9 @@ async fn post(world: &Arc<World>, message: &Message) {
             let event = MessageId::for_delivery(&build::connection(told_by), id, 0);
             let name = format!("`{id}` of {told_by}");
             let mut partners = world.partners.lock().unwrap();
-            if partners.acknowledged.insert(event, name).is_none() {
+            // What nobody can read is known by its case.
+            let is_readable = !id.starts_with(POISON);
+            if is_readable && partners.acknowledged.insert(event, name).is_none() {
                 partners.told.push((message.clone(), headers));
             }
             drop(partners);

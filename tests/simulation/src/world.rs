@@ -23,8 +23,9 @@ use waybill_flow::connections::{Connection, Connections, InvoicingPolicy};
 use waybill_flow::ports::{Clock, Commit, Outgoing, Queue};
 use waybill_flow::state::OrderState;
 use waybill_model::delivery::{Delivery, Origin};
+use waybill_model::envelope::CommandEnvelope;
 use waybill_model::event::Event;
-use waybill_model::id::{ConnectionId, CorrelationId, MessageId, name_uuid};
+use waybill_model::id::{ConnectionId, CorrelationId, EffectKey, MessageId, name_uuid};
 use waybill_model::order::Order;
 use waybill_model::time::Instant;
 use waybill_partners::{Parsed, Unreadable};
@@ -97,6 +98,9 @@ base_url = "https://desk.example.com"
 [connections.helpdesk]
 "#;
 
+/// The type of the events that tell what became of a command.
+const OUTCOME: &str = "waybill.command.finished";
+
 /// The world.
 pub struct World {
     /// Clock, dice, trace.
@@ -127,12 +131,16 @@ pub struct World {
     planned: AtomicI64,
     sandboxes: AtomicU64,
     outages: Vec<(String, Instant, Instant)>,
+    /// Calls to endpoints that were away.
+    pub in_vain: Mutex<BTreeMap<String, u64>>,
     deploy: Deploy,
-    /// Orders by the keys of what they ask for: who reads the trace knows them by their ids.
-    keys_of: Mutex<BTreeMap<MessageId, CorrelationId>>,
+    /// What keys are for, for who reads the trace: the effect and its order.
+    keys_of: Mutex<BTreeMap<MessageId, String>>,
     /// What partners sign with.
     signing: Mutex<BTreeMap<&'static str, String>>,
     sleeps: AtomicBool,
+    /// Orders of which the outcome of a command was told so that nobody could read it: how often.
+    garbled: Mutex<BTreeMap<CorrelationId, u64>>,
 }
 
 impl fmt::Debug for World {
@@ -200,11 +208,13 @@ impl World {
             planned: AtomicI64::new(0),
             sandboxes: AtomicU64::new(0),
             outages,
+            in_vain: Mutex::default(),
             deploy,
             keys_of: Mutex::default(),
             signing: Mutex::new(signing),
             keys: Mutex::new(keys),
             sleeps: AtomicBool::new(false),
+            garbled: Mutex::default(),
             sim,
         })
     }
@@ -335,6 +345,13 @@ impl World {
             .any(|(e, from, to)| e == endpoint && *from <= now && now < *to)
     }
 
+    /// A call to an endpoint that is away.
+    pub fn called_in_vain(&self, endpoint: &str) {
+        self.sim.count("partner away");
+        let mut calls = self.in_vain.lock().unwrap();
+        *calls.entry(endpoint.to_owned()).or_default() += 1;
+    }
+
     /// Whether an endpoint is away, or will be.
     #[must_use]
     pub fn will_be_out(&self, now: Instant) -> bool {
@@ -364,6 +381,37 @@ impl World {
             .send(queue, message, self.sim.now());
         sent.expect("a message that SQS takes");
         self.wake(queue);
+    }
+
+    /// What is left of a message on its way: now and then not enough of an outcome.
+    #[must_use]
+    pub fn carried(&self, queue: Queue, message: Outgoing) -> Outgoing {
+        let sim = &self.sim;
+        let is_outcome = queue == Queue::Events && message.body.contains(OUTCOME);
+        let id = message.group.as_deref().map(CorrelationId::parse);
+        match id {
+            Some(Ok(id)) if is_outcome && sim.fault("outcome garbled", sim.weather().garbled) => {
+                sim.note(format_args!("{id}: an outcome is garbled"));
+                *self.garbled.lock().unwrap().entry(id).or_default() += 1;
+                Outgoing {
+                    body: message.body.chars().take(40).collect(),
+                    ..message
+                }
+            }
+            _ => message,
+        }
+    }
+
+    /// How many outcomes of an order were told so that nobody could read them.
+    #[must_use]
+    pub fn garbled_of(&self, id: CorrelationId) -> u64 {
+        self.garbled.lock().unwrap().get(&id).copied().unwrap_or(0)
+    }
+
+    /// How many outcomes nobody could read.
+    #[must_use]
+    pub fn all_garbled(&self) -> u64 {
+        self.garbled.lock().unwrap().values().sum()
     }
 
     /// Tells the poller of a queue that something changed.
@@ -458,19 +506,19 @@ impl World {
         changed.map(delivery).collect()
     }
 
-    /// The order that a key belongs to, for a person.
-    #[must_use]
-    pub fn order_of(&self, key: &MessageId) -> String {
-        let order = self.keys_of.lock().unwrap().get(key).copied();
-        order.map_or_else(|| "nothing of an order".to_owned(), |id| id.to_string())
+    /// What a key is for, for a person: the effect and its order.
+    pub fn effect_of(&self, key: &MessageId) -> String {
+        let effect = self.keys_of.lock().unwrap().get(key).cloned();
+        effect.unwrap_or_else(|| "nothing of an order".to_owned())
     }
 
     /// What must be true of every commit: no axis goes back, and no older snapshot overwrites a newer one.
     pub fn before_commit(&self, commit: &Commit) {
-        let keys = commit
-            .outbox
-            .iter()
-            .map(|c| (c.id.clone(), commit.correlation));
+        let named = |c: &CommandEnvelope| {
+            let effect = c.effect.as_ref().map_or("an effect", EffectKey::as_str);
+            (c.id.clone(), format!("{effect} of {}", commit.correlation))
+        };
+        let keys: Vec<_> = commit.outbox.iter().map(named).collect();
         self.keys_of.lock().unwrap().extend(keys);
         let old = futures::FutureExt::now_or_never(waybill_flow::ports::OrderStore::load(
             &self.orders,

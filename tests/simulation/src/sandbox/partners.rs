@@ -1,6 +1,6 @@
 //! Partners and Odoo, through the faults.
 
-use super::{Sandbox, transient};
+use super::{Sandbox, lost, transient};
 use crate::partners::Answer;
 use crate::sim::MINUTE;
 use std::sync::Arc;
@@ -52,23 +52,27 @@ impl PartnerPort for Sandbox {
             let look = || Ok(world.partners.lock().unwrap().has(command, correlation));
             self.partner(&endpoint, &what, look).await?
         };
+        if self.is_belated(&endpoint, command, (correlation, key), (attempt, known)) {
+            return Err(lost(&world.sim, &endpoint));
+        }
         let what = format!("{kind} of {correlation}");
         let work = || {
             let (sim, now) = (&world.sim, world.sim.now());
             let mut partners = world.partners.lock().unwrap();
             let known = known || partners.knows(key, now);
-            let Answer { result, follow } = partners.execute(&world, command, correlation, known);
+            let Answer { result, follow } =
+                partners.execute(&world, command, correlation, attempt, known);
             let denied = sim.weather().denied;
             let goes_down = denied > 0 && world.is_out(&endpoint, now.plus_ms(GOES_DOWN_MS));
             let permille = if goes_down { 900 } else { denied };
             let denies = result.is_ok() && sim.fault("done and denied", permille);
-            if denies {
-                partners.denied.insert(key.clone(), now);
+            if denies || (result.is_ok() && partners.belated.contains(key)) {
+                partners.carried_out.insert(key.clone(), now);
             }
             drop(partners);
             world.follow(follow);
             if denies {
-                return Err(transient("not_now", None));
+                return Err(transient("partner_error", None));
             }
             result
         };
@@ -128,6 +132,46 @@ impl PartnerPort for Sandbox {
 
     async fn refetch(&self, delivery: &Delivery) -> Result<Delivery, Failure> {
         Ok(delivery.clone())
+    }
+}
+
+impl Sandbox {
+    /// Whether a partner does it only after who asks has gone: then it is done so, with the key that it was asked with.
+    /// Levels of stock are left out: which of two calls under way ends last is nobody's to say.
+    fn is_belated(
+        &self,
+        endpoint: &str,
+        command: &Command,
+        (correlation, key): (CorrelationId, &MessageId),
+        (attempt, known): (Attempt, bool),
+    ) -> bool {
+        let sim = &self.world().sim;
+        let is_there = !self.world().is_out(endpoint, sim.now());
+        let may_be = is_there && !matches!(command, Command::PublishStock(_));
+        if !(may_be && sim.fault("partner does it late", sim.weather().belated)) {
+            return false;
+        }
+        let world = Arc::clone(self.world());
+        let (command, key) = (command.clone(), key.clone());
+        world.partners.lock().unwrap().belated.insert(key.clone());
+        world.plan(1);
+        tokio::spawn(async move {
+            let sim = &world.sim;
+            sim.wait_ms(sim.between(5_000, 120_000)).await;
+            let mut partners = world.partners.lock().unwrap();
+            let known = known || partners.knows(&key, sim.now());
+            let Answer { result, follow } =
+                partners.execute(&world, &command, correlation, attempt, known);
+            if result.is_ok() {
+                partners.carried_out.insert(key, sim.now());
+            }
+            drop(partners);
+            let kind = command.kind().as_str();
+            sim.note(format_args!("{kind} of {correlation} is done late"));
+            world.follow(follow);
+            world.plan(-1);
+        });
+        true
     }
 }
 

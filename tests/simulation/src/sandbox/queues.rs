@@ -55,7 +55,7 @@ impl Queues for Sandbox {
                     if world.sim.fault("message not accepted", permille / 4) {
                         refused.push(at * 10 + place);
                     } else {
-                        world.put(queue, message.clone());
+                        world.put(queue, world.carried(queue, message.clone()));
                     }
                 }
             };

@@ -144,7 +144,7 @@ impl EffectStore for Sandbox {
         } else {
             lease_ms
         };
-        let what = format!("claims for {}", self.world().order_of(key));
+        let what = format!("claims for {}", self.world().effect_of(key));
         let claim = through!(
             self,
             &what,
@@ -165,7 +165,7 @@ impl EffectStore for Sandbox {
         outcome: &Outcome,
         now: Instant,
     ) -> Result<(), InfraError> {
-        let what = format!("completes for {}", self.world().order_of(key));
+        let what = format!("completes for {}", self.world().effect_of(key));
         through!(self, &what, effects.complete(key, owner, outcome, now))
     }
 
@@ -177,12 +177,12 @@ impl EffectStore for Sandbox {
     ) -> Result<(), InfraError> {
         let in_doubt = in_doubt && !self.world().sim.is_broken(Breakage::NoDoubt);
         let doubt = if in_doubt { " in doubt" } else { "" };
-        let what = format!("gives back{doubt} for {}", self.world().order_of(key));
+        let what = format!("gives back{doubt} for {}", self.world().effect_of(key));
         through!(self, &what, effects.release(key, owner, in_doubt))
     }
 
     async fn reopen(&self, key: &MessageId) -> Result<(), InfraError> {
-        let what = format!("opens again for {}", self.world().order_of(key));
+        let what = format!("opens again for {}", self.world().effect_of(key));
         through!(self, &what, effects.reopen(key))
     }
 
