@@ -205,12 +205,17 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, R, C: Clock, S>
                 started: now,
                 ..finished
             },
-            None => Checkpoint {
-                since: now.plus_ms(-FIRST_MS),
-                cursor: None,
-                started: now,
-                found_at: None,
-            },
+            // Kept before the channel answers: one that is away for days is asked from here all the same.
+            None => {
+                let first = Checkpoint {
+                    since: now.plus_ms(-FIRST_MS),
+                    cursor: None,
+                    started: now,
+                    found_at: None,
+                };
+                self.keep(connection, &first).await?;
+                first
+            }
         })
     }
 

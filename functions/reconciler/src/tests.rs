@@ -209,9 +209,32 @@ async fn a_poll_whose_send_failed_starts_again_where_it_was() {
     world.partners.page(page(&["a"], None));
     world.queues.faults().plan("send", Fault::Unavailable);
     assert!(world.run(Job::Poll).await.is_err());
-    let shop = build::connection("shop-main");
-    let kept = waybill_flow::ports::EffectStore::checkpoint(&world.effects, &shop, "poll").await;
-    assert_eq!(kept.unwrap(), None);
+    world.clock.advance_ms(300_000);
+    world.partners.page(page(&["a"], None));
+    assert_eq!(world.run(Job::Poll).await.unwrap().found, 1);
+    let polls = world.partners.polls();
+    assert_eq!(polls[0], polls[1]);
+}
+
+#[tokio::test]
+async fn a_channel_that_is_away_from_the_first_day_on_is_asked_for_all_of_it_in_the_end() {
+    let world = World::new();
+    let two_days = 2 * 24 * 60 * 60 * 1000;
+    for answer in [Err(away()), page(&["a"], None)] {
+        world.partners.page(answer);
+        world.run(Job::Poll).await.unwrap();
+        world.clock.advance_ms(two_days);
+    }
+    let polls = world.partners.polls();
+    assert_eq!(polls[0].0, polls[1].0);
+}
+
+fn away() -> Failure {
+    Failure::Transient {
+        code: Code::literal("partner_unreachable"),
+        detail: "away".to_owned(),
+        retry_after_ms: None,
+    }
 }
 
 #[tokio::test]
@@ -224,13 +247,8 @@ async fn a_cursor_that_is_refused_is_asked_anew_from_the_same_instant() {
             remedy: "mend it".to_owned(),
         })
     };
-    let away = Failure::Transient {
-        code: Code::literal("partner_unreachable"),
-        detail: "away".to_owned(),
-        retry_after_ms: None,
-    };
     world.partners.page(page(&["a"], Some("old")));
-    world.partners.page(Err(away));
+    world.partners.page(Err(away()));
     world.run(Job::Poll).await.unwrap();
     world.partners.page(refused());
     world.partners.page(page(&["a", "b"], None));
@@ -267,11 +285,7 @@ async fn one_channel_that_cannot_be_handed_in_does_not_keep_the_others_from_bein
 #[tokio::test]
 async fn a_channel_that_refuses_us_becomes_a_case_and_one_that_is_away_does_not() {
     let world = World::new();
-    world.partners.page(Err(Failure::Transient {
-        code: Code::literal("partner_unreachable"),
-        detail: "away".to_owned(),
-        retry_after_ms: None,
-    }));
+    world.partners.page(Err(away()));
     let report = world.run(Job::Poll).await.unwrap();
     assert_eq!(report.failed, ["partner_unreachable"]);
     assert!(world.orders.all_cases().is_empty());
