@@ -261,13 +261,14 @@ impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C
         }
     }
 
-    /// Whether a refusal before this command was issued is still an open case: the coordinator
-    /// closes it when it hears of a success. Where that is not known, it is told.
+    /// Whether a refusal before this command was issued is still a case: the coordinator closes it
+    /// when it hears of a success. One that a person ignored too, or the next refusal would not be
+    /// heard of. Where that is not known, it is told.
     async fn closes_a_case(&self, task: &Task, kind: CommandKind) -> bool {
         let id = connection_case(task.envelope.correlationid, kind);
         match self.orders.case(id).await {
             Ok(Some(case)) => {
-                case.status == CaseStatus::Open && task.envelope.time > case.opened_at
+                case.status != CaseStatus::Resolved && task.envelope.time > case.opened_at
             }
             Ok(None) => false,
             Err(_) => true,
