@@ -19,7 +19,7 @@ use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
 use waybill_model::command::Issued;
 use waybill_model::envelope::{CommandEnvelope, EventEnvelope};
 use waybill_model::event::{Event, Outcome};
-use waybill_model::id::{Code, CorrelationId, Reference};
+use waybill_model::id::{Code, CorrelationId, MessageId, Reference};
 use waybill_model::time::Instant;
 
 /// Times that a decision is made anew because somebody else committed first. Events of an order
@@ -63,6 +63,8 @@ struct Written {
     revision: u64,
     outbox: Vec<CommandEnvelope>,
     references: Vec<Reference>,
+    /// Events that the order is known to have applied.
+    applied: Vec<MessageId>,
     changed: bool,
 }
 
@@ -232,6 +234,7 @@ impl<O: OrderStore, Q: Queues, C: Clock> Ports<'_, O, Q, C> {
             revision,
             outbox,
             references,
+            applied: vec![event.id.clone()],
             changed,
         })
     }
@@ -268,7 +271,8 @@ impl<O: OrderStore, Q: Queues, C: Clock> Ports<'_, O, Q, C> {
         if !written.outbox.is_empty() {
             self.clear(event.correlationid, written.revision).await;
         }
-        match outbox::release_parked(self, event.correlationid, &written.references).await {
+        let id = event.correlationid;
+        match outbox::release_parked(self, id, &written.references, &written.applied).await {
             Ended::Done if written.changed => Ended::Done,
             Ended::Done => Ended::Duplicate,
             other => other,
@@ -283,6 +287,7 @@ impl<O: OrderStore, Q: Queues, C: Clock> Ports<'_, O, Q, C> {
             revision: stored.revision,
             outbox: stored.outbox.clone(),
             references: stored.state.references.iter().cloned().collect(),
+            applied: stored.state.applied.clone(),
             changed: false,
         };
         self.follow_up(event, written).await

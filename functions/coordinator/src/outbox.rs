@@ -6,7 +6,7 @@ use waybill_flow::ports::{Clock, OrderStore, Outgoing, Queue, Queues};
 use waybill_lambda_kit::ended::Ended;
 use waybill_lambda_kit::queues::{command_message, event_message};
 use waybill_model::envelope::CommandEnvelope;
-use waybill_model::id::{Code, CorrelationId, Reference};
+use waybill_model::id::{Code, CorrelationId, MessageId, Reference};
 
 /// Unsent commands with the new ones behind them. A command that is issued again takes the place of
 /// its older form.
@@ -44,11 +44,13 @@ pub(crate) async fn send(queues: &impl Queues, commands: &[CommandEnvelope]) -> 
     Ended::Done
 }
 
-/// Hands on the events that waited under references that are known now.
+/// Hands on the events that waited under references that are known now. What the order has `applied`
+/// already is not sent again: a row that stays would be sent for each of its own repetitions.
 pub(crate) async fn release_parked<O: OrderStore, Q: Queues, C: Clock>(
     ports: &Ports<'_, O, Q, C>,
     correlation: CorrelationId,
     references: &[Reference],
+    applied: &[MessageId],
 ) -> Ended {
     for reference in references {
         let parked = match ports.orders.parked(reference).await {
@@ -60,6 +62,7 @@ pub(crate) async fn release_parked<O: OrderStore, Q: Queues, C: Clock>(
         }
         let messages: Result<Vec<Outgoing>, _> = parked
             .iter()
+            .filter(|parked| !applied.contains(&parked.event.id))
             .map(|parked| {
                 let mut event = parked.event.clone();
                 event.correlationid = correlation;
@@ -70,10 +73,16 @@ pub(crate) async fn release_parked<O: OrderStore, Q: Queues, C: Clock>(
             Ok(messages) => messages,
             Err(error) => return unwritable(&error),
         };
-        match ports.queues.send(Queue::Events, messages).await {
-            Ok(unsent) if unsent.is_empty() => {}
-            Ok(unsent) => return Ended::unsent(unsent.len()),
-            Err(error) => return Ended::infra(&error),
+        if !messages.is_empty() {
+            match ports.queues.send(Queue::Events, messages).await {
+                Ok(unsent) if unsent.is_empty() => {}
+                Ok(unsent) => return Ended::unsent(unsent.len()),
+                Err(error) => return Ended::infra(&error),
+            }
+        }
+        // Another order may come to know it later, and is told too, until the row expires.
+        if reference.kind.is_shared() {
+            continue;
         }
         for one in &parked {
             if let Err(error) = ports.orders.unpark(one).await {

@@ -5,7 +5,8 @@ use waybill_lambda_kit::quarantine::PATIENCE_MS;
 use waybill_model::command::{Command, CommandKind, CommandQueue};
 use waybill_model::event::{CommandFinished, StockObserved};
 use waybill_model::id::{ConnectionId, ExternalId, MessageId, RefKind};
-use waybill_model::shipment::{Tracking, TrackingStatus};
+use waybill_model::order::Version;
+use waybill_model::shipment::{Parcel, Shipment, ShipmentStatus, Tracking, TrackingStatus};
 use waybill_model::stock::{StockKind, StockLevel};
 use waybill_testkit::build;
 use waybill_testkit::{Fault, ManualClock, MemoryOrders, MemoryQueues};
@@ -187,6 +188,54 @@ async fn an_event_that_waited_for_its_order_is_handed_on_once_it_is_known() {
     assert!(world.orders.all_parked().is_empty());
 }
 
+/// The order's own parcel, and another order's in it.
+#[tokio::test]
+async fn what_waited_for_a_parcel_of_two_orders_is_handed_on_to_both_and_to_none_twice() {
+    let world = World::new();
+    let number = Reference::anywhere(RefKind::TrackingNumber, build::external("T-1"));
+    let mut parked = waiting_under(build::external("T-1"));
+    parked.reference = number.clone();
+    world.orders.park(&parked).await.unwrap();
+    let mut told = Vec::new();
+    for id in ["1001", "1002"] {
+        let mut shipped = build::observed(build::order(id));
+        shipped.id = build::message("shipped");
+        shipped.source = build::connection("depot");
+        shipped.body = Event::ShipmentObserved(shipment());
+        assert!(world.take(&build::observed(build::order(id)), 1).await);
+        assert!(world.take(&shipped, 1).await);
+        let sent = world.queues.sent(Queue::Events);
+        let event: EventEnvelope = serde_json::from_str(&sent.last().unwrap().body).unwrap();
+        told.push(event.correlationid);
+        // It comes, and comes again: what the order has is not sent to it once more.
+        for _ in 0..2 {
+            assert!(world.take(&event, 1).await);
+        }
+        assert_eq!(world.queues.sent(Queue::Events).len(), told.len());
+    }
+    let orders = ["1001", "1002"].map(|id| build::order(id).correlation());
+    assert_eq!(told, orders);
+    assert_eq!(world.orders.all_parked(), [parked]);
+}
+
+/// It left with parcel `T-1`.
+fn shipment() -> Shipment {
+    Shipment {
+        warehouse: build::connection("depot"),
+        id: build::external("SHP-1"),
+        fulfillment_order: None,
+        status: ShipmentStatus::Shipped,
+        lines: Vec::new(),
+        parcels: vec![Parcel {
+            tracking_number: Some(build::text("T-1")),
+            carrier: None,
+            url: None,
+        }],
+        shipped_at: Some(build::start()),
+        version: Version(1),
+    }
+}
+
 /// Whoever applied the event may have gone before it looked for what waits, and an invocation may come twice with the
 /// receive count of the first.
 #[tokio::test]
@@ -270,6 +319,35 @@ async fn rejected_stock_is_a_case_of_the_connection_until_the_next_success() {
     assert!(!cases[0].remedy.contains("retry"), "{}", cases[0].remedy);
     assert!(world.take(&finished("f-4", done()), 1).await);
     assert_eq!(world.orders.all_cases()[0].status, CaseStatus::Resolved);
+}
+
+#[tokio::test]
+async fn a_refusal_after_a_success_is_a_case_also_where_the_one_before_was_ignored() {
+    let world = World::new();
+    let depot: ConnectionId = build::connection("depot");
+    let own = CorrelationId::for_connection(&depot);
+    let finished = |n: &str, outcome: Outcome| {
+        let told = Event::CommandFinished(CommandFinished {
+            effect: build::effect("stock.set/1"),
+            command: CommandKind::SetStock,
+            outcome,
+        });
+        EventEnvelope::new(build::message(n), depot.clone(), build::start(), own, told)
+    };
+    let no = || build::rejected("unknown_sku");
+    assert!(world.take(&finished("f-1", no()), 1).await);
+    let ignored = Case {
+        status: CaseStatus::Ignored,
+        ..world.orders.all_cases()[0].clone()
+    };
+    world.orders.put_case(&ignored).await.unwrap();
+    assert!(world.take(&finished("f-2", no()), 1).await);
+    assert_eq!(world.orders.all_cases()[0].status, CaseStatus::Ignored);
+    let references = Vec::new();
+    let done = Outcome::Done { references };
+    assert!(world.take(&finished("f-3", done), 1).await);
+    assert!(world.take(&finished("f-4", no()), 1).await);
+    assert_eq!(world.orders.all_cases()[0].status, CaseStatus::Open);
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ use waybill_testkit::build;
 use waybill_testkit::fakes::Reply;
 use waybill_testkit::{FakePartner, Fault, ManualClock, MemoryEffects, MemoryOrders, MemoryQueues};
 
+mod doubt;
 mod endpoints;
 
 /// Keeps when messages come back, in seconds.

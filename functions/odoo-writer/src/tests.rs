@@ -4,6 +4,7 @@ use std::time::Duration;
 use waybill_flow::pace::{Cap, Lane, Pace};
 use waybill_flow::ports::{ErpCommand, InfraError, Queue};
 use waybill_lambda_kit::execute::GIVE_UP_MS;
+use waybill_lambda_kit::levels;
 use waybill_lambda_kit::quarantine::PATIENCE_MS;
 use waybill_model::command::{Command, CommandKind, CreateSaleOrder, SetStock};
 use waybill_model::envelope::{CommandEnvelope, EventEnvelope};
@@ -333,6 +334,35 @@ async fn calls_to_the_erp_end_before_the_invocation_does() {
     let until = now.plus_ms(TELLING_MS + CALL_MS);
     assert!(world.take_until(vec![write("1")], until).await.is_empty());
     assert_eq!(world.erp.withins(), [Duration::from_millis(3_000)]);
+}
+
+/// Half a second passes between two looks for a seat.
+#[tokio::test(start_paused = true)]
+async fn a_count_that_another_writer_overtook_while_this_one_waited_for_its_turn_is_not_written() {
+    let world = World::new();
+    let erp = build::connection("odoo-main");
+    seat(&world, "orders", Lane::Orders).await;
+    let older = [count(1, &[("MUG-01", 5), ("CAP-01", 9)])];
+    let newer = count(2, &[("MUG-01", 4)]);
+    let (left, ()) = tokio::join!(world.take(&older), async {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        assert!(world.erp.written().is_empty(), "it waits for its turn");
+        let begun = levels::newest(&world.effects, &newer.body).await.unwrap();
+        assert_eq!(begun.as_deref(), Some(&newer.body));
+        let mut pace = pace(&world).await;
+        pace.stand_up("orders");
+        let text = serde_json::to_string(&pace).unwrap();
+        let stood_up = world.effects.set_checkpoint(&erp, "pace", &text).await;
+        stood_up.unwrap();
+    });
+    assert!(left.is_empty());
+    let written = world.erp.written();
+    assert_eq!(written.len(), 1);
+    let Command::SetStock(set) = &written[0].command else {
+        panic!("{written:?}");
+    };
+    let skus: Vec<String> = set.levels.iter().map(|l| l.sku.to_string()).collect();
+    assert_eq!(skus, ["CAP-01"]);
 }
 
 async fn pace(world: &World) -> Pace {

@@ -3,12 +3,15 @@
 //! Looked at are the orders that have a deadline (`flow::stages::next_deadline`), those with the
 //! earliest first, and those of which a difference was found before. Orders that went through every
 //! stage have no deadline: their facts cannot change without an event that reopens a stage.
+//!
+//! A case whose order is not compared any more, because its channel is gone or its state expired,
+//! stays as it is: nobody looked whether the difference is gone, so a person closes it.
 
-use crate::{Job, JobError, Ports, Report, literal};
+use crate::{Job, JobError, Ports, Report, literal, ourselves};
 use futures::StreamExt as _;
 use std::collections::{BTreeMap, BTreeSet};
 use waybill_flow::plan::keys;
-use waybill_flow::ports::{CaseQuery, Clock, Erp, ErpOrder, OrderStore, Queues};
+use waybill_flow::ports::{CaseQuery, Clock, EffectStore, Erp, ErpOrder, OrderStore, Queues};
 use waybill_flow::state::OrderState;
 use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
 use waybill_model::command::{CommandKind, CommandQueue};
@@ -26,8 +29,12 @@ const CONCURRENCY: usize = 16;
 /// Deadlines are in the future while nothing is wrong: look far ahead.
 const HORIZON_MS: i64 = 400 * 24 * 60 * 60 * 1000;
 
-/// Cases of one code that are looked at again by one run, the oldest first.
-const MAX_CASES: usize = 200;
+/// Cases of one code and status that are looked at again by one run. The next run goes on behind
+/// them and starts over at the end, so that each has its turn, whatever became of the orders of
+/// those before it.
+pub(crate) const MAX_CASES: usize = 200;
+/// Name of the checkpoint that keeps where the next run goes on.
+const CHECKPOINT: &str = "compare";
 
 /// What can differ, and who has to act.
 const CODES: [(&str, CaseClass); 3] = [
@@ -44,11 +51,18 @@ struct Difference {
     value: Option<Money>,
 }
 
-impl<O: OrderStore, E, Q: Queues, P, R: Erp, C: Clock, S> Ports<'_, O, E, Q, P, R, C, S> {
+/// Where the next run goes on among the cases, by code and status; from the oldest where it names
+/// none.
+type Places = BTreeMap<String, String>;
+
+impl<O: OrderStore, E: EffectStore, Q: Queues, P, R: Erp, C: Clock, S>
+    Ports<'_, O, E, Q, P, R, C, S>
+{
     pub(crate) async fn compare(&self) -> Result<Report, JobError> {
         let horizon = self.clock.now().plus_ms(HORIZON_MS);
         let mut orders = self.orders.overdue(horizon, MAX_ORDERS).await?;
-        orders.extend(self.in_cases().await?);
+        let (in_cases, next) = self.in_cases().await?;
+        orders.extend(in_cases);
         let mut seen = BTreeSet::new();
         orders.retain(|id| seen.insert(*id));
         let mut report = Report {
@@ -64,23 +78,39 @@ impl<O: OrderStore, E, Q: Queues, P, R: Erp, C: Clock, S> Ports<'_, O, E, Q, P, 
                     .await?;
             }
         }
+        let next = serde_json::to_string(&next)?;
+        self.effects
+            .set_checkpoint(&ourselves()?, CHECKPOINT, &next)
+            .await?;
         Ok(report)
     }
 
-    /// Orders of which an earlier run found a difference: they may wait for nothing else by now.
-    async fn in_cases(&self) -> Result<Vec<CorrelationId>, JobError> {
-        let mut orders = Vec::new();
+    /// Orders of which an earlier run found a difference, whether a person ignored it or not: they
+    /// may wait for nothing else by now. With the places at which the next run goes on.
+    async fn in_cases(&self) -> Result<(Vec<CorrelationId>, Places), JobError> {
+        let kept = self.effects.checkpoint(&ourselves()?, CHECKPOINT).await?;
+        // What another version wrote is begun anew.
+        let mut places: Places = kept
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default();
+        let (mut orders, mut next) = (Vec::new(), Places::new());
         for (code, class) in CODES {
-            let query = CaseQuery {
-                class: Some(class),
-                code: Some(literal(code)),
-                limit: MAX_CASES,
-                ..CaseQuery::default()
-            };
-            let (cases, _) = self.orders.cases(&query).await?;
-            orders.extend(cases.into_iter().filter_map(|case| case.correlation_id));
+            for status in [CaseStatus::Open, CaseStatus::Ignored] {
+                let place = format!("{code}/{status:?}");
+                let query = CaseQuery {
+                    status: Some(status),
+                    class: Some(class),
+                    code: Some(literal(code)),
+                    limit: MAX_CASES,
+                    cursor: places.remove(&place),
+                    ..CaseQuery::default()
+                };
+                let (cases, cursor) = self.orders.cases(&query).await?;
+                orders.extend(cases.into_iter().filter_map(|case| case.correlation_id));
+                next.extend(cursor.map(|cursor| (place, cursor)));
+            }
         }
-        Ok(orders)
+        Ok((orders, next))
     }
 
     /// Compares these orders with what one ERP holds, until it does not answer.
@@ -158,9 +188,20 @@ impl<O: OrderStore, E, Q: Queues, P, R: Erp, C: Clock, S> Ports<'_, O, E, Q, P, 
                 connection: None,
                 retry: None,
             };
+            self.forget_another(&case).await?;
             self.orders.put_case(&case).await?;
         }
         Ok(found.len())
+    }
+
+    /// A person ignored a difference of this code, and it is another one by now: what was ignored is
+    /// gone. The details name what differs, and are the same from run to run where that is.
+    async fn forget_another(&self, found: &Case) -> Result<(), JobError> {
+        let known = self.orders.case(found.id).await?;
+        if known.is_some_and(|k| k.status == CaseStatus::Ignored && k.detail != found.detail) {
+            self.orders.resolve_case(found.id, found.opened_at).await?;
+        }
+        Ok(())
     }
 }
 

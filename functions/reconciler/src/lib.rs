@@ -24,8 +24,9 @@ use waybill_flow::connections::{Connection, Connections};
 use waybill_flow::ports::{Clock, InfraError, OrderStore, Outgoing, Queue, Queues};
 use waybill_lambda_kit::telemetry::Counters;
 use waybill_model::case::{Case, CaseId};
+use waybill_model::envelope::EventEnvelope;
 use waybill_model::failure::Failure;
-use waybill_model::id::Code;
+use waybill_model::id::{Code, ConnectionId};
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -227,6 +228,13 @@ impl<O: OrderStore, E, Q: Queues, P, R, C: Clock, S> Ports<'_, O, E, Q, P, R, C,
         let case = Case::of_connection(id, &connection.id, code, detail, remedy, self.clock.now());
         Ok(self.orders.put_case(&case).await?)
     }
+}
+
+/// Whose checkpoints those are that belong to no connection.
+fn ourselves() -> Result<ConnectionId, JobError> {
+    ConnectionId::new(EventEnvelope::OURSELVES).map_err(|_| JobError::Unwritable {
+        detail: "our own name is no source".to_owned(),
+    })
 }
 
 fn literal(code: &'static str) -> Code {

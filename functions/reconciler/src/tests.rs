@@ -18,6 +18,8 @@ use waybill_testkit::{
     MemorySecrets,
 };
 
+mod compare;
+mod overdue;
 mod webhooks;
 
 const CONNECTIONS: &str = r#"
@@ -325,77 +327,6 @@ fn unauthorized() -> Result<PolledPage, Failure> {
         detail: "the token was refused".to_owned(),
         remedy: "store a new token".to_owned(),
     })
-}
-
-#[tokio::test]
-async fn an_overdue_order_is_woken_and_others_are_not() {
-    let world = World::new();
-    let correlation = world.waits("1", None).await;
-    assert_eq!(world.run(Job::Overdue).await.unwrap().found, 0);
-    let now = world.clock.advance_ms(61_000);
-    assert_eq!(world.run(Job::Overdue).await.unwrap().found, 1);
-    let sent = world.queues.sent(Queue::Events);
-    let event: EventEnvelope = serde_json::from_str(&sent[0].body).unwrap();
-    assert_eq!(event.correlationid, correlation);
-    assert!(matches!(event.body, Event::ClockPassed(passed) if passed.now == now));
-}
-
-#[tokio::test]
-async fn an_order_that_vanished_from_the_erp_is_a_case_until_it_is_back() {
-    let world = World::new();
-    let correlation = world.waits("1", written()).await;
-    assert_eq!(world.run(Job::Compare).await.unwrap().found, 1);
-    let cases = world.orders.all_cases();
-    assert_eq!(cases[0].code.as_str(), "missing_in_odoo");
-    assert_eq!(cases[0].correlation_id, Some(correlation));
-    let ignored = Case {
-        status: CaseStatus::Ignored,
-        ..cases[0].clone()
-    };
-    world.orders.put_case(&ignored).await.unwrap();
-    world.run(Job::Compare).await.unwrap();
-    assert_eq!(world.orders.all_cases(), [ignored], "it is known");
-    world.is_in_odoo(&build::order("1"));
-    assert_eq!(world.run(Job::Compare).await.unwrap().found, 0);
-    assert_eq!(world.orders.all_cases()[0].status, CaseStatus::Resolved);
-}
-
-#[tokio::test]
-async fn another_state_and_another_total_are_named() {
-    let world = World::new();
-    let correlation = world.waits("1", written()).await;
-    world.erp.set_order(ErpOrder {
-        correlation,
-        name: "S00001".to_owned(),
-        confirmed: false,
-        cancelled: true,
-        total: build::eur("1.00"),
-    });
-    world.run(Job::Compare).await.unwrap();
-    let mut codes: Vec<_> = world
-        .orders
-        .all_cases()
-        .into_iter()
-        .map(|c| c.code.to_string())
-        .collect();
-    codes.sort();
-    assert_eq!(codes, ["state_differs", "total_differs"]);
-}
-
-#[tokio::test]
-async fn a_difference_of_an_order_that_waits_for_nothing_any_more_is_looked_at_again() {
-    let world = World::new();
-    let correlation = world.waits("1", written()).await;
-    assert_eq!(world.run(Job::Compare).await.unwrap().found, 1);
-    let stored = world.orders.load(correlation).await.unwrap().unwrap();
-    let revision = Some(stored.revision);
-    let at_its_end = build::commit(correlation, revision, stored.state, "last");
-    assert_eq!(at_its_end.deadline, None);
-    world.orders.commit(at_its_end).await.unwrap();
-    world.is_in_odoo(&build::order("1"));
-    assert_eq!(world.run(Job::Compare).await.unwrap().looked_at, 1);
-    assert_eq!(world.orders.all_cases()[0].status, CaseStatus::Resolved);
-    assert_eq!(world.run(Job::Compare).await.unwrap().looked_at, 0);
 }
 
 fn available(name: &str, units: Option<i64>) -> Availability {

@@ -73,7 +73,8 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, R, C: Clock, S>
                 self.restore(connection, &mut watch, webhooks, report)
                     .await?;
             }
-            Ok(None) => {}
+            // It answers, and manages no webhooks: an earlier refusal is nobody's work any more.
+            Ok(None) => self.note_answer(connection, None, report).await?,
             Err(failure) => self.note_answer(connection, Some(&failure), report).await?,
         }
         let silent = self.listen(connection, &mut watch).await?;

@@ -5,7 +5,7 @@ use waybill_flow::ports::{InfraError, Queue};
 use waybill_lambda_kit::batch::{Runner, Visibility};
 use waybill_lambda_kit::endpoints::Endpoints;
 use waybill_lambda_kit::execute::connection_case;
-use waybill_model::case::CaseClass;
+use waybill_model::case::{CaseClass, CaseStatus};
 use waybill_model::command::{Command, CommandKind, PublishStock, SubscribeTracking};
 use waybill_model::failure::Failure;
 use waybill_model::id::{Code, CorrelationId};
@@ -27,19 +27,29 @@ struct World {
     effects: MemoryEffects,
     queues: MemoryQueues,
     partners: FakePartner,
+    clock: Arc<ManualClock>,
 }
 
 /// Hands in one message and returns whether it was acknowledged.
 async fn take(world: &World, orders: &MemoryOrders, body: String) -> bool {
-    let clock = Arc::new(ManualClock::default());
+    take_by(&Endpoints::default(), world, orders, body).await
+}
+
+/// The same by a sandbox that knows of endpoints what it saw.
+async fn take_by(
+    endpoints: &Endpoints,
+    world: &World,
+    orders: &MemoryOrders,
+    body: String,
+) -> bool {
     let ports = Ports {
         orders,
         effects: &world.effects,
         queues: &world.queues,
         partners: &world.partners,
         target,
-        clock: clock.as_ref(),
-        endpoints: &Endpoints::default(),
+        clock: world.clock.as_ref(),
+        endpoints,
     };
     let runner = Runner {
         step: "test",
@@ -51,16 +61,18 @@ async fn take(world: &World, orders: &MemoryOrders, body: String) -> bool {
             "eventSourceARN": "arn:aws:sqs:eu-west-1:1:status"}]
     }))
     .unwrap();
-    let until = build::start().plus_ms(30_000);
+    let until = world.clock.advance_ms(0).plus_ms(30_000);
     let response = handle(&ports, &runner, event, until).await.unwrap();
     response.batch_item_failures.is_empty()
 }
 
 fn world() -> World {
+    let clock = Arc::new(ManualClock::default());
     World {
-        effects: MemoryEffects::new(Arc::new(ManualClock::default())),
+        effects: MemoryEffects::new(clock.clone()),
         queues: MemoryQueues::default(),
         partners: FakePartner::default(),
+        clock,
     }
 }
 
@@ -117,14 +129,9 @@ async fn levels_that_a_newer_run_overtook_are_not_published() {
     let (world, orders) = (world(), MemoryOrders::default());
     let old = stock(1, &[("MUG-01", 5), ("CAP-01", 9)]);
     let new = stock(2, &[("MUG-01", 4)]);
-    let busy = Failure::Transient {
-        code: Code::literal("throttled"),
-        detail: "slow down".to_owned(),
-        retry_after_ms: None,
-    };
     world
         .partners
-        .reply(CommandKind::PublishStock, Reply::Refused(busy));
+        .reply(CommandKind::PublishStock, busy("throttled", None));
     assert!(!take(&world, &orders, old.clone()).await);
     assert!(take(&world, &orders, new).await);
     assert!(take(&world, &orders, old).await);
@@ -137,18 +144,86 @@ async fn levels_that_a_newer_run_overtook_are_not_published() {
     assert_eq!(world.partners.calls().len(), 3);
 }
 
+fn busy(code: &'static str, retry_after_ms: Option<u64>) -> Reply {
+    Reply::Refused(Failure::Transient {
+        code: Code::literal(code),
+        detail: "slow down".to_owned(),
+        retry_after_ms,
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publication_that_is_overtaken_while_it_waits_at_the_door_is_not_sent() {
+    let (world, orders) = (world(), MemoryOrders::default());
+    let (here, elsewhere) = (Endpoints::default(), Endpoints::default());
+    world
+        .partners
+        .reply(CommandKind::PublishStock, busy("rate_limited", Some(1_000)));
+    let first = stock(0, &[("HAT-01", 1)]);
+    assert!(!take_by(&here, &world, &orders, first).await);
+    let old = stock(1, &[("MUG-01", 5)]);
+    let new = stock(2, &[("MUG-01", 4)]);
+    let (waited, ()) = tokio::join!(take_by(&here, &world, &orders, old), async {
+        tokio::task::yield_now().await;
+        assert_eq!(published(&world).len(), 1, "the older one waits");
+        assert!(take_by(&elsewhere, &world, &orders, new).await);
+    });
+    assert!(waited, "there is nothing left of it to do");
+    assert_eq!(published(&world), [["HAT-01=1"], ["MUG-01=4"]]);
+}
+
+#[tokio::test]
+async fn a_probe_of_which_nothing_is_left_to_send_leaves_the_probing_to_the_next() {
+    let (world, orders) = (world(), MemoryOrders::default());
+    let endpoints = Endpoints::default();
+    assert!(take(&world, &orders, stock(9, &[("MUG-01", 4)])).await);
+    for n in 10..15 {
+        let away = Failure::Transient {
+            code: Code::literal("partner_unreachable"),
+            detail: "the connection could not be made".to_owned(),
+            retry_after_ms: None,
+        };
+        world
+            .partners
+            .reply(CommandKind::PublishStock, Reply::Refused(away));
+        let levels = stock(n, &[("CAP-01", n)]);
+        assert!(!take_by(&endpoints, &world, &orders, levels).await);
+    }
+    let levels = stock(15, &[("CAP-01", 9)]);
+    assert!(!take_by(&endpoints, &world, &orders, levels.clone()).await);
+    assert_eq!(published(&world).len(), 6, "it is left alone");
+    world.clock.advance_ms(15_000);
+    let overtaken = stock(8, &[("MUG-01", 5)]);
+    assert!(take_by(&endpoints, &world, &orders, overtaken).await);
+    assert_eq!(published(&world).len(), 6, "nothing was left of it");
+    assert!(take_by(&endpoints, &world, &orders, levels).await);
+    assert_eq!(published(&world).len(), 7);
+}
+
 #[tokio::test]
 async fn a_success_is_told_where_an_earlier_refusal_is_still_a_case() {
+    for status in [CaseStatus::Open, CaseStatus::Ignored] {
+        let (world, orders) = (world(), MemoryOrders::default());
+        refused_once(&orders, status).await;
+        assert!(take(&world, &orders, stock(1, &[("CAP-01", 9)])).await);
+        assert!(world.queues.is_empty(), "it was issued before the refusal");
+        assert!(take(&world, &orders, stock(2, &[("CAP-01", 9)])).await);
+        assert_eq!(world.queues.sent(Queue::Events).len(), 1, "{status:?}");
+    }
     let (world, orders) = (world(), MemoryOrders::default());
+    refused_once(&orders, CaseStatus::Resolved).await;
+    assert!(take(&world, &orders, stock(2, &[("CAP-01", 9)])).await);
+    assert!(world.queues.is_empty(), "nothing is to be closed");
+}
+
+/// The case of a refusal a second after the start.
+async fn refused_once(orders: &MemoryOrders, status: CaseStatus) {
     let own = CorrelationId::for_connection(&build::connection("shop-main"));
     let mut case = build::case(None, CaseClass::Integration, "channel_refused");
     case.id = connection_case(own, CommandKind::PublishStock);
     case.opened_at = build::start().plus_ms(1000);
+    case.status = status;
     orders.put_case(&case).await.unwrap();
-    assert!(take(&world, &orders, stock(1, &[("CAP-01", 9)])).await);
-    assert!(world.queues.is_empty(), "it was issued before the refusal");
-    assert!(take(&world, &orders, stock(2, &[("CAP-01", 9)])).await);
-    assert_eq!(world.queues.sent(Queue::Events).len(), 1);
 }
 
 #[tokio::test]

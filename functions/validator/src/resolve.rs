@@ -4,7 +4,7 @@ use waybill_flow::connections::Connection;
 use waybill_flow::ports::{InfraError, OrderStore, Parked};
 use waybill_model::envelope::EventEnvelope;
 use waybill_model::event::Subject;
-use waybill_model::id::{CorrelationId, RefKind, Reference};
+use waybill_model::id::{CorrelationId, Reference};
 use waybill_model::time::Instant;
 
 /// Where a fact goes.
@@ -46,9 +46,9 @@ async fn lookup(
 ) -> Result<Vec<CorrelationId>, InfraError> {
     for reference in references {
         let found = orders.resolve(reference).await?;
-        let is_telling = match reference.kind {
-            RefKind::TrackingNumber => !found.is_empty(),
-            _ => found.len() == 1,
+        let is_telling = match reference.kind.is_shared() {
+            true => !found.is_empty(),
+            false => found.len() == 1,
         };
         if is_telling {
             return Ok(found);
@@ -81,9 +81,14 @@ pub(crate) async fn park(
 }
 
 /// Takes back what was handed on, and not a moment before: another delivery of the same event may
-/// have parked it and be done, so that these rows are all there is of it.
+/// have parked it and be done, so that these rows are all there is of it. Under what orders share it
+/// stays until it expires: whoever comes to know it later is told too.
+///
+/// An event that finds its order at once is not parked for others. Between the first and the last
+/// of the orders of one parcel there are seconds, and a write for every event of a carrier would be
+/// the price.
 pub(crate) async fn unpark(orders: &impl OrderStore, rows: &[Parked]) {
-    for one in rows {
+    for one in rows.iter().filter(|row| !row.reference.kind.is_shared()) {
         // Left behind it would be sent once more, which the fold tolerates.
         if let Err(error) = orders.unpark(one).await {
             tracing::warn!(%error, "a parked event stays until it expires");

@@ -102,7 +102,8 @@ impl World {
 fn parse(_: &Connection, delivery: &Delivery) -> Result<Parsed, waybill_partners::Unreadable> {
     let (subject, event) = match delivery.body.as_slice() {
         b"order" => order_fact(build::order("1001")),
-        b"tracking" => tracking_fact(),
+        b"tracking" => tracking_fact(tracking_reference()),
+        b"shipment" => tracking_fact(shipment_reference()),
         b"nothing" => {
             return Ok(Parsed::Ignored {
                 code: Code::literal("unknown_topic"),
@@ -143,7 +144,12 @@ fn tracking_reference() -> Reference {
     Reference::anywhere(RefKind::TrackingNumber, build::external("T-1"))
 }
 
-fn tracking_fact() -> (Subject, Event) {
+fn shipment_reference() -> Reference {
+    let (depot, id) = (build::connection("depot"), build::external("SHP-1"));
+    Reference::new(depot, RefKind::Shipment, id)
+}
+
+fn tracking_fact(reference: Reference) -> (Subject, Event) {
     let event = Event::TrackingObserved(Tracking {
         source: build::connection("carrier"),
         tracking_number: build::text("T-1"),
@@ -152,7 +158,7 @@ fn tracking_fact() -> (Subject, Event) {
         expected_at: None,
         at: build::start(),
     });
-    (Subject::Reference(vec![tracking_reference()]), event)
+    (Subject::Reference(vec![reference]), event)
 }
 
 fn delivery(connection: &str, body: &str) -> Delivery {
@@ -357,16 +363,53 @@ async fn a_parcel_that_two_orders_share_is_told_to_both() {
 #[tokio::test]
 async fn what_waits_is_not_taken_back_by_a_delivery_that_is_not_handed_on_yet() {
     let world = World::new();
-    assert!(world.take(&message("carrier", "tracking")).await);
+    assert!(world.take(&message("carrier", "shipment")).await);
     let first = world.orders.all_parked();
-    let correlation = commit_reference(&world, tracking_reference()).await;
-    let under = [tracking_reference()];
+    let correlation = commit_reference(&world, shipment_reference()).await;
+    let under = [shipment_reference()];
     let rows = resolve::parked(&first[0].event, &under, build::start());
     let found = resolve::park(&world.orders, &rows, &under).await;
     assert_eq!(found, Ok(vec![correlation]));
     assert_eq!(world.orders.all_parked().len(), 1);
     resolve::unpark(&world.orders, &rows).await;
     assert!(world.orders.all_parked().is_empty());
+}
+
+/// An order that comes to know `reference` once the event was parked under it.
+fn known_meanwhile(world: &World, reference: Reference) -> CorrelationId {
+    let correlation = build::order("1001").correlation();
+    let mut commit = build::commit(correlation, None, OrderState::default(), "first");
+    commit.references = vec![reference];
+    world.orders.commit_after("park", commit);
+    correlation
+}
+
+#[tokio::test]
+async fn an_event_whose_order_became_known_in_between_waits_until_it_was_sent() {
+    let world = World::new();
+    let correlation = known_meanwhile(&world, shipment_reference());
+    world.queues.faults().plan("send", Fault::Unavailable);
+    assert!(!world.take(&message("carrier", "shipment")).await);
+    assert!(world.queues.is_empty());
+    assert_eq!(
+        world.orders.all_parked().len(),
+        1,
+        "another delivery of it may be done"
+    );
+    let world = World::new();
+    assert_eq!(known_meanwhile(&world, shipment_reference()), correlation);
+    assert!(world.take(&message("carrier", "shipment")).await);
+    assert_eq!(world.events()[0].correlationid, correlation);
+    assert!(world.orders.all_parked().is_empty());
+}
+
+#[tokio::test]
+async fn a_parcels_event_waits_on_for_other_orders_that_it_may_carry() {
+    let world = World::new();
+    known_meanwhile(&world, tracking_reference());
+    assert!(world.take(&message("carrier", "tracking")).await);
+    assert_eq!(world.events().len(), 1);
+    assert_eq!(world.orders.all_parked().len(), 1);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use crate::state::OrderState;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use waybill_model::event::Outcome;
-use waybill_model::failure::GAVE_UP;
+use waybill_model::failure::may_be_there;
 use waybill_model::order::OrderPayment;
 use waybill_model::payment::{PaymentStatus, RefundStatus};
 use waybill_model::returns::ReturnStatus;
@@ -68,8 +68,8 @@ fn order_axis(state: &OrderState) -> &'static str {
             .any(|s| s.status >= ShipmentStatus::Shipped);
         return match written {
             None => "cancelled",
-            // Refused, so that there is nothing to cancel; what was given up in doubt may be there.
-            Some(Some(Outcome::Rejected { code, .. })) if code.as_str() != GAVE_UP => "cancelled",
+            // Refused, so that there is nothing to cancel; else it may be there.
+            Some(Some(Outcome::Rejected { code, .. })) if !may_be_there(code) => "cancelled",
             Some(_) if done(&keys::cancel_sale_order()) => "cancelled",
             Some(_) if shipped => "confirmed",
             Some(_) => "cancelling",

@@ -9,7 +9,8 @@ use waybill_model::id::{CorrelationId, MessageId};
 use waybill_model::time::Instant;
 
 /// Issues an update of the helpdesk's ticket if what an agent should see has changed and no update
-/// is under way. What changes meanwhile goes with the next one.
+/// is under way. What changes meanwhile goes with the next one; one that was lost is waited for no
+/// longer, and should it come after all, its revision says that it is old.
 pub fn issue(
     state: &mut OrderState,
     rules: &crate::connections::Connections,
@@ -24,7 +25,7 @@ pub fn issue(
     let under_way = state
         .effects
         .values()
-        .any(|e| e.command == CommandKind::UpdateTicket && e.outcome.is_none());
+        .any(|e| e.command == CommandKind::UpdateTicket && e.outcome.is_none() && !e.is_lost(now));
     let every = rules
         .get(&helpdesk)
         .and_then(|c| c.helpdesk.as_ref())

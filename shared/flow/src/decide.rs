@@ -9,6 +9,7 @@ use waybill_model::case::Case;
 use waybill_model::command::{Command, Issued, SetStock};
 use waybill_model::envelope::EventEnvelope;
 use waybill_model::event::{Decision, Event, OperatorDecided, Outcome};
+use waybill_model::failure::NO_OUTCOME;
 use waybill_model::id::{Code, EffectKey, ExternalId, MessageId, RefKind, Reference};
 use waybill_model::ownership::Field;
 use waybill_model::time::Instant;
@@ -114,7 +115,7 @@ fn give_up_lost(state: &mut OrderState, event: &Event, now: Instant) {
         && effect.is_lost(now)
     {
         effect.outcome = Some(Outcome::Rejected {
-            code: Code::literal("no_outcome"),
+            code: Code::literal(NO_OUTCOME),
             detail: format!("nothing was heard of `{key}` for a day"),
             remedy: "look at the partner whether the effect is there, then retry it".to_owned(),
         });

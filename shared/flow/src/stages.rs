@@ -3,13 +3,17 @@
 use crate::plan::{self, keys};
 use crate::view::View;
 use waybill_model::case::CaseClass;
-use waybill_model::command::CommandQueue;
+use waybill_model::command::{CommandKind, CommandQueue};
 use waybill_model::payment::RefundStatus;
 use waybill_model::shipment::Shipment;
 use waybill_model::time::Instant;
 
 /// How long the channel waits for the tracking of a shipment before it is told without.
 pub const TRACKING_WAIT_MS: i64 = 2 * 60 * 60 * 1000;
+
+/// How long what is told to helpdesks, channels, carriers and gateways is waited for, in minutes: whoever
+/// carries it out gives it up within a day of taking it up, so that after this its outcome was lost.
+pub const STATUS_MINUTES: u32 = 26 * 60;
 
 /// How often an order that is overdue is looked at again.
 const LOOK_AGAIN_MS: i64 = 6 * 60 * 60 * 1000;
@@ -64,7 +68,9 @@ pub fn waiting(view: &View<'_>) -> Vec<Stage> {
             "ask the customer to pay, or cancel the order in the shop",
         );
     }
-    for effect in view.state.effects.values().filter(|e| e.outcome.is_none()) {
+    let last_ticket = keys::ticket(view.state.ticket.revision);
+    let running = view.state.effects.iter();
+    for (key, effect) in running.filter(|(_, e)| e.outcome.is_none()) {
         let (name, minutes, class, remedy) = match effect.command.queue() {
             CommandQueue::Erp | CommandQueue::ErpBulk => (
                 "erp",
@@ -78,7 +84,22 @@ pub fn waiting(view: &View<'_>) -> Vec<Stage> {
                 CaseClass::Fulfillment,
                 "look whether the warehouse answers; the work goes on by itself when it does",
             ),
-            CommandQueue::Status => continue,
+            // A newer one says all that it would have said.
+            CommandQueue::Status
+                if effect.command == CommandKind::UpdateTicket && *key != last_ticket =>
+            {
+                continue;
+            }
+            CommandQueue::Status => (
+                "status",
+                STATUS_MINUTES,
+                match effect.command {
+                    CommandKind::CreateRefund => CaseClass::Finance,
+                    _ => CaseClass::Integration,
+                },
+                "its outcome was lost on the way: find the effect that has none at the order, look \
+                 at the partner whether it is there, then retry the effect",
+            ),
         };
         wait(name, effect.issued_at, minutes, class, remedy);
     }

@@ -7,7 +7,7 @@ use crate::state::{Effect, Facts, OrderState};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use waybill_model::event::{Finding, Outcome};
-use waybill_model::failure::{GAVE_UP, TOO_LATE};
+use waybill_model::failure::{TOO_LATE, may_be_there};
 use waybill_model::id::{Code, ConnectionId, EffectKey, ExternalId, TrackingNumber};
 use waybill_model::money::Amount;
 use waybill_model::order::{Order, OrderPayment};
@@ -156,11 +156,16 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether an effect was given up in doubt: it may be there all the same.
+    /// Whether an effect was rejected without its partner's no: it may be there all the same.
     #[must_use]
-    pub fn gave_up(&self, key: &EffectKey) -> bool {
-        self.rejection(key)
-            .is_some_and(|code| code.as_str() == GAVE_UP)
+    pub fn may_be_there(&self, key: &EffectKey) -> bool {
+        self.rejection(key).is_some_and(may_be_there)
+    }
+
+    /// Whether an effect was rejected, and so that it is not there.
+    #[must_use]
+    pub fn is_refused(&self, key: &EffectKey) -> bool {
+        self.rejection(key).is_some_and(|code| !may_be_there(code))
     }
 
     /// Effects whose keys begin with `prefix` and `/`, with what follows it.

@@ -18,7 +18,9 @@ use waybill_model::case::{CaseId, CaseStatus};
 use waybill_model::command::{CommandKind, CommandQueue};
 use waybill_model::envelope::{CommandEnvelope, EventEnvelope};
 use waybill_model::event::{CommandFinished, Event, Outcome};
-use waybill_model::failure::{Failure, GAVE_UP};
+use waybill_model::failure::{
+    Failure, GAVE_UP, NOT_LOOKED_UP, PAYLOAD_MISMATCH, UNREADABLE_ANSWER, is_unasked,
+};
 use waybill_model::id::{Code, CorrelationId, EffectKey, MessageId, Reference, name_uuid};
 use waybill_model::time::Instant;
 
@@ -123,14 +125,14 @@ impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C
     /// Claims the command, or tells again what became of it.
     ///
     /// A command that was rejected and is issued again has the same key and another cause. Its old
-    /// rejection is forgotten, and it is done in doubt: the attempt that was given up may have
-    /// succeeded after all.
+    /// rejection is opened again in doubt: the attempt that was given up may have succeeded after
+    /// all. The store keeps that doubt, so that whoever comes looks first, should this claim fail.
     pub async fn begin(&self, record: &Record, task: &Task) -> Begun {
         let owner = crate::chance::unique().to_string();
         let mut claimed = self.claim(task, &owner).await;
         if matches!(claimed, Ok(Claim::Mismatch)) {
             claimed = match self.effects.reopen(&task.envelope.id).await {
-                Ok(()) => self.claim(task, &owner).await.map(in_doubt),
+                Ok(()) => self.claim(task, &owner).await,
                 Err(error) => Err(error),
             };
         }
@@ -170,7 +172,7 @@ impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C
     /// Another issue of the effect holds the key: it may still be running, so wait for its lease.
     /// If that does not help, it was done with other content, and a person has to look.
     async fn mismatch(&self, record: &Record, task: &Task) -> Ended {
-        let code = Code::literal("payload_mismatch");
+        let code = Code::literal(PAYLOAD_MISMATCH);
         let detail = format!("`{}` was begun before with other content", task.effect);
         if self.age_ms(record) < MISMATCH_MS {
             return Ended::Transient {
@@ -200,9 +202,9 @@ impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C
         result: Result<Vec<Reference>, Failure>,
     ) -> Ended {
         let envelope = &task.envelope;
-        let in_doubt = matches!(result, Err(Failure::Indeterminate { .. }))
-            || held.is_some_and(|h| h.attempt == Attempt::InDoubt);
-        match settle(result, self.age_ms(record)) {
+        let was_in_doubt = held.is_some_and(|h| h.attempt == Attempt::InDoubt);
+        let in_doubt = matches!(result, Err(Failure::Indeterminate { .. })) || was_in_doubt;
+        match settle(result, self.age_ms(record), was_in_doubt) {
             Ok(outcome) => {
                 if let Some(held) = held {
                     self.complete(envelope, held, &outcome).await;
@@ -259,13 +261,14 @@ impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C
         }
     }
 
-    /// Whether a refusal before this command was issued is still an open case: the coordinator
-    /// closes it when it hears of a success. Where that is not known, it is told.
+    /// Whether a refusal before this command was issued is still a case: the coordinator closes it
+    /// when it hears of a success. One that a person ignored too, or the next refusal would not be
+    /// heard of. Where that is not known, it is told.
     async fn closes_a_case(&self, task: &Task, kind: CommandKind) -> bool {
         let id = connection_case(task.envelope.correlationid, kind);
         match self.orders.case(id).await {
             Ok(Some(case)) => {
-                case.status == CaseStatus::Open && task.envelope.time > case.opened_at
+                case.status != CaseStatus::Resolved && task.envelope.time > case.opened_at
             }
             Ok(None) => false,
             Err(_) => true,
@@ -325,12 +328,27 @@ fn is_silent(kind: CommandKind, outcome: &Outcome) -> bool {
 }
 
 /// Outcome of a result, or the failure that is to be retried. Total over the classes.
-fn settle(result: Result<Vec<Reference>, Failure>, age_ms: i64) -> Result<Outcome, Failure> {
+fn settle(
+    result: Result<Vec<Reference>, Failure>,
+    age_ms: i64,
+    was_in_doubt: bool,
+) -> Result<Outcome, Failure> {
     let failure = match result {
         Ok(references) => return Ok(Outcome::Done { references }),
         Err(failure) => failure,
     };
     match failure {
+        Failure::Rejected {
+            code,
+            detail,
+            remedy,
+        } if was_in_doubt && is_unasked(&code) => Ok(Outcome::Rejected {
+            code: Code::literal(NOT_LOOKED_UP),
+            detail: format!(
+                "an earlier attempt may have succeeded, and nobody could look: `{code}`: {detail}"
+            ),
+            remedy,
+        }),
         Failure::Rejected {
             code,
             detail,
@@ -341,8 +359,8 @@ fn settle(result: Result<Vec<Reference>, Failure>, age_ms: i64) -> Result<Outcom
             remedy,
         }),
         Failure::Poison { code, detail } => Ok(Outcome::Rejected {
-            code,
-            detail,
+            code: Code::literal(UNREADABLE_ANSWER),
+            detail: format!("`{code}`: {detail}"),
             remedy: "look at the partner whether the effect is there, then retry it".to_owned(),
         }),
         Failure::Transient { code, detail, .. } | Failure::Indeterminate { code, detail }
@@ -381,13 +399,6 @@ pub fn about(task: &Task) -> About {
         entity: Some(envelope.body.kind().as_str().to_owned()),
         entity_ref: Some(task.effect.to_string()),
         ..About::default()
-    }
-}
-
-fn in_doubt(claim: Claim) -> Claim {
-    match claim {
-        Claim::Granted(_) => Claim::Granted(Attempt::InDoubt),
-        other => other,
     }
 }
 

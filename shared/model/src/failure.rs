@@ -5,8 +5,48 @@ use std::fmt;
 
 /// Code of a rejection that was given up in doubt: it was tried for a day and may have happened.
 pub const GAVE_UP: &str = "gave_up";
+/// Code of a rejection of which nothing was heard for a day: the outcome may have been lost, and not
+/// the command.
+pub const NO_OUTCOME: &str = "no_outcome";
+/// Code of a rejection because an earlier issue with other content came to an end or still runs.
+pub const PAYLOAD_MISMATCH: &str = "payload_mismatch";
+/// Code of a rejection because the partner answered what cannot be read.
+pub const UNREADABLE_ANSWER: &str = "unreadable_answer";
+/// Code of a rejection that came before an attempt in doubt could look: see [`is_unasked`].
+pub const NOT_LOOKED_UP: &str = "not_looked_up";
 /// Code of a cancel that came after the goods had left.
 pub const TOO_LATE: &str = "too_late";
+
+/// Codes of rejections that we make ourselves and no partner did: the effect may be there all the
+/// same. Whoever asks whether there is something to call off, or to cancel, asks by this.
+const MAY_BE_THERE: [&str; 5] = [
+    GAVE_UP,
+    NO_OUTCOME,
+    PAYLOAD_MISMATCH,
+    UNREADABLE_ANSWER,
+    NOT_LOOKED_UP,
+];
+
+/// Whether an effect that was rejected with this code may be there all the same.
+#[must_use]
+pub fn may_be_there(code: &Code) -> bool {
+    MAY_BE_THERE.contains(&code.as_str())
+}
+
+/// Codes of rejections by our own configuration, before the partner is asked anything.
+const UNASKED: [&str; 4] = [
+    "erp_wrong_address",
+    "not_configured",
+    "unknown_connection",
+    "unsupported_command",
+];
+
+/// Whether a rejection with this code says nothing of what the partner holds: nobody was asked. A
+/// first attempt did nothing then; of one in doubt it is as open as before.
+#[must_use]
+pub fn is_unasked(code: &Code) -> bool {
+    UNASKED.contains(&code.as_str())
+}
 
 /// Why a step did not succeed, and so what happens next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +131,23 @@ impl std::error::Error for Failure {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_no_partner_refused_may_be_there_and_what_one_refused_is_not() {
+        for code in MAY_BE_THERE {
+            assert!(may_be_there(&Code::literal(code)), "{code}");
+        }
+        for code in UNASKED.into_iter().chain([TOO_LATE, "unknown_sku"]) {
+            assert!(!may_be_there(&Code::literal(code)), "{code}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_asked_where_our_own_configuration_says_no() {
+        assert!(UNASKED.into_iter().all(|c| is_unasked(&Code::literal(c))));
+        let asked = MAY_BE_THERE.into_iter().chain(["unknown_sku"]);
+        assert!(!asked.into_iter().any(|c| is_unasked(&Code::literal(c))));
+    }
 
     #[test]
     fn code_class_and_detail_are_told_of_each_class() {

@@ -198,6 +198,13 @@ pub enum RefKind {
 }
 
 impl RefKind {
+    /// Whether what is told under it is told to every order that it leads to: orders can leave in
+    /// one parcel. Of the other kinds one that leads to several tells nothing.
+    #[must_use]
+    pub fn is_shared(self) -> bool {
+        self == Self::TrackingNumber
+    }
+
     /// The name used in keys and on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {

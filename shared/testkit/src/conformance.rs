@@ -116,6 +116,7 @@ macro_rules! effect_store_conformance {
                 only_the_owner_completes_or_releases,
                 a_late_owner_cannot_complete_after_a_takeover,
                 only_a_rejection_is_reopened,
+                what_was_reopened_is_in_doubt_for_whoever_claims_it,
                 of_concurrent_claims_exactly_one_is_granted,
                 of_concurrent_takeovers_exactly_one_is_granted,
             ]

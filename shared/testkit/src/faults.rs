@@ -18,7 +18,7 @@ pub enum Fault {
 /// Failures by the name of the port's method, such as `commit`.
 #[derive(Debug, Default)]
 pub struct Faults {
-    plan: Mutex<BTreeMap<&'static str, VecDeque<Fault>>>,
+    plan: Mutex<BTreeMap<&'static str, VecDeque<Option<Fault>>>>,
     chaos: Mutex<Option<Chaos>>,
 }
 
@@ -31,6 +31,16 @@ struct Chaos {
 impl Faults {
     /// The next call of `method` that has no fault planned yet fails like this.
     pub fn plan(&self, method: &'static str, fault: Fault) {
+        self.push(method, Some(fault));
+    }
+
+    /// The next call of `method` that has no fault planned yet goes through: what is planned after
+    /// this is for the one after it.
+    pub fn spare(&self, method: &'static str) {
+        self.push(method, None);
+    }
+
+    fn push(&self, method: &'static str, fault: Option<Fault>) {
         let mut plan = self.plan.lock().unwrap();
         plan.entry(method).or_default().push_back(fault);
     }
@@ -53,7 +63,7 @@ impl Faults {
     pub(crate) fn next(&self, method: &'static str) -> Option<Fault> {
         let mut plan = self.plan.lock().unwrap();
         if let Some(fault) = plan.get_mut(method).and_then(VecDeque::pop_front) {
-            return Some(fault);
+            return fault;
         }
         let mut chaos = self.chaos.lock().unwrap();
         let chaos = chaos.as_mut()?;

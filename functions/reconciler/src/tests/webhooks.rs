@@ -141,6 +141,20 @@ async fn a_webhook_that_may_not_be_made_is_a_case_and_the_gap_is_kept_until_it_i
 }
 
 #[tokio::test]
+async fn the_case_of_a_refusal_closes_when_the_partner_manages_no_webhooks_any_more() {
+    let world = World::with_webhooks();
+    world
+        .partners
+        .set_webhooks(&[("orders/create", false, true), ALL[1], ALL[2]]);
+    world.partners.refuse_webhooks(Some(refused()));
+    world.run(Job::Webhooks).await.unwrap();
+    assert_eq!(world.open_cases(), ["access_denied"]);
+    world.partners.manage_no_webhooks();
+    world.run(Job::Webhooks).await.unwrap();
+    assert!(world.open_cases().is_empty());
+}
+
+#[tokio::test]
 async fn a_run_that_dies_after_making_it_leaves_the_gap_to_the_next() {
     let world = World::with_webhooks();
     world.pass(15).await;

@@ -15,10 +15,9 @@ use waybill_model::quantity::Quantity;
 /// Write and confirm an accepted order; bring it to a newer snapshot until it is released.
 pub(super) fn sale_order(view: &View<'_>, wanted: &mut Vec<Wanted>) {
     let key = keys::sale_order();
-    // What Odoo refused and the shop cancelled since is nobody's work any more. One given up in
-    // doubt may be there.
-    let never_written =
-        view.order.cancelled.is_some() && view.rejection(&key).is_some() && !view.gave_up(&key);
+    // What Odoo refused and the shop cancelled since is nobody's work any more. One that Odoo did
+    // not refuse may be there: its case stands until a retry has looked.
+    let never_written = view.order.cancelled.is_some() && view.is_refused(&key);
     let known = view.effect(&key).is_some();
     if never_written || !(known || view.is_accepted()) {
         return;
@@ -74,8 +73,7 @@ pub(crate) fn is_cancellable(view: &View<'_>) -> bool {
     let stopped = match view.released_to() {
         None => true,
         Some((warehouse, _)) => {
-            let release = keys::release(&warehouse);
-            let never_taken = view.rejection(&release).is_some() && !view.gave_up(&release);
+            let never_taken = view.is_refused(&keys::release(&warehouse));
             never_taken || view.is_done(&keys::cancel_release(&warehouse))
         }
     };

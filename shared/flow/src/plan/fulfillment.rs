@@ -83,8 +83,8 @@ pub(super) fn cancel(view: &View<'_>, wanted: &mut Vec<Wanted>) {
         return;
     };
     let key = keys::release(&warehouse);
-    // One given up in doubt may have been taken.
-    let in_doubt = view.gave_up(&key);
+    // One of which the warehouse did not say no may have been taken.
+    let in_doubt = view.may_be_there(&key);
     if view.order.cancelled.is_none() || !(view.is_done(&key) || in_doubt) {
         return;
     }

@@ -82,10 +82,12 @@ pub trait EffectStore: Send + Sync {
         in_doubt: bool,
     ) -> impl Future<Output = Result<(), InfraError>> + Send;
 
-    /// Forgets a completed rejection so that an operator's retry can run.
+    /// Opens a completed rejection again, in doubt, so that an operator's retry can run: what was
+    /// given up may have succeeded after all. The record stays, so that the doubt outlives whoever
+    /// opened it. What runs or is done stays as it is.
     ///
     /// # Errors
-    /// The store failed.
+    /// The store failed; it may be open again.
     fn reopen(&self, key: &MessageId) -> impl Future<Output = Result<(), InfraError>> + Send;
 
     /// Which of these deliveries were fully handed on before. An optimisation: the fold tolerates

@@ -7,7 +7,7 @@ use waybill_flow::plan::keys;
 use waybill_flow::state::{Effect, OrderState};
 use waybill_model::command::CommandKind;
 use waybill_model::event::{Finding, Outcome};
-use waybill_model::failure::GAVE_UP;
+use waybill_model::failure::{GAVE_UP, NO_OUTCOME};
 use waybill_model::id::EffectKey;
 use waybill_model::order::OrderPayment;
 use waybill_model::payment::{PaymentStatus, RefundStatus};
@@ -39,6 +39,10 @@ fn refused() -> Option<Outcome> {
 
 fn given_up() -> Option<Outcome> {
     Some(build::rejected(GAVE_UP))
+}
+
+fn lost() -> Option<Outcome> {
+    Some(build::rejected(NO_OUTCOME))
 }
 
 fn with_effect(mut state: OrderState, key: EffectKey, outcome: Option<Outcome>) -> OrderState {
@@ -114,6 +118,10 @@ fn the_order_axis_follows_what_was_told_and_written() {
         ),
         (
             with_effect(cancelled(), keys::sale_order(), given_up()),
+            "cancelling",
+        ),
+        (
+            with_effect(cancelled(), keys::sale_order(), lost()),
             "cancelling",
         ),
         (written(cancelled()), "cancelling"),

@@ -2,13 +2,16 @@
 
 use crate::told::{decided, event, parcel, refund, returned, shipment, tracking};
 use crate::world::{CONNECTIONS, World};
+use waybill_flow::stages::STATUS_MINUTES;
 use waybill_model::command::{Command, OrderContext};
-use waybill_model::event::{Decision, Event};
+use waybill_model::envelope::EventEnvelope;
+use waybill_model::event::{ClockPassed, Decision, Event};
 use waybill_model::order::Version;
 use waybill_model::payment::RefundStatus;
 use waybill_model::returns::ReturnStatus;
 use waybill_model::shipment::{Shipment, ShipmentStatus, TrackingStatus};
 use waybill_model::ticket::{Ticket, TicketStatus};
+use waybill_model::time::Instant;
 use waybill_testkit::build::{self, OrderBuilder, connection, external};
 
 const ALL: [(&str, &str, i64); 2] = [("L1", "MUG-RED", 2), ("L2", "TEE-M", 1)];
@@ -188,4 +191,39 @@ fn an_update_that_was_refused_is_told_again_when_a_person_says_so() {
     assert_eq!(told.len(), 1);
     assert_eq!(told[0].revision, 2);
     assert_eq!(world.open_cases(), Vec::<String>::new());
+}
+
+#[test]
+fn an_update_whose_outcome_was_lost_is_a_case_until_it_is_retried_or_a_newer_one_is_told() {
+    for retried in [true, false] {
+        let mut world = written();
+        world.tell(&event("threepl", Event::ShipmentObserved(left())));
+        let key = waybill_flow::plan::keys::ticket(1);
+        let is_ticket = |e: &EventEnvelope| matches!(&e.body, Event::CommandFinished(finished) if finished.effect == key);
+        world.answers.retain(|answer| !is_ticket(answer));
+        world.settle();
+        world.now = build::start().plus_ms(i64::from(STATUS_MINUTES) * 60_000 - 1);
+        let now = world.now;
+        tell(&mut world, "waybill", clock(now));
+        assert_eq!(world.open_cases(), Vec::<String>::new());
+        world.now = now.plus_ms(1);
+        assert_eq!(tell(&mut world, "waybill", clock(now.plus_ms(1))), []);
+        assert_eq!(world.open_cases(), ["status_overdue"]);
+        let told = if retried {
+            let again = Decision::Retry {
+                effect: key.clone(),
+            };
+            tell(&mut world, "waybill", decided(again).body)
+        } else {
+            let arrived = tracking("1Z1", TrackingStatus::Delivered);
+            tell(&mut world, "easypost", Event::TrackingObserved(arrived))
+        };
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0].revision, 2);
+        assert_eq!(world.open_cases(), Vec::<String>::new());
+    }
+}
+
+fn clock(now: Instant) -> Event {
+    Event::ClockPassed(ClockPassed { now })
 }

@@ -1,6 +1,8 @@
 //! What comes late: edits, answers, tracking numbers, second thoughts.
 
 use crate::world::World;
+use waybill_flow::axes::axes;
+use waybill_flow::state::LOST_MS;
 use waybill_model::envelope::{Envelope, EventEnvelope};
 use waybill_model::event::{ClockPassed, Decision, Event, OperatorDecided, Outcome};
 use waybill_model::id::{Code, CorrelationId, EffectKey};
@@ -226,6 +228,102 @@ fn a_release_given_up_in_doubt_is_called_off_before_the_sale_order() {
     assert!(!world.outside.sale_order.as_ref().unwrap().cancelled);
     world.settle();
     assert!(world.outside.sale_order.as_ref().unwrap().cancelled);
+}
+
+#[test]
+fn a_release_whose_outcome_was_lost_is_called_off_once_it_is_retried_after_a_cancel() {
+    let order = build::order("11");
+    let release = build::effect("fulfillment_order.create/threepl");
+    let mut world = World::new();
+    world.tell(&build::observed(order.clone()));
+    let created = world.answers.pop_front().unwrap();
+    world.tell(&created);
+    assert!(world.outside.release.is_some(), "the warehouse took it");
+    let is_release = |e: &EventEnvelope| matches!(&e.body, Event::CommandFinished(finished) if finished.effect == release);
+    world.answers.retain(|answer| !is_release(answer));
+    world.settle();
+    world.tell(&cancelled(&order, 1));
+    assert_eq!(times(&world, "fulfillment_order.cancel/threepl"), 0);
+    world.now = world.now.plus_ms(LOST_MS);
+    world.tell(&retry(&world, &order, &release));
+    assert!(
+        !world.outside.sale_order.as_ref().unwrap().cancelled,
+        "the warehouse may have it"
+    );
+    world.settle();
+    assert!(world.outside.release.as_ref().unwrap().cancelled);
+    assert!(world.outside.sale_order.as_ref().unwrap().cancelled);
+    assert_eq!(times(&world, release.as_str()), 1);
+}
+
+#[test]
+fn a_release_that_no_warehouse_refused_is_called_off_whatever_we_refused_it_by() {
+    for code in [
+        "gave_up",
+        "no_outcome",
+        "payload_mismatch",
+        "unreadable_answer",
+        "not_looked_up",
+    ] {
+        let order = build::order("12");
+        let mut world = World::new();
+        let release = build::effect("fulfillment_order.create/threepl");
+        world.refusals.insert(release, rejected(code));
+        world.outside.release = Some(crate::world::Release::default());
+        world.tell(&build::observed(order.clone()));
+        world.settle();
+        world.tell(&cancelled(&order, 1));
+        assert!(!world.outside.sale_order.as_ref().unwrap().cancelled);
+        world.settle();
+        assert!(
+            world.outside.release.as_ref().unwrap().cancelled,
+            "`{code}`"
+        );
+        assert!(world.outside.sale_order.as_ref().unwrap().cancelled);
+    }
+}
+
+#[test]
+fn a_release_that_the_warehouse_refused_is_not_called_off() {
+    let order = build::order("13");
+    let mut world = World::new();
+    let release = build::effect("fulfillment_order.create/threepl");
+    world.refusals.insert(release, rejected("bad_address"));
+    world.tell(&build::observed(order.clone()));
+    world.settle();
+    world.tell(&cancelled(&order, 1));
+    world.settle();
+    assert_eq!(times(&world, "fulfillment_order.cancel/threepl"), 0);
+    assert!(world.outside.sale_order.as_ref().unwrap().cancelled);
+}
+
+/// A retry looks for it, and what is found is cancelled.
+#[test]
+fn a_sale_order_that_may_be_there_is_a_case_of_a_cancelled_order_until_a_retry_cancels_it() {
+    for code in [
+        "gave_up",
+        "no_outcome",
+        "payload_mismatch",
+        "unreadable_answer",
+        "not_looked_up",
+    ] {
+        let order = build::order("14");
+        let create = build::effect("sale_order.create");
+        let mut world = World::new();
+        world.refusals.insert(create.clone(), rejected(code));
+        world.tell(&build::observed(order.clone()));
+        world.settle();
+        world.tell(&cancelled(&order, 1));
+        world.settle();
+        assert_eq!(world.open_cases(), vec![code]);
+        assert_eq!(axes(world.state()).order, "cancelling");
+        world.refusals.clear();
+        world.tell(&retry(&world, &order, &create));
+        world.settle();
+        assert!(world.outside.sale_order.as_ref().unwrap().cancelled);
+        assert!(world.open_cases().is_empty(), "`{code}`");
+        assert_eq!(axes(world.state()).order, "cancelled");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use waybill_flow::plan::keys;
 use waybill_flow::stages::{TRACKING_WAIT_MS, next_deadline, waiting};
 use waybill_flow::state::{Effect, OrderState};
 use waybill_flow::view::View;
+use waybill_model::case::CaseClass;
 use waybill_model::command::CommandKind;
 use waybill_model::event::{Finding, Outcome};
 use waybill_model::id::EffectKey;
@@ -407,6 +408,36 @@ fn a_refund_waits_until_its_money_is_back_or_not() {
     assert_eq!(of(&[("shop-main", Succeeded)]), []);
     assert_eq!(of(&[("shop-main", Failed)]), []);
     assert_eq!(of(&[("shop-main", Cancelled)]), []);
+}
+
+#[test]
+fn what_is_told_to_others_is_waited_for_a_little_longer_than_it_is_tried() {
+    let of = |key: EffectKey, command, outcome| {
+        let ended = left(released(), "SHP-1", &ALL);
+        stages(&with_effect(ended, key, command, outcome), LIMITS)
+    };
+    let publish = || keys::publish(&external("SHP-1"));
+    let waits = [("status", 26 * 60)];
+    let command = CommandKind::PublishFulfillment;
+    assert_eq!(of(publish(), command, None), waits);
+    assert_eq!(of(publish(), command, done()), []);
+    assert_eq!(of(keys::ticket(0), CommandKind::UpdateTicket, None), waits);
+    assert_eq!(
+        of(keys::ticket(7), CommandKind::UpdateTicket, None),
+        [],
+        "another is the newest"
+    );
+    let classes = [
+        (CommandKind::CreateRefund, CaseClass::Finance),
+        (command, CaseClass::Integration),
+    ];
+    for (command, class) in classes {
+        let ended = left(released(), "SHP-1", &ALL);
+        let state = with_effect(ended, publish(), command, None);
+        let rules = rules("");
+        let view = View::new(&state, &rules, build::start()).unwrap();
+        assert_eq!(waiting(&view)[0].class, class);
+    }
 }
 
 fn wakes(state: &OrderState, channel: &str, now: Instant) -> Option<i64> {

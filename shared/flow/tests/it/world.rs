@@ -136,8 +136,13 @@ impl World {
         for issued in decided.commands.clone() {
             self.issued.push(issued.effect.clone());
             let outcome = self.carry_out(&issued);
-            self.answers
-                .push_back(answer(event.correlationid, &issued, outcome, self.now));
+            let times = self.issued.iter().filter(|e| **e == issued.effect).count();
+            let mut answer = answer(event.correlationid, &issued, outcome, self.now);
+            // The outcome of a retry is another event.
+            if times > 1 {
+                answer.id = MessageId::new(format!("{}/{times}", answer.id)).unwrap();
+            }
+            self.answers.push_back(answer);
         }
         decided
     }

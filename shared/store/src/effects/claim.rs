@@ -181,24 +181,35 @@ impl DynamoEffects {
         }
     }
 
+    /// Kept, and not deleted: a claim after it may fail, and whoever comes then must look first.
     pub(super) async fn reopen_effect(&self, id: &MessageId) -> Result<(), InfraError> {
+        let now = self.table.clock.now();
+        let expires = expires_s(now.epoch_s(), self.retention.effects_days);
         let call = self
             .table
             .client
-            .delete_item()
+            .update_item()
             .table_name(&self.table.name)
             .set_key(Some(key(keys::effect(id), keys::EFFECT)))
             .condition_expression("#status = :completed AND #result = :rejected")
+            .update_expression(
+                "SET #status = :released, #doubt = :doubt, #ttl = :ttl \
+                 REMOVE #outcome, #result ADD #version :one",
+            )
             .expression_attribute_names("#status", "status")
             .expression_attribute_names("#result", "result")
+            .expression_attribute_names("#outcome", "outcome")
+            .expression_attribute_names("#doubt", "in_doubt")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_names("#ttl", TTL)
             .expression_attribute_values(":completed", text(COMPLETED))
-            .expression_attribute_values(":rejected", text(REJECTED));
-        match Box::pin(call.send()).await {
-            Ok(_) => Ok(()),
-            // Absent, running or done: nothing to forget.
-            Err(error) if is_condition_failed(&error) => Ok(()),
-            Err(error) => Err(write_failed(self.table.system, &error)),
-        }
+            .expression_attribute_values(":rejected", text(REJECTED))
+            .expression_attribute_values(":released", text(RELEASED))
+            .expression_attribute_values(":doubt", AttributeValue::Bool(true))
+            .expression_attribute_values(":ttl", number(expires))
+            .expression_attribute_values(":one", number(1));
+        // Absent, running or done: nothing to open.
+        self.update_if(call).await
     }
 }
 

@@ -142,7 +142,7 @@ pub async fn what_is_done_answers_every_issue_of_its_content<S: EffectStore>(ben
     assert_eq!(claim("content/event").await, Claim::Completed(no));
     assert_eq!(claim("content/operator").await, Claim::Mismatch);
     store.reopen(&key()).await.unwrap();
-    assert_eq!(claim("content/operator").await, FIRST);
+    assert_eq!(claim("content/operator").await, IN_DOUBT);
     let completed = store.complete(&key(), "a", &outcome(), start()).await;
     completed.unwrap();
     let known = Claim::Completed(outcome());
@@ -223,12 +223,33 @@ pub async fn only_a_rejection_is_reopened<S: EffectStore>(bench: Bench<S>) {
     let completed = store.complete(&key(), "a", &no, start()).await;
     completed.unwrap();
     store.reopen(&key()).await.unwrap();
-    assert_eq!(claim(store, "b", start()).await, FIRST);
+    assert_eq!(claim(store, "b", start()).await, IN_DOUBT);
     let completed = store.complete(&key(), "b", &outcome(), start()).await;
     completed.unwrap();
     store.reopen(&key()).await.unwrap();
     let known = Claim::Completed(outcome());
     assert_eq!(claim(store, "c", start()).await, known);
+}
+
+/// Nobody may come for a while after it, and another issue then: what was given up may be there all
+/// the same, and only looking tells.
+pub async fn what_was_reopened_is_in_doubt_for_whoever_claims_it<S: EffectStore>(bench: Bench<S>) {
+    let store = &*bench.store;
+    claim(store, "a", start()).await;
+    let completed = store
+        .complete(&key(), "a", &rejected("gave_up"), start())
+        .await;
+    completed.unwrap();
+    for _ in 0..2 {
+        store.reopen(&key()).await.unwrap();
+    }
+    let issue = store
+        .claim(&key(), "another", "b", leases(9), LEASE_MS)
+        .await;
+    assert_eq!(issue.unwrap(), IN_DOUBT);
+    store.release(&key(), "b", false).await.unwrap();
+    store.reopen(&key()).await.unwrap();
+    assert_eq!(claim(store, "c", leases(9)).await, IN_DOUBT);
 }
 
 /// Each by itself, and for each connection.

@@ -200,11 +200,12 @@ impl EffectStore for MemoryEffects {
 
     async fn reopen(&self, key: &MessageId) -> Result<(), InfraError> {
         self.run("reopen", |t| {
-            let rejected = t.effects.get(key).is_some_and(|record| {
+            let rejected = t.effects.get_mut(key).filter(|record| {
                 matches!(record.status, Status::Completed(Outcome::Rejected { .. }))
             });
-            if rejected {
-                t.effects.remove(key);
+            if let Some(record) = rejected {
+                record.status = Status::Released;
+                record.in_doubt = true;
             }
         })
     }

@@ -17,6 +17,7 @@ const SYSTEM: &str = "orders";
 #[derive(Debug, Default)]
 pub struct MemoryOrders {
     tables: Mutex<Tables>,
+    meanwhile: Mutex<Option<(&'static str, Commit)>>,
     faults: Faults,
 }
 
@@ -35,6 +36,11 @@ impl MemoryOrders {
     /// Failures to inject, by the name of the port's method.
     pub fn faults(&self) -> &Faults {
         &self.faults
+    }
+
+    /// Somebody else commits this right after the next call of `method`.
+    pub fn commit_after(&self, method: &'static str, commit: Commit) {
+        *self.meanwhile.lock().unwrap() = Some((method, commit));
     }
 
     /// Every order with its state, for assertions.
@@ -97,7 +103,12 @@ impl MemoryOrders {
         work: impl FnOnce(&mut Tables) -> T,
     ) -> Result<T, InfraError> {
         let work = || work(&mut self.tables());
-        self.faults.around(SYSTEM, method, work)
+        let result = self.faults.around(SYSTEM, method, work);
+        let mut meanwhile = self.meanwhile.lock().unwrap();
+        if let Some((_, commit)) = meanwhile.take_if(|(after, _)| *after == method) {
+            self.tables().commit(commit).unwrap();
+        }
+        result
     }
 }
 

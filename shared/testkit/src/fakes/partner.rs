@@ -75,6 +75,11 @@ impl FakePartner {
         self.inner.lock().unwrap().webhooks = Some(webhooks);
     }
 
+    /// From now on the partner says that it has no webhooks to manage.
+    pub fn manage_no_webhooks(&self) {
+        self.inner.lock().unwrap().webhooks = None;
+    }
+
     /// From now on no webhook can be made, or any.
     pub fn refuse_webhooks(&self, failure: Option<Failure>) {
         self.inner.lock().unwrap().no_webhook = failure;
