@@ -210,19 +210,37 @@ async fn kept(world: &World) -> serde_json::Value {
     serde_json::from_str(&kept.unwrap().unwrap()).unwrap()
 }
 
-/// What another run left in the checkpoint.
-async fn keep(world: &World, read_at: Option<Instant>, mugs: &str) {
-    let shop = build::connection("shop-main");
+/// What another run keeps.
+fn of_another(read_at: Option<Instant>, mugs: &str) -> String {
     let mut value = serde_json::json!({
         "full_at": build::start(), "levels": {"MUG-RED": mugs, "TEE-M": "0"},
     });
     if let Some(at) = read_at {
         value["read_at"] = serde_json::json!(at);
     }
-    let value = value.to_string();
+    value.to_string()
+}
+
+async fn keep(world: &World, read_at: Option<Instant>, mugs: &str) {
+    let (shop, value) = (build::connection("shop-main"), of_another(read_at, mugs));
     let kept =
         waybill_flow::ports::EffectStore::set_checkpoint(&world.effects, &shop, "stock", &value);
     kept.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_run_that_another_was_faster_than_sends_nothing_and_the_next_one_does() {
+    let world = World::new();
+    world.erp.set_level(available("MUG-RED", Some(7)));
+    // Even by an older one: what cannot be remembered is not sent.
+    let other = of_another(Some(build::start().plus_ms(-60_000)), "8");
+    world.effects.overtake_next_swap(&other);
+    assert_eq!(world.run(Job::Stock).await.unwrap().found, 0);
+    assert!(world.queues.is_empty());
+    assert_eq!(kept(&world).await["levels"]["MUG-RED"], "8");
+    world.clock.advance_ms(300_000);
+    world.run(Job::Stock).await.unwrap();
+    assert_eq!(world.levels()["MUG-RED"], "5");
 }
 
 #[tokio::test]

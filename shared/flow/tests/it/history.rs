@@ -93,6 +93,17 @@ fn an_order_that_is_first_heard_of_long_after_it_was_placed_waits_for_a_person()
 }
 
 #[test]
+fn that_an_order_came_late_is_told_among_what_differs() {
+    let mut world = after(45);
+    world.tell(&build::observed(order(1)));
+    let found = waybill_flow::differences::between(&OrderState::default(), world.state());
+    let mut found = found.into_iter().filter(|d| d.what == "finding");
+    let told = found.next().and_then(|d| d.replayed).unwrap();
+    assert!(told.starts_with("order_too_old: "), "{told}");
+    assert!(found.next().is_none());
+}
+
+#[test]
 fn an_order_that_was_known_in_time_goes_on_however_late() {
     let mut world = after(44);
     let unpaid = OrderBuilder::new("1001").payment(OrderPayment::Pending);
