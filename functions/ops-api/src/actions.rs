@@ -95,8 +95,7 @@ pub(crate) async fn waive<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSou
     let id = correlation(id)?;
     let WaiveBody { code } = body(request)?;
     let stored = load(ports, id).await?;
-    let facts = &stored.state.facts;
-    if facts.findings.iter().any(|f| f.code == code) {
+    if stored.state.findings().any(|f| f.code == code) {
         accepted(vec![
             decide(ports, operator, id, Decision::Waive { code }).await?,
         ])

@@ -265,16 +265,6 @@ async fn an_effect_without_an_outcome_can_be_retried_after_a_day() {
 }
 
 #[tokio::test]
-async fn only_what_was_found_can_be_waived() {
-    let world = World::new();
-    let id = world.order().await;
-    let body = serde_json::json!({"code": "total_mismatch"});
-    let (status, answer) = world.post(&format!("/ops/orders/{id}/waive"), body).await;
-    assert_eq!(status, 409);
-    assert_eq!(answer["error"]["code"], "not_found_in_order");
-}
-
-#[tokio::test]
 async fn a_case_of_no_order_is_listed_and_closed() {
     let world = World::new();
     let case = build::case(None, CaseClass::Integration, "unreadable_json");
@@ -413,3 +403,4 @@ mod dead;
 mod desk;
 mod dry_run;
 mod replay;
+mod waive;

@@ -3,6 +3,7 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use waybill_flow::axes;
 use waybill_flow::differences::Difference;
@@ -581,7 +582,7 @@ impl OrderView {
             total: order.map(|o| Money::new(o.totals.total, o.currency)),
             axes: axes(state).to_map(),
             parcels: parcels.collect(),
-            findings: facts.findings.clone(),
+            findings: state.findings().map(Cow::into_owned).collect(),
             corrections: corrections(facts),
             waived: facts.waived.keys().map(ToString::to_string).collect(),
             effects: state.effects.iter().map(effect_view).collect(),

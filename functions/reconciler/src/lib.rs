@@ -75,7 +75,10 @@ pub struct Report {
     pub looked_at: usize,
     /// What was sent or opened.
     pub found: usize,
-    /// Connections that could not be asked, with the code of the reason.
+    /// Codes of what was left undone, each counted by a metric: of the failure of every connection
+    /// that could not be asked, and of what the job could not do (`erp_key_expires`,
+    /// `stock_not_published`), which has its alarm. A person is told by a case; where the connection
+    /// is only away, the next run asks again.
     pub failed: Vec<String>,
 }
 

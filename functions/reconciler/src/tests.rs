@@ -20,6 +20,7 @@ use waybill_testkit::{
 
 mod compare;
 mod overdue;
+mod stock;
 mod webhooks;
 
 const CONNECTIONS: &str = r#"
@@ -42,8 +43,6 @@ const CONNECTIONS: &str = r#"
     safety_stock = "2"
     stock_location = "gid://shopify/Location/1"
 "#;
-
-const STATUS: Queue = Queue::Commands(CommandQueue::Status);
 
 struct World {
     connections: Connections,
@@ -130,21 +129,6 @@ impl World {
         commit.deadline = Some(build::start().plus_ms(60_000));
         self.orders.commit(commit).await.unwrap();
         correlation
-    }
-
-    fn levels(&self) -> BTreeMap<String, String> {
-        let sent = self.queues.take();
-        sent.iter()
-            .filter(|(queue, _)| *queue == STATUS)
-            .flat_map(|(_, m)| {
-                let command: CommandEnvelope = serde_json::from_str(&m.body).unwrap();
-                match command.body {
-                    Command::PublishStock(publish) => publish.levels,
-                    other => panic!("{other:?}"),
-                }
-            })
-            .map(|level| (level.sku.to_string(), level.quantity.to_string()))
-            .collect()
     }
 }
 
@@ -327,107 +311,4 @@ fn unauthorized() -> Result<PolledPage, Failure> {
         detail: "the token was refused".to_owned(),
         remedy: "store a new token".to_owned(),
     })
-}
-
-fn available(name: &str, units: Option<i64>) -> Availability {
-    Availability {
-        sku: build::sku(name),
-        available: units.map(build::units),
-    }
-}
-
-#[tokio::test]
-async fn only_what_changed_is_published_safety_stock_taken_off() {
-    let world = World::new();
-    world.erp.set_level(available("MUG-RED", Some(10)));
-    world.erp.set_level(available("TEE-M", Some(1)));
-    world.erp.set_level(available("SERVICE", None));
-    world.run(Job::Stock).await.unwrap();
-    let expected = [("MUG-RED", "8"), ("TEE-M", "0")];
-    let expected: BTreeMap<String, String> = expected
-        .into_iter()
-        .map(|(k, v)| (k.to_owned(), v.to_owned()))
-        .collect();
-    assert_eq!(world.levels(), expected);
-    world.run(Job::Stock).await.unwrap();
-    assert!(world.queues.is_empty(), "nothing changed");
-    world.erp.set_level(available("TEE-M", Some(5)));
-    world.clock.advance_ms(300_000);
-    world.run(Job::Stock).await.unwrap();
-    assert_eq!(world.levels().into_iter().next().unwrap().1, "3");
-}
-
-#[tokio::test]
-async fn orders_that_the_erp_does_not_hold_yet_are_not_sold_again() {
-    let world = World::new();
-    world.erp.set_level(available("MUG-RED", Some(10)));
-    world.waits("1", None).await;
-    world.waits("2", written()).await;
-    world.run(Job::Stock).await.unwrap();
-    // Two mugs of order 1 are in flight; order 2 is reserved in the ERP.
-    assert_eq!(world.levels()["MUG-RED"], "6");
-}
-
-#[tokio::test]
-async fn stock_that_could_not_be_sent_is_sent_by_the_next_run() {
-    let world = World::new();
-    world.erp.set_level(available("MUG-RED", Some(10)));
-    world.queues.faults().plan("send", Fault::Unavailable);
-    assert!(world.run(Job::Stock).await.is_err());
-    world.run(Job::Stock).await.unwrap();
-    assert_eq!(world.levels()["MUG-RED"], "8");
-}
-
-#[tokio::test]
-async fn what_is_in_flight_is_not_known_while_more_orders_wait_than_are_looked_through() {
-    let world = World::new();
-    world.waits("1", None).await;
-    world.waits("2", None).await;
-    let ports = world.ports();
-    assert_eq!(ports.in_flight(1).await, Ok(None));
-    let all = ports.in_flight(2).await.unwrap().unwrap();
-    let units = all.values().flat_map(BTreeMap::iter);
-    let units: Vec<_> = units.map(|(sku, n)| format!("{sku} {n}")).collect();
-    assert_eq!(units, ["MUG-RED 4", "TEE-M 2"]);
-}
-
-/// A second goes by whenever somebody looks at it.
-struct Ticking(ManualClock);
-
-impl Clock for Ticking {
-    fn now(&self) -> waybill_model::time::Instant {
-        let now = self.0.now();
-        self.0.advance_ms(1000);
-        now
-    }
-}
-
-#[tokio::test]
-async fn levels_are_as_of_before_anything_was_read() {
-    let world = World::new();
-    world.waits("1", None).await;
-    world.erp.set_level(Availability {
-        sku: build::sku("MUG-RED"),
-        available: Some(build::units(10)),
-    });
-    let clock = Ticking(ManualClock::default());
-    let began = clock.0.now();
-    let ports = Ports {
-        connections: &world.connections,
-        orders: &world.orders,
-        effects: &world.effects,
-        queues: &world.queues,
-        partners: &world.partners,
-        erp: &world.erp,
-        clock: &clock,
-        secrets: &world.secrets,
-    };
-    handle(&ports, Request { job: Job::Stock }).await.unwrap();
-    let sent = world.queues.sent(STATUS);
-    let command: CommandEnvelope = serde_json::from_str(&sent[0].body).unwrap();
-    let Command::PublishStock(publish) = command.body else {
-        panic!("{:?}", command.body);
-    };
-    // The job's own beginning, then the reading before that of the orders that wait.
-    assert_eq!(publish.levels[0].at, began.plus_ms(1000));
 }

@@ -4,6 +4,7 @@
 use crate::state::{Effect, OrderState};
 use serde::Serialize;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use waybill_model::event::Finding;
 
@@ -149,7 +150,8 @@ fn collect(path: &str, value: Value, found: &mut BTreeMap<String, Value>) {
 }
 
 fn findings(found: &mut Vec<Difference>, before: &OrderState, after: &OrderState) {
-    let (old, new) = (&before.facts.findings, &after.facts.findings);
+    let old: Vec<Cow<'_, Finding>> = before.findings().collect();
+    let new: Vec<Cow<'_, Finding>> = after.findings().collect();
     let tell = |f: &Finding| Some(format!("{}: {}", f.code, f.detail));
     for gone in old.iter().filter(|f| !new.contains(f)) {
         found.push(Difference {

@@ -1,6 +1,8 @@
 //! Which cases a state calls for. A case opens when its cause is there and closes when it is gone;
 //! a person can only ignore it, retry, or waive.
 
+mod money;
+
 use crate::plan::{self, keys};
 use crate::stages;
 use crate::state::OrderState;
@@ -8,11 +10,10 @@ use crate::view::View;
 use std::collections::BTreeMap;
 use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus, Retry};
 use waybill_model::command::{CommandKind, CommandQueue};
-use waybill_model::event::{Decision, Event, Outcome};
+use waybill_model::event::{Decision, Event, Finding, Outcome};
 use waybill_model::failure::TOO_LATE;
 use waybill_model::id::{Code, ConnectionId, CorrelationId, EffectKey};
 use waybill_model::money::Money;
-use waybill_model::payment::{PaymentStatus, RefundStatus};
 use waybill_model::shipment::{FulfillmentStatus, ShipmentStatus, TrackingStatus};
 use waybill_model::time::Instant;
 
@@ -152,15 +153,28 @@ fn causes(view: &View<'_>, correlation: CorrelationId) -> BTreeMap<CaseId, Case>
         correlation,
         found: BTreeMap::new(),
     };
+    if let Some(finding) = view.state.history() {
+        history(&mut causes, &finding);
+        return causes.found;
+    }
     findings(&mut causes);
     rejections(&mut causes);
     release(&mut causes);
     race(&mut causes);
     edits(&mut causes);
     parcels(&mut causes);
-    money(&mut causes);
+    money::money(&mut causes);
     overdue(&mut causes);
     causes.found
+}
+
+/// Of an order that is not ours one case stands, whatever else is wrong with it: whoever has it
+/// looks after it. But what its shop asks Waybill to pay nobody else would see.
+fn history(causes: &mut Causes<'_>, finding: &Finding) {
+    if causes.view.order.cancelled.is_none() {
+        found(causes, finding);
+    }
+    money::held(causes, finding);
 }
 
 /// What validation found, unless the order was cancelled: then there is nothing to mend.
@@ -169,16 +183,14 @@ fn findings(causes: &mut Causes<'_>) {
         return;
     }
     for finding in causes.view.blocking() {
-        let key = finding.detail.clone();
-        let case = causes.add(
-            CaseClass::Data,
-            &finding.code,
-            &key,
-            finding.detail.clone(),
-            &finding.remedy,
-        );
-        causes.retried(case, Retry::Order, None);
+        found(causes, &finding);
     }
+}
+
+fn found(causes: &mut Causes<'_>, finding: &Finding) {
+    let (key, detail) = (&finding.detail, finding.detail.clone());
+    let case = causes.add(CaseClass::Data, &finding.code, key, detail, &finding.remedy);
+    causes.retried(case, Retry::Order, None);
 }
 
 /// What a partner or Odoo refused, as long as the order calls for it: a ticket by a newer one, an
@@ -342,87 +354,6 @@ fn parcels(causes: &mut Causes<'_>) {
                 "look at the shipment at the warehouse: stock or address",
             );
         }
-    }
-}
-
-fn money(causes: &mut Causes<'_>) {
-    let view = causes.view;
-    for refund in view.refunds() {
-        let id = refund.id.as_str();
-        if refund.status() == Some(RefundStatus::Failed) {
-            causes.own(
-                CaseClass::Finance,
-                "refund_failed",
-                id,
-                format!("refund `{id}` failed: the customer did not get the money"),
-                "pay the customer another way, or refund again in the shop",
-            );
-        }
-        if refund.channel.is_none() {
-            causes.own(
-                CaseClass::Finance,
-                "refund_unknown_to_channel",
-                id,
-                format!("the gateway paid back `{id}`, the shop does not know why"),
-                "record it in the shop as already paid, so that it is accounted for; a refund \
-                 that the shop records as still to be paid would go out once more",
-            );
-        }
-        if let (Some(channel), Some(gateway)) = (refund.channel, refund.gateway)
-            && channel.amount != gateway.amount
-        {
-            causes.own(
-                CaseClass::Finance,
-                "refund_differs",
-                id,
-                format!(
-                    "the shop refunded `{}`, the gateway `{}`",
-                    channel.amount, gateway.amount
-                ),
-                "correct the refund in the shop or at the gateway",
-            );
-        }
-        let due = refund
-            .channel
-            .is_some_and(|r| r.status == RefundStatus::Requested)
-            && refund.gateway.is_none();
-        let payable =
-            view.settings.gateway.is_some() && crate::plan::payment_for(view, &refund).is_some();
-        let asked = view.effect(&keys::refund(refund.id)).is_some();
-        if let Some(paid) = view.maybe_paid(&refund)
-            && due
-            && !asked
-        {
-            causes.own(
-                CaseClass::Finance,
-                "refund_maybe_paid",
-                id,
-                format!(
-                    "refund `{id}` of {} is due, and the gateway has paid back as much with \
-                     `{}`, which the shop does not account for",
-                    paid.amount, paid.id
-                ),
-                "if that was this refund, record it in the shop as already paid; if it was \
-                 another, record that one in the shop, and this one is paid",
-            );
-        } else if due && !payable && view.effect(&keys::refund(refund.id)).is_none() {
-            causes.own(
-                CaseClass::Finance,
-                "refund_without_payment",
-                id,
-                format!("refund `{id}` is due, and no payment at a gateway is known"),
-                "pay the customer in the way the order was paid, and record it in the shop",
-            );
-        }
-    }
-    for payment in view.payments(PaymentStatus::Disputed) {
-        causes.own(
-            CaseClass::Finance,
-            "payment_disputed",
-            payment.id.as_str(),
-            format!("the customer contests payment `{}`", payment.id),
-            "answer the dispute at the gateway",
-        );
     }
 }
 

@@ -6,6 +6,7 @@
 //! | [`connections`] | the reviewed file that says who is connected and how |
 //! | [`validate`] | what blocks an order, by name (features V1) |
 //! | [`intake`] | who may tell what, and our names for what is told |
+//! | `history` | what was found in an order, and whether it is ours at all: on [`state`] |
 //! | [`state`] | what is known of an order and which effects were asked for |
 //! | [`fold`] | events into facts: commutative, associative, idempotent |
 //! | [`view`] | questions about a state: is it paid, is it accepted, what was refunded |
@@ -28,6 +29,7 @@ pub mod decide;
 pub mod differences;
 pub mod exceptions;
 pub mod fold;
+mod history;
 pub mod intake;
 pub mod pace;
 pub mod plan;

@@ -42,11 +42,15 @@ pub fn tracking_wait_ends(view: &View<'_>, shipment: &Shipment) -> Instant {
         .plus_ms(TRACKING_WAIT_MS)
 }
 
-/// The stages that the order waits in.
+/// The stages that the order waits in. One that is not ours waits for a person alone, who has its
+/// case.
 #[must_use]
 pub fn waiting(view: &View<'_>) -> Vec<Stage> {
     let limits = &view.settings.stage_minutes;
     let mut stages = Vec::new();
+    if view.state.is_history() {
+        return stages;
+    }
     let mut wait = |name, since: Instant, minutes: u32, class, remedy| {
         let deadline = since.plus_ms(i64::from(minutes) * 60_000);
         stages.push(Stage {
@@ -155,9 +159,13 @@ pub fn waiting(view: &View<'_>) -> Vec<Stage> {
 }
 
 /// The next instant at which the clock alone may change what is to be done. An order that waits,
-/// or is not in the ERP yet, always has one: by it the reconciler finds what is under way.
+/// or is not in the ERP yet, always has one: by it the reconciler finds what is under way. One that
+/// is not ours has none: the clock changes nothing about it, and it would be woken for ever.
 #[must_use]
 pub fn next_deadline(view: &View<'_>) -> Option<Instant> {
+    if view.state.is_history() {
+        return None;
+    }
     let stages = waiting(view);
     let unwritten = view.order.cancelled.is_none() && !view.is_done(&keys::sale_order());
     let again = (unwritten || !stages.is_empty()).then(|| view.now.plus_ms(LOOK_AGAIN_MS));

@@ -1,9 +1,7 @@
-//! What is known of an order, and which effects were asked for.
+//! What is known of an order, and which effects were asked for. What was found in it, and whether
+//! it is ours at all: see [`crate::history`].
 
-use crate::plan::keys;
-use crate::validate::{HISTORY, known_late};
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use waybill_model::case::{Case, CaseId};
 use waybill_model::command::CommandKind;
@@ -100,27 +98,6 @@ pub struct Told {
     pub order: Order,
     /// What validation found in it.
     pub findings: Vec<Finding>,
-}
-
-impl OrderState {
-    /// What blocks the order and no person let pass.
-    pub fn blocking(&self) -> impl Iterator<Item = Cow<'_, Finding>> {
-        let facts = &self.facts;
-        let order = facts.order.as_ref();
-        let late = order.and_then(|order| known_late(order, self.known_since));
-        let found = facts.findings.iter().map(Cow::Borrowed);
-        found
-            .chain(late.map(Cow::Owned))
-            .filter(|f| !facts.waived.contains_key(&f.code))
-    }
-
-    /// Whether the order is of a time when somebody else did its work, or Waybill did and forgot:
-    /// then its shipments and refunds are none of ours either.
-    #[must_use]
-    pub fn is_history(&self) -> bool {
-        !self.effects.contains_key(&keys::sale_order())
-            && self.blocking().any(|f| HISTORY.contains(&f.code.as_str()))
-    }
 }
 
 impl Facts {

@@ -1,20 +1,12 @@
 //! What blocks an order, by name (features V1). Each finding says what, where and how to mend it.
 
 use crate::connections::ChannelSettings;
+use crate::history::BEFORE_START;
 use waybill_model::event::Finding;
 use waybill_model::id::Code;
 use waybill_model::money::{Amount, Currency};
 use waybill_model::order::{Order, Tax};
-use waybill_model::time::Instant;
 
-/// Age from which an order is too old to be news: what waits on a queue, in a dead-letter queue or
-/// at a partner that retries is at most weeks old.
-const LATE_DAYS: i64 = 45;
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-const TOO_OLD: &str = "order_too_old";
-const BEFORE_START: &str = "placed_before_start";
-/// What is found in an order that is somebody else's: nothing at all is done for it.
-pub(crate) const HISTORY: [&str; 2] = [TOO_OLD, BEFORE_START];
 /// Most lines of one order: above it, a message would not fit on a queue with room to spare.
 pub const MAX_LINES: usize = 500;
 
@@ -31,23 +23,6 @@ pub fn findings(order: &Order, settings: &ChannelSettings) -> Vec<Finding> {
     found
 }
 
-/// What blocks an order that was placed long before Waybill first heard of it: whoever did its work
-/// then has shipped it, or Waybill has and forgot, since states are not kept for ever.
-#[must_use]
-pub fn known_late(order: &Order, known_since: Option<Instant>) -> Option<Finding> {
-    let days = known_since?.ms_since(order.placed_at) / DAY_MS;
-    (days >= LATE_DAYS).then(|| Finding {
-        code: Code::literal(TOO_OLD),
-        detail: format!(
-            "order `{}` was placed {days} days before Waybill first heard of it",
-            order.number
-        ),
-        remedy: "look whether it was shipped and booked: then ignore this case. If not, waive \
-                 this finding, and the order goes on"
-            .to_owned(),
-    })
-}
-
 fn check_start(order: &Order, settings: &ChannelSettings, found: &mut Vec<Finding>) {
     if let Some(start) = settings.orders_from
         && order.placed_at < start
@@ -60,7 +35,7 @@ fn check_start(order: &Order, settings: &ChannelSettings, found: &mut Vec<Findin
                 order.number, order.placed_at
             ),
             "nothing to do if whoever had the channel before ships it: ignore this case. If not, \
-             waive this finding, and the order goes on",
+             waive this finding, and the order is written to Odoo and shipped",
         );
     }
 }

@@ -49,6 +49,13 @@ impl RefundView<'_> {
     pub fn status(&self) -> Option<RefundStatus> {
         self.gateway.or(self.channel).map(|r| r.status)
     }
+
+    /// Whether the channel asks for it to be paid and the gateway knows nothing of it.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        let asks = |r: &Refund| r.status == RefundStatus::Requested;
+        self.channel.is_some_and(asks) && self.gateway.is_none()
+    }
 }
 
 impl<'a> View<'a> {

@@ -1,6 +1,7 @@
 //! An alarm for every queue, dead-letter queue and function; a line in the runbook for every alarm; logs that end.
 
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 use super::{assert_bites, assert_holds};
 use crate::project;
@@ -32,6 +33,60 @@ fn alarm_faults(template: &Template) -> Vec<String> {
     for function in template.functions() {
         if !watched(template, "Errors", function.id) {
             faults.push(format!("no alarm watches the errors of {}", function.id));
+        }
+    }
+    faults
+}
+
+/// Where a function counts the code that an alarm watches. A code that nobody counts never alarms.
+const COUNTED: [(&str, &str, &str); 2] = [
+    (
+        "reconciler",
+        "erp_key_expires",
+        "functions/reconciler/src/keys.rs",
+    ),
+    (
+        "reconciler",
+        "stock_not_published",
+        "functions/reconciler/src/stock.rs",
+    ),
+];
+
+fn code_faults(template: &Template) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut watched = BTreeSet::new();
+    for alarm in template.resources("AWS::CloudWatch::Alarm") {
+        let value = |name: &str| {
+            let dimensions = alarm.property("Dimensions").as_array();
+            let dimensions = dimensions.into_iter().flatten();
+            dimensions
+                .filter(|d| d["Name"] == name)
+                .find_map(|d| d["Value"].as_str())
+        };
+        let (Some(function), Some(code)) = (value("function"), value("error_code")) else {
+            continue;
+        };
+        watched.insert((function, code));
+        let counted = COUNTED
+            .iter()
+            .find(|(f, c, _)| (*f, *c) == (function, code))
+            .is_some_and(|(_, _, file)| project::read(file).contains(&format!("\"{code}\"")));
+        if !counted
+            || value("outcome") != Some("failed")
+            || alarm.property("MetricName") != "messages"
+        {
+            faults.push(format!(
+                "{} watches {code}, which {function} does not count",
+                alarm.id
+            ));
+        }
+        if alarm.property("AlarmActions").is_null() {
+            faults.push(format!("{} tells nobody", alarm.id));
+        }
+    }
+    for (function, code, _) in COUNTED {
+        if !watched.contains(&(function, code)) {
+            faults.push(format!("no alarm watches {code} of {function}"));
         }
     }
     faults
@@ -105,6 +160,28 @@ fn every_queue_dead_letter_queue_and_function_has_an_alarm() {
     );
     let silent = template.without("/Resources/OpsApiErrorsAlarm/Properties/AlarmActions");
     assert_bites(alarm_faults, &silent, "of OpsApiFunction");
+}
+
+#[test]
+fn every_code_that_needs_a_person_has_an_alarm_and_no_alarm_watches_another() {
+    assert_holds(code_faults);
+    let template = Template::of_the_project();
+    assert_bites(
+        code_faults,
+        &template.without("/Resources/StockNotPublishedAlarm"),
+        "no alarm watches stock_not_published",
+    );
+    let mut more = template.clone();
+    let mut other = more.0["Resources"]["ErpKeyAlarm"].clone();
+    other["Properties"]["Dimensions"][2]["Value"] = json!("too_many_waiting");
+    more.0["Resources"]["NewAlarm"] = other;
+    assert_bites(
+        code_faults,
+        &more,
+        "NewAlarm watches too_many_waiting, which reconciler does not count",
+    );
+    let silent = template.without("/Resources/ErpKeyAlarm/Properties/AlarmActions");
+    assert_bites(code_faults, &silent, "ErpKeyAlarm tells nobody");
 }
 
 #[test]

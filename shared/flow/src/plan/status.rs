@@ -5,7 +5,7 @@ use crate::stages::tracking_wait_ends;
 use crate::view::{RefundView, View};
 use waybill_model::command::{Command, CreateRefund, PublishFulfillment, SubscribeTracking};
 use waybill_model::id::ExternalId;
-use waybill_model::payment::{PaymentStatus, RefundStatus};
+use waybill_model::payment::PaymentStatus;
 
 /// Ask the gateway to pay back what the channel decided and did not pay itself. What the gateway
 /// may have paid already is for a person to tell: nobody is paid twice.
@@ -15,11 +15,7 @@ pub(super) fn refunds(view: &View<'_>, wanted: &mut Vec<Wanted>) {
     };
     for refund in view.refunds() {
         let key = keys::refund(refund.id);
-        let due = refund
-            .channel
-            .is_some_and(|r| r.status == RefundStatus::Requested)
-            && refund.gateway.is_none()
-            && view.maybe_paid(&refund).is_none();
+        let due = refund.is_due() && view.maybe_paid(&refund).is_none();
         if !due && view.effect(&key).is_none() {
             continue;
         }

@@ -4,7 +4,6 @@ use super::{DynamoOrders, STAGES_INDEX};
 use crate::item::{number, text};
 use crate::keys;
 use crate::limits::STAGE_SHARDS;
-use futures::future::try_join_all;
 use waybill_flow::ports::InfraError;
 use waybill_model::id::CorrelationId;
 use waybill_model::time::Instant;
@@ -12,12 +11,16 @@ use waybill_model::time::Instant;
 impl DynamoOrders {
     /// The longest overdue of every shard, merged. The index is eventually consistent: an order
     /// that was just committed can show up once more, or only the next time.
+    ///
+    /// One shard after the other: a row takes many times the memory of what is kept of it, and a
+    /// long listing of all shards at once would not fit into a function.
     pub(super) async fn overdue_orders(
         &self,
         now: Instant,
         limit: usize,
     ) -> Result<Vec<CorrelationId>, InfraError> {
-        let shards = (0..STAGE_SHARDS).map(|shard| {
+        let mut late = Vec::new();
+        for shard in 0..STAGE_SHARDS {
             let call = self
                 .table
                 .client
@@ -27,17 +30,15 @@ impl DynamoOrders {
                 .expression_attribute_values(":shard", text(keys::stage(shard)))
                 .expression_attribute_values(":now", number(now.epoch_ms()))
                 .limit(i32::try_from(limit.max(1)).unwrap_or(i32::MAX));
-            self.table.query(call, limit)
-        });
-        let mut late = Vec::new();
-        for item in try_join_all(shards).await?.iter().flatten() {
-            let row = self.table.row(item);
-            let id = row.text("pk")?.strip_prefix(keys::ORDERS).unwrap_or("");
-            let id = CorrelationId::parse(id).map_err(|error| row.unreadable("pk", &error))?;
-            late.push((row.number("deadline_ms")?, id));
+            for item in &self.table.query(call, limit).await? {
+                let row = self.table.row(item);
+                let id = row.text("pk")?.strip_prefix(keys::ORDERS).unwrap_or("");
+                let id = CorrelationId::parse(id).map_err(|error| row.unreadable("pk", &error))?;
+                late.push((row.number("deadline_ms")?, id));
+            }
+            late.sort_unstable();
+            late.truncate(limit);
         }
-        late.sort_unstable();
-        late.truncate(limit);
         Ok(late.into_iter().map(|(_, id)| id).collect())
     }
 }
