@@ -288,6 +288,20 @@ fn count(n: i64, levels: &[(&str, i64)]) -> CommandEnvelope {
     command
 }
 
+/// Nobody tells it again, and it is true until a newer one comes.
+#[tokio::test]
+async fn a_count_waits_for_an_odoo_that_is_away_for_more_than_a_day() {
+    let world = World::new();
+    let days = [0, 1, 12];
+    for day in days {
+        world.erp.reply(CommandKind::SetStock, refused(transient()));
+        world.clock.advance_ms(day * GIVE_UP_MS);
+        assert_eq!(world.take(&[count(1, &[("MUG-01", 5)])]).await, ["0"]);
+        world.clock.advance_ms(-day * GIVE_UP_MS);
+    }
+    assert!(world.outcomes().is_empty());
+}
+
 #[tokio::test]
 async fn a_count_that_a_newer_one_overtook_is_not_written() {
     let world = World::new();

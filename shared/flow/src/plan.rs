@@ -17,6 +17,7 @@ use crate::state::{Effect, OrderState};
 use crate::view::View;
 use waybill_model::command::{Command, CommandKind, CommandQueue, Issued};
 use waybill_model::event::Outcome;
+use waybill_model::failure::may_be_there;
 use waybill_model::id::{CorrelationId, EffectKey, MessageId};
 use waybill_model::shipment::Shipment;
 use waybill_model::time::Instant;
@@ -116,8 +117,13 @@ fn record(
     correlation: CorrelationId,
     now: Instant,
 ) -> Issued {
-    let attempt = state.effects.get(&want.key).map_or(0, |e| e.attempt);
-    remember_content(state, &want.command);
+    let before = state.effects.get(&want.key);
+    let attempt = before.map_or(0, |e| e.attempt);
+    let may_be_there = before.is_some_and(|e| match &e.outcome {
+        Some(Outcome::Rejected { code, .. }) => may_be_there(code),
+        Some(Outcome::Done { .. }) | None => false,
+    });
+    remember_content(state, &want.command, may_be_there);
     state.effects.insert(
         want.key.clone(),
         Effect {
@@ -144,9 +150,12 @@ fn remember_numbers(state: &mut OrderState, first: EffectKey, shipment: &Shipmen
         .or_insert_with(|| shipment.tracking_numbers());
 }
 
-/// What later rules need to know of a command's content.
-fn remember_content(state: &mut OrderState, command: &Command) {
+/// What later rules need to know of a command's content. Of one that is issued again although it may be there, the first
+/// content may be what is there: what changed since is amended.
+fn remember_content(state: &mut OrderState, command: &Command, may_be_there: bool) {
     match command {
+        Command::CreateSaleOrder(_) | Command::AmendSaleOrder(_)
+            if may_be_there && state.written.is_some() => {}
         Command::CreateSaleOrder(c) | Command::AmendSaleOrder(c) => {
             state.written = Some(fingerprint(&c.order, &state.facts));
         }

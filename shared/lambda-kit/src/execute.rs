@@ -27,6 +27,10 @@ use waybill_model::time::Instant;
 /// Age at which a command that still fails is given up and a case is opened.
 pub const GIVE_UP_MS: i64 = 24 * 60 * 60 * 1000;
 
+/// The same for counts of goods. Nobody tells a count twice, and it is true until a newer one overtakes it: it is tried for
+/// nearly as long as its queue keeps it, which is 14 days.
+const COUNT_GIVE_UP_MS: i64 = 13 * GIVE_UP_MS;
+
 /// Time that is kept at the end of an invocation to record and tell outcomes, in milliseconds. An
 /// attempt that is still running then is given up in doubt, so that one slow partner does not take
 /// the other records of its batch with it.
@@ -204,7 +208,7 @@ impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C
         let envelope = &task.envelope;
         let was_in_doubt = held.is_some_and(|h| h.attempt == Attempt::InDoubt);
         let in_doubt = matches!(result, Err(Failure::Indeterminate { .. })) || was_in_doubt;
-        match settle(result, self.age_ms(record), was_in_doubt) {
+        match settle(result, self.is_too_old(record, task), was_in_doubt) {
             Ok(outcome) => {
                 if let Some(held) = held {
                     self.complete(envelope, held, &outcome).await;
@@ -280,6 +284,14 @@ impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C
         record.sent_at.map_or(0, |sent| now.ms_since(sent))
     }
 
+    fn is_too_old(&self, record: &Record, task: &Task) -> bool {
+        let give_up_ms = match task.envelope.body.kind() {
+            CommandKind::SetStock => COUNT_GIVE_UP_MS,
+            _ => GIVE_UP_MS,
+        };
+        self.age_ms(record) >= give_up_ms
+    }
+
     /// The result of an attempt, or in doubt where the invocation does not wait for it any longer.
     ///
     /// # Errors
@@ -330,7 +342,7 @@ fn is_silent(kind: CommandKind, outcome: &Outcome) -> bool {
 /// Outcome of a result, or the failure that is to be retried. Total over the classes.
 fn settle(
     result: Result<Vec<Reference>, Failure>,
-    age_ms: i64,
+    is_too_old: bool,
     was_in_doubt: bool,
 ) -> Result<Outcome, Failure> {
     let failure = match result {
@@ -364,7 +376,7 @@ fn settle(
             remedy: "look at the partner whether the effect is there, then retry it".to_owned(),
         }),
         Failure::Transient { code, detail, .. } | Failure::Indeterminate { code, detail }
-            if age_ms >= GIVE_UP_MS =>
+            if is_too_old =>
         {
             Ok(Outcome::Rejected {
                 code: Code::literal(GAVE_UP),

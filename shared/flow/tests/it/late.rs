@@ -214,6 +214,27 @@ fn a_refund_before_a_cancel_is_credited_as_well_as_the_one_after_it() {
     assert_eq!(world.outside.credit_notes.len(), 2);
 }
 
+/// Odoo inserts what is absent: if the attempt that was given up did succeed, it holds what the order was then.
+#[test]
+fn an_edit_of_an_order_that_was_given_up_in_doubt_is_amended_after_the_retry() {
+    for (code, amendments) in [("gave_up", 1), ("no_outcome", 1), ("unknown_sku", 0)] {
+        let order = build::order("12");
+        let mut world = World::new();
+        let create = build::effect("sale_order.create");
+        world.refusals.insert(create.clone(), rejected(code));
+        world.tell(&build::observed(order.clone()));
+        world.settle();
+        world.refusals.clear();
+        world.tell(&later(&order, 1, |o| {
+            o.lines[0].current_quantity = build::units(1)
+        }));
+        world.tell(&retry(&world, &order, &create));
+        world.settle();
+        assert_eq!(times(&world, "sale_order.amend/1"), amendments, "{code}");
+        assert!(world.outside.release.is_some(), "{code}");
+    }
+}
+
 #[test]
 fn a_release_given_up_in_doubt_is_called_off_before_the_sale_order() {
     let order = build::order("6");
