@@ -1,6 +1,7 @@
 //! What an agent sees of an order in the helpdesk (features S1): one context, coalesced.
 
 use crate::axes::axes;
+use crate::stages::STATUS_MINUTES;
 use crate::state::OrderState;
 use crate::view::View;
 use waybill_model::case::{CaseClass, CaseStatus};
@@ -22,10 +23,13 @@ pub fn issue(
     if state.is_history() {
         return None;
     }
-    let under_way = state
-        .effects
-        .values()
-        .any(|e| e.command == CommandKind::UpdateTicket && e.outcome.is_none() && !e.is_lost(now));
+    // Two at once would arrive in any order: a lost one is waited for until its command was given up for certain.
+    let waited_ms = i64::from(STATUS_MINUTES) * 60_000;
+    let under_way = state.effects.values().any(|e| {
+        e.command == CommandKind::UpdateTicket
+            && e.outcome.is_none()
+            && now.ms_since(e.issued_at) < waited_ms
+    });
     let every = rules
         .get(&helpdesk)
         .and_then(|c| c.helpdesk.as_ref())

@@ -46,7 +46,7 @@ pub fn check(world: &World, poisons: u64) {
         .iter()
         .filter(|c| c.code.as_str().starts_with("un") && c.correlation_id.is_none());
     let quarantined = quarantined.count() as u64;
-    let most = poisons + partners.poisonous_calls + world.all_garbled();
+    let most = poisons + partners.unreadable_again + world.all_garbled();
     if !(poisons..=most).contains(&quarantined) {
         world.sim.wrong(format!(
             "{poisons} unreadable messages, and {quarantined} cases about them"
@@ -194,12 +194,13 @@ impl Look<'_> {
     /// What an agent sees is what happened: where the order stands, every parcel, and who has to act.
     fn ticket(&self, id: CorrelationId, stored: &Stored, work: Option<&Work>) {
         let shipments = work.map_or(&[][..], |w| &w.shipments);
-        let Some((_, seen)) = self.partners.tickets.get(&id) else {
+        let Some(ticket) = self.partners.tickets.get(&id) else {
             if !shipments.is_empty() {
                 self.wrong(id, "goods left, and no agent can see it");
             }
             return;
         };
+        let seen = &ticket.context;
         if seen.axes != axes(&stored.state).to_map() {
             let told = format!("an agent sees {:?}", seen.summary);
             self.wrong(id, &told);

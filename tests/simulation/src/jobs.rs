@@ -102,7 +102,7 @@ async fn run(world: &Arc<World>, job: Job, later_ms: u64) {
         Ok(Some(Ok(_))) if is_away => return,
         Ok(Some(Ok(report))) => format!("could not ask: {:?}", report.failed),
     };
-    if is_calm {
+    if is_calm && world.sim.is_calm() {
         world
             .sim
             .wrong(format!("the job {job:?} failed in calm weather: {failed}"));

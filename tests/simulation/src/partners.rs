@@ -122,6 +122,17 @@ pub struct PaidBack {
     pub status: RefundStatus,
 }
 
+/// An order's ticket at the helpdesk.
+#[derive(Debug, Clone)]
+pub struct Ticket {
+    /// How often it was made.
+    pub made: u32,
+    /// When last.
+    pub made_at: Instant,
+    /// The newest content.
+    pub context: OrderContext,
+}
+
 /// Everybody but Odoo.
 #[derive(Debug, Default)]
 pub struct Partners {
@@ -129,8 +140,9 @@ pub struct Partners {
     pub acknowledged: BTreeMap<MessageId, String>,
     /// The same with the headers that were believed.
     pub told: Vec<(Message, Map<String, Value>)>,
-    /// Calls with what nobody can read: each may be taken, and is a case then.
-    pub poisonous_calls: u64,
+    /// How often what nobody can read came to us once more, by a call that was repeated or by a redrive: each may be a case
+    /// of its own.
+    pub unreadable_again: u64,
     /// The channel does not know where to send webhooks.
     pub is_unsubscribed: bool,
     /// Orders at the channel, by number of the order.
@@ -139,8 +151,8 @@ pub struct Partners {
     pub work: BTreeMap<CorrelationId, Work>,
     /// At the gateway.
     pub paid_back: BTreeMap<(CorrelationId, ExternalId), PaidBack>,
-    /// Tickets: how often made, and the newest content.
-    pub tickets: BTreeMap<CorrelationId, (u32, OrderContext)>,
+    /// At the helpdesk.
+    pub tickets: BTreeMap<CorrelationId, Ticket>,
     /// What the channel offers: what it was told last.
     pub levels: BTreeMap<Sku, Quantity>,
     /// What the warehouse counted last.
@@ -218,7 +230,7 @@ impl Partners {
             Command::CancelFulfillmentOrder(_) => self.stop(id, attempt),
             Command::CreateRefund(c) => self.pay_back(world, id, c, known),
             Command::PublishFulfillment(c) => nothing(self.publish(world, id, &c.shipment, known)),
-            Command::UpdateTicket(c) => nothing(Ok(self.ticket(world, id, c, known))),
+            Command::UpdateTicket(c) => nothing(self.ticket(world, id, c, known)),
             // It takes what it is told last.
             Command::PublishStock(c) => {
                 let levels = c.levels.iter().map(|l| (l.sku.clone(), l.quantity));
@@ -359,30 +371,39 @@ impl Partners {
         }
     }
 
+    /// The key of a new ticket is the order's: who makes another one meanwhile is told that the key was used.
     fn ticket(
         &mut self,
         world: &World,
         id: CorrelationId,
         c: &UpdateTicket,
         known: bool,
-    ) -> Vec<Reference> {
-        let new = (0, c.context.clone());
-        let (made_times, context) = self.tickets.entry(id).or_insert(new);
+    ) -> Result<Vec<Reference>, Failure> {
+        let now = world.sim.now();
+        let ticket = self.tickets.entry(id).or_insert_with(|| Ticket {
+            made: 0,
+            made_at: now,
+            context: c.context.clone(),
+        });
+        if !known && ticket.made > 0 && now.ms_since(ticket.made_at) < KEY_MS {
+            return Err(Failure::Indeterminate {
+                code: Code::literal("idempotency_key_reused"),
+                detail: "simulated".to_owned(),
+            });
+        }
         if !known {
-            *made_times += 1;
-            if *made_times > 1 {
-                world.sim.wrong(format!("{id}: {made_times} tickets"));
+            ticket.made += 1;
+            ticket.made_at = now;
+            if ticket.made > 1 {
+                world.sim.wrong(format!("{id}: {} tickets", ticket.made));
             }
         }
         let is_told = !world.sim.is_broken(Breakage::NoNews);
-        if is_told && context.revision < c.context.revision {
-            *context = c.context.clone();
+        if is_told && ticket.context.revision < c.context.revision {
+            ticket.context = c.context.clone();
         }
-        made(
-            &c.helpdesk,
-            RefKind::Ticket,
-            &build::external(&format!("T-{id}")),
-        )
+        let ticket_id = build::external(&format!("T-{id}"));
+        Ok(made(&c.helpdesk, RefKind::Ticket, &ticket_id))
     }
 
     fn publish(

@@ -72,7 +72,7 @@ pub async fn post(world: &Arc<World>, message: &Message) {
     let sim = &world.sim;
     for attempt in 0..ATTEMPTS {
         if message.id.starts_with(POISON) {
-            world.partners.lock().unwrap().poisonous_calls += 1;
+            world.partners.lock().unwrap().unreadable_again += 1;
         }
         let headers = headers(world, message, &message.body.to_string());
         let status = call(world, message, headers.clone()).await;

@@ -224,6 +224,25 @@ fn an_update_whose_outcome_was_lost_is_a_case_until_it_is_retried_or_a_newer_one
     }
 }
 
+/// Its command may be tried still.
+#[test]
+fn an_update_that_was_not_given_up_for_certain_keeps_a_newer_one_back() {
+    let mut world = written();
+    world.tell(&event("threepl", Event::ShipmentObserved(left())));
+    let key = waybill_flow::plan::keys::ticket(1);
+    let is_ticket = |e: &EventEnvelope| matches!(&e.body, Event::CommandFinished(finished) if finished.effect == key);
+    world.answers.retain(|answer| !is_ticket(answer));
+    world.settle();
+    let over = build::start().plus_ms(i64::from(STATUS_MINUTES) * 60_000);
+    world.now = over.plus_ms(-1);
+    let arrived = tracking("1Z1", TrackingStatus::Delivered);
+    let told = tell(&mut world, "easypost", Event::TrackingObserved(arrived));
+    assert_eq!(told, []);
+    world.now = over;
+    let told = tell(&mut world, "waybill", clock(over));
+    assert_eq!(told.len(), 1);
+}
+
 fn clock(now: Instant) -> Event {
     Event::ClockPassed(ClockPassed { now })
 }

@@ -166,8 +166,18 @@ async fn open_ticket(
     };
     let request = api
         .request(http::Method::POST, "/tickets")
-        .header("Idempotency-Key", api.call.key.as_str());
+        .header("Idempotency-Key", creation_key(api, closed));
     api.write(request, &body).await
+}
+
+/// One for every update of an order: two that find no ticket at the same moment make one. The other is told that the key was
+/// used with another content, and finds the ticket when it looks again.
+fn creation_key(api: &Api<'_>, closed: Option<&Ticket>) -> String {
+    let order = api.call.correlation;
+    closed.map_or_else(
+        || format!("waybill-{order}"),
+        |ticket| format!("waybill-{order}-after-{}", ticket.id),
+    )
 }
 
 /// Adds an internal note. Agents own the status: it changes only where one of them must act.

@@ -160,7 +160,7 @@ async fn run(server: &Server, command: &Command) -> Result<Vec<Reference>, Failu
 }
 
 #[tokio::test]
-async fn the_first_context_opens_a_ticket_under_the_key() {
+async fn the_first_context_opens_a_ticket_under_a_key_of_its_order() {
     let stranger = json!({ "id": 1, "external_id": "another", "status": "open" });
     let server = Server::start(vec![
         reply(200, found(&[stranger])),
@@ -175,7 +175,9 @@ async fn the_first_context_opens_a_ticket_under_the_key() {
     );
     assert!(asked[0].header("authorization").starts_with("Basic "));
     assert_eq!(asked[1].line, "POST /api/v2/tickets");
-    assert_eq!(asked[1].header("idempotency-key"), "key-1");
+    // Every update of the order has this one: two at once open one ticket.
+    let key = format!("waybill-{}", correlation());
+    assert_eq!(asked[1].header("idempotency-key"), key);
     let body = asked[1].json();
     let ticket = &body["ticket"];
     assert_eq!(ticket["external_id"], correlation().to_string());

@@ -91,6 +91,9 @@ impl DeadLetters for Sandbox {
             let Some(message) = world.sqs.lock().unwrap().oldest_dead(queue) else {
                 break;
             };
+            if serde_json::from_str::<serde_json::Value>(&message.body).is_err() {
+                world.partners.lock().unwrap().unreadable_again += 1;
+            }
             let again = Outgoing {
                 body: message.body,
                 deduplication: message.group.as_ref().map(|_| chance::unique().to_string()),
