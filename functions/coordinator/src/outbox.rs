@@ -80,11 +80,8 @@ pub(crate) async fn release_parked<O: OrderStore, Q: Queues, C: Clock>(
                 Err(error) => return Ended::infra(&error),
             }
         }
-        // Another order may come to know it later, and is told too, until the row expires.
-        if reference.kind.is_shared() {
-            continue;
-        }
-        for one in &parked {
+        // Another order may come to know where its parcel is later, and is told too, until the row expires.
+        for one in parked.iter().filter(|one| !one.is_shared()) {
             if let Err(error) = ports.orders.unpark(one).await {
                 return Ended::infra(&error);
             }

@@ -6,6 +6,7 @@ use waybill_model::command::{Command, CommandKind, CommandQueue};
 use waybill_model::event::{CommandFinished, StockObserved};
 use waybill_model::id::{ConnectionId, ExternalId, MessageId, RefKind};
 use waybill_model::order::Version;
+use waybill_model::returns::{Return, ReturnStatus};
 use waybill_model::shipment::{Parcel, Shipment, ShipmentStatus, Tracking, TrackingStatus};
 use waybill_model::stock::{StockKind, StockLevel};
 use waybill_testkit::build;
@@ -216,6 +217,32 @@ async fn what_waited_for_a_parcel_of_two_orders_is_handed_on_to_both_and_to_none
     let orders = ["1001", "1002"].map(|id| build::order(id).correlation());
     assert_eq!(told, orders);
     assert_eq!(world.orders.all_parked(), [parked]);
+}
+
+/// Goods come back to one order only, whatever else was in the parcel.
+#[tokio::test]
+async fn a_return_that_waited_for_a_parcel_is_handed_on_once() {
+    let world = World::new();
+    let mut parked = waiting_under(build::external("T-1"));
+    parked.reference = Reference::anywhere(RefKind::TrackingNumber, build::external("T-1"));
+    parked.event.body = Event::ReturnObserved(Return {
+        id: build::external("RET-1"),
+        source: build::connection("depot"),
+        status: ReturnStatus::Received,
+        lines: Vec::new(),
+        version: Version(1),
+    });
+    world.orders.park(&parked).await.unwrap();
+    for id in ["1001", "1002"] {
+        let mut shipped = build::observed(build::order(id));
+        shipped.id = build::message("shipped");
+        shipped.source = build::connection("depot");
+        shipped.body = Event::ShipmentObserved(shipment());
+        assert!(world.take(&build::observed(build::order(id)), 1).await);
+        assert!(world.take(&shipped, 1).await);
+    }
+    assert_eq!(world.queues.sent(Queue::Events).len(), 1);
+    assert!(world.orders.all_parked().is_empty());
 }
 
 /// It left with parcel `T-1`.

@@ -76,6 +76,11 @@ impl World {
     }
 
     async fn take_until(&self, bodies: Vec<String>, until: Instant) -> Vec<String> {
+        self.take_again(bodies, until, 1).await
+    }
+
+    /// The same, for the n-th time.
+    async fn take_again(&self, bodies: Vec<String>, until: Instant, nth: u32) -> Vec<String> {
         let ports = Ports {
             connections: &self.connections,
             orders: &self.orders,
@@ -96,7 +101,8 @@ impl World {
             .map(|(index, body)| {
                 serde_json::json!({"messageId": index.to_string(), "receiptHandle": "h",
                     "body": body,
-                    "attributes": {"SentTimestamp": build::start().epoch_ms().to_string()},
+                    "attributes": {"SentTimestamp": build::start().epoch_ms().to_string(),
+                        "ApproximateReceiveCount": nth.to_string()},
                     "eventSourceARN": "arn:aws:sqs:eu-west-1:1:erp"})
             })
             .collect();
@@ -236,6 +242,30 @@ async fn an_operators_retry_of_a_rejected_effect_runs_and_its_outcome_is_another
     assert_ne!(outcomes[0].0, outcomes[2].0);
 }
 
+/// A web server's page in Odoo's place says nothing of an order that an earlier attempt may have written.
+#[tokio::test]
+async fn an_order_that_may_be_there_is_not_refused_by_an_address_that_is_no_odoo() {
+    for (nth, told) in [(1, "erp_wrong_address"), (2, "not_looked_up")] {
+        let world = World::new();
+        let no_odoo = Failure::Rejected {
+            code: Code::literal("erp_wrong_address"),
+            detail: "it answers with a page".to_owned(),
+            remedy: "mend it".to_owned(),
+        };
+        world
+            .erp
+            .reply(CommandKind::CreateSaleOrder, refused(no_odoo));
+        let body = serde_json::to_string(&create("1")).unwrap();
+        let until = world.clock.now().plus_ms(60_000);
+        assert!(world.take_again(vec![body], until, nth).await.is_empty());
+        let (_, outcome) = world.outcomes().pop().unwrap();
+        assert!(
+            matches!(&outcome, Outcome::Rejected { code, .. } if code.as_str() == told),
+            "{outcome:?}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn an_unreadable_command_is_kept_with_a_case() {
     let world = World::new();
@@ -292,7 +322,7 @@ fn count(n: i64, levels: &[(&str, i64)]) -> CommandEnvelope {
 #[tokio::test]
 async fn a_count_waits_for_an_odoo_that_is_away_for_more_than_a_day() {
     let world = World::new();
-    let days = [0, 1, 12];
+    let days = [0, 1, 3];
     for day in days {
         world.erp.reply(CommandKind::SetStock, refused(transient()));
         world.clock.advance_ms(day * GIVE_UP_MS);

@@ -88,7 +88,7 @@ pub(crate) async fn park(
 /// of the orders of one parcel there are seconds, and a write for every event of a carrier would be
 /// the price.
 pub(crate) async fn unpark(orders: &impl OrderStore, rows: &[Parked]) {
-    for one in rows.iter().filter(|row| !row.reference.kind.is_shared()) {
+    for one in rows.iter().filter(|row| !row.is_shared()) {
         // Left behind it would be sent once more, which the fold tolerates.
         if let Err(error) = orders.unpark(one).await {
             tracing::warn!(%error, "a parked event stays until it expires");

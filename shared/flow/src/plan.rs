@@ -150,14 +150,18 @@ fn remember_numbers(state: &mut OrderState, first: EffectKey, shipment: &Shipmen
         .or_insert_with(|| shipment.tracking_numbers());
 }
 
-/// What later rules need to know of a command's content. Of one that is issued again although it may be there, the first
-/// content may be what is there: what changed since is amended.
+/// What later rules need to know of a command's content. Of an order that is issued again although it may be there, either
+/// content may be what is there: the ERP inserts only what is absent.
 fn remember_content(state: &mut OrderState, command: &Command, may_be_there: bool) {
     match command {
-        Command::CreateSaleOrder(_) | Command::AmendSaleOrder(_)
-            if may_be_there && state.written.is_some() => {}
-        Command::CreateSaleOrder(c) | Command::AmendSaleOrder(c) => {
+        Command::CreateSaleOrder(c) => {
+            let written = Some(fingerprint(&c.order, &state.facts));
+            state.content_in_doubt |= may_be_there && state.written != written;
+            state.written = written;
+        }
+        Command::AmendSaleOrder(c) => {
             state.written = Some(fingerprint(&c.order, &state.facts));
+            state.content_in_doubt = false;
         }
         Command::RegisterDelivery(c) if !c.last => {
             remember_numbers(state, keys::delivery(&c.shipment.id), &c.shipment);

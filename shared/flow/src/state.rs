@@ -28,6 +28,10 @@ pub struct OrderState {
     pub references: BTreeSet<Reference>,
     /// What the ERP was last given: see [`crate::amendment`].
     pub written: Option<String>,
+    /// The ERP may hold what the order was before [`Self::written`]: it was issued again with other
+    /// content although the first issue may have been carried out. One amendment settles it.
+    #[serde(default)]
+    pub content_in_doubt: bool,
     /// Tracking numbers that went out with an effect of a shipment, so that a number that comes
     /// later is told too.
     #[serde(default)]

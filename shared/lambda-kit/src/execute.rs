@@ -28,8 +28,8 @@ use waybill_model::time::Instant;
 pub const GIVE_UP_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// The same for counts of goods. Nobody tells a count twice, and it is true until a newer one overtakes it: it is tried for
-/// nearly as long as its queue keeps it, which is 14 days.
-const COUNT_GIVE_UP_MS: i64 = 13 * GIVE_UP_MS;
+/// nearly as long as its queue allows receives.
+pub const COUNT_GIVE_UP_MS: i64 = 4 * GIVE_UP_MS;
 
 /// Time that is kept at the end of an invocation to record and tell outcomes, in milliseconds. An
 /// attempt that is still running then is given up in doubt, so that one slow partner does not take
@@ -152,7 +152,13 @@ impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C
             Ok(Claim::Completed(outcome)) => {
                 Begun::Ended(self.tell(task, &outcome, Ended::Duplicate).await)
             }
-            Ok(Claim::Mismatch) => Begun::Ended(self.mismatch(record, task).await),
+            // What came since, a number of a parcel, goes out with an effect of its own.
+            Ok(Claim::DoneOtherwise(outcome)) if is_told_in_parts(task) => {
+                Begun::Ended(self.tell(task, &outcome, Ended::Duplicate).await)
+            }
+            Ok(Claim::Mismatch | Claim::DoneOtherwise(_)) => {
+                Begun::Ended(self.mismatch(record, task).await)
+            }
             Err(error) => Begun::Ended(Ended::infra(&error)),
         }
     }
@@ -206,7 +212,8 @@ impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C
         result: Result<Vec<Reference>, Failure>,
     ) -> Ended {
         let envelope = &task.envelope;
-        let was_in_doubt = held.is_some_and(|h| h.attempt == Attempt::InDoubt);
+        // Nothing is recorded of what needs no claim: all but the first receive are in doubt.
+        let was_in_doubt = held.map_or(record.receives > 1, |h| h.attempt == Attempt::InDoubt);
         let in_doubt = matches!(result, Err(Failure::Indeterminate { .. })) || was_in_doubt;
         match settle(result, self.is_too_old(record, task), was_in_doubt) {
             Ok(outcome) => {
@@ -333,6 +340,14 @@ pub fn connection_case(correlation: CorrelationId, kind: CommandKind) -> CaseId 
     CaseId::new(&correlation.to_string(), &code, kind.as_str())
 }
 
+/// Whether what is new of a shipment is told by later effects: see `flow::plan::keys::later_tracking`.
+fn is_told_in_parts(task: &Task) -> bool {
+    matches!(
+        task.envelope.body.kind(),
+        CommandKind::RegisterDelivery | CommandKind::PublishFulfillment
+    )
+}
+
 /// Absolute counts go through without an order: that they arrived is of interest to nobody.
 fn is_silent(kind: CommandKind, outcome: &Outcome) -> bool {
     matches!(kind, CommandKind::SetStock | CommandKind::PublishStock)
@@ -381,7 +396,7 @@ fn settle(
             Ok(Outcome::Rejected {
                 code: Code::literal(GAVE_UP),
                 detail: format!(
-                    "after a day of attempts the last one failed by `{code}`: {detail}"
+                    "after a day of attempts or more the last one failed by `{code}`: {detail}"
                 ),
                 remedy: "mend what the last attempt failed by, then retry the effect".to_owned(),
             })

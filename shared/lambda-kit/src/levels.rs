@@ -1,6 +1,6 @@
 //! Stock levels that were overtaken are not written.
 //!
-//! Levels travel on standard queues and are retried for a day: an older one may arrive after a newer
+//! Levels travel on standard queues and are retried for a day, counts for four: an older one may arrive after a newer
 //! one, and would stand until the next full run. So the instant of the newest level is remembered
 //! for each SKU of each place, and only what is not older is written.
 

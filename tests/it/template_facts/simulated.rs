@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use waybill_simulation::lambda::{MAPPINGS, Mapping};
-use waybill_simulation::sqs::MAX_RECEIVES;
+use waybill_simulation::sqs::max_receives;
 
 use super::{assert_bites, assert_holds};
 use crate::template::{Template, reference};
@@ -53,7 +53,7 @@ fn faults(template: &Template) -> Vec<String> {
             (
                 "maxReceiveCount",
                 queue.property("RedrivePolicy")["maxReceiveCount"].clone(),
-                json!(MAX_RECEIVES),
+                json!(max_receives(mapping.queue)),
             ),
         ] {
             if is != simulated {

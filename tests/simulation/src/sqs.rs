@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use waybill_flow::ports::{Outgoing, Queue};
+use waybill_model::command::CommandQueue;
 use waybill_model::time::Instant;
 
 /// A FIFO queue takes what it took before for so long.
@@ -51,17 +52,28 @@ struct Line {
 pub struct Sqs {
     lines: BTreeMap<Queue, Line>,
     next: u64,
-    max_receives: u32,
+    /// Where it is not the template's.
+    max_receives: Option<u32>,
 }
 
 impl Default for Sqs {
     fn default() -> Self {
-        Self::with_max_receives(MAX_RECEIVES)
+        Self {
+            lines: BTreeMap::new(),
+            next: 0,
+            max_receives: None,
+        }
     }
 }
 
 /// Receives before a message goes to the dead-letter queue, as in the template.
-pub const MAX_RECEIVES: u32 = 400;
+#[must_use]
+pub fn max_receives(queue: Queue) -> u32 {
+    match queue {
+        Queue::Commands(CommandQueue::ErpBulk) => 1000,
+        _ => 400,
+    }
+}
 
 impl Sqs {
     /// Queues with another limit of receives.
@@ -70,7 +82,7 @@ impl Sqs {
         Self {
             lines: BTreeMap::new(),
             next: 0,
-            max_receives,
+            max_receives: Some(max_receives),
         }
     }
 
@@ -112,6 +124,7 @@ impl Sqs {
         now: Instant,
         mut pick: impl FnMut(usize) -> usize,
     ) -> Vec<Message> {
+        let most = self.max_receives.unwrap_or_else(|| max_receives(queue));
         let Some(line) = self.lines.get_mut(&queue) else {
             return Vec::new();
         };
@@ -122,7 +135,7 @@ impl Sqs {
             for id in run.into_iter().take(max - taken.len()) {
                 self.next += 1;
                 let message = line.messages.get_mut(&id).expect("a message that is ready");
-                if message.receives >= self.max_receives {
+                if message.receives >= most {
                     let dead = line.messages.remove(&id);
                     line.dead.extend(dead);
                     continue;

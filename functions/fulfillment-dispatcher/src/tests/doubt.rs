@@ -2,6 +2,9 @@
 
 use super::*;
 use waybill_lambda_kit::execute::GIVE_UP_MS;
+use waybill_model::command::PublishFulfillment;
+use waybill_model::order::Version;
+use waybill_model::shipment::{Parcel, Shipment, ShipmentStatus};
 
 /// A day without an answer, after one attempt that succeeded without saying so.
 async fn given_up() -> World {
@@ -112,4 +115,41 @@ async fn an_answer_that_cannot_be_read_is_told_as_one_that_may_have_succeeded() 
     world.partners.reply(KIND, Reply::Refused(garbled));
     assert!(world.take(&command()).await);
     assert_eq!(codes(&world), ["unreadable_answer"]);
+}
+
+/// The outcome of a publication was lost, a number of the parcel came since, and a person asked again.
+#[tokio::test]
+async fn a_shipment_that_was_told_answers_an_issue_with_a_later_number() {
+    let world = World::new();
+    let publish = |numbers: &[&str], cause: &str| {
+        let mut told = command().caused_by(build::message(cause));
+        let parcel = |number: &&str| Parcel {
+            tracking_number: Some(build::text(number)),
+            carrier: None,
+            url: None,
+        };
+        told.body = Command::PublishFulfillment(PublishFulfillment {
+            channel: build::connection("shop"),
+            order_id: build::text("1001"),
+            shipment: Shipment {
+                warehouse: build::connection("depot"),
+                id: build::external("SHP-1"),
+                fulfillment_order: None,
+                status: ShipmentStatus::Shipped,
+                lines: Vec::new(),
+                parcels: numbers.iter().map(parcel).collect(),
+                shipped_at: Some(build::start()),
+                version: Version(1),
+            },
+            notify_customer: true,
+        });
+        told
+    };
+    assert!(world.take(&publish(&["T-1"], "event-1")).await);
+    assert!(world.take(&publish(&["T-1", "T-2"], "operator-1")).await);
+    assert_eq!(world.partners.calls().len(), 1);
+    let outcomes = world.outcomes();
+    assert_eq!(outcomes.len(), 2);
+    let is_done = |outcome: &Outcome| matches!(outcome, Outcome::Done { .. });
+    assert!(outcomes.iter().all(is_done), "{outcomes:?}");
 }

@@ -44,7 +44,8 @@ pub(super) fn sale_order(view: &View<'_>, wanted: &mut Vec<Wanted>) {
     }
     // A newer snapshot is the next amendment; the last one stays wanted, for a retry.
     let last = view.last_amendment().map(|(number, _)| number);
-    let number = match (changed, last) {
+    let is_due = changed || view.state.content_in_doubt;
+    let number = match (is_due, last) {
         (true, last) => last.unwrap_or(0).saturating_add(1),
         (false, Some(last)) => last,
         (false, None) => return,

@@ -55,6 +55,7 @@ pub(super) fn release(view: &View<'_>, wanted: &mut Vec<Wanted>) {
 fn amendment_is_settled(view: &View<'_>) -> bool {
     let current = crate::amendment::fingerprint(view.order, view.facts());
     view.state.written.as_ref() == Some(&current)
+        && !view.state.content_in_doubt
         && view
             .last_amendment()
             .is_none_or(|(number, _)| view.is_done(&keys::amend(number)))

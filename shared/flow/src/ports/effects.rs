@@ -18,8 +18,10 @@ pub enum Claim {
     },
     /// It is done: report this outcome again.
     Completed(Outcome),
-    /// The key was used for another payload, and that attempt still runs or came to an end: wait
-    /// for its lease, reopen a rejection, and ask again. Never written over.
+    /// It is done, with other content than this.
+    DoneOtherwise(Outcome),
+    /// The key was used for another payload, and that attempt still runs or was rejected: wait for
+    /// its lease, reopen the rejection, and ask again. Never written over.
     Mismatch,
 }
 

@@ -5,6 +5,7 @@ use crate::state::OrderState;
 use std::future::Future;
 use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
 use waybill_model::envelope::{CommandEnvelope, EventEnvelope};
+use waybill_model::event::Event;
 use waybill_model::id::{Code, ConnectionId, CorrelationId, MessageId, OperatorId, Reference};
 use waybill_model::time::Instant;
 
@@ -81,6 +82,15 @@ pub struct Parked {
     pub event: EventEnvelope,
     /// Since when.
     pub since: Instant,
+}
+
+impl Parked {
+    /// Whether it stays for other orders once one was told: where a parcel is, of a parcel that orders
+    /// share. All else happened to one order only.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.reference.kind.is_shared() && matches!(self.event.body, Event::TrackingObserved(_))
+    }
 }
 
 /// A raw body kept for replay.

@@ -235,6 +235,50 @@ fn an_edit_of_an_order_that_was_given_up_in_doubt_is_amended_after_the_retry() {
     }
 }
 
+/// Issued as it was, as it was edited, and edited back before an answer: whichever of the two Odoo has, it is amended.
+#[test]
+fn an_edit_there_and_back_of_an_order_in_doubt_is_amended_before_the_release() {
+    let order = build::order("13");
+    let mut world = World::new();
+    let create = build::effect("sale_order.create");
+    world.refusals.insert(create.clone(), rejected("gave_up"));
+    world.tell(&build::observed(order.clone()));
+    world.settle();
+    world.refusals.clear();
+    world.tell(&later(&order, 1, |o| {
+        o.lines[0].current_quantity = build::units(1)
+    }));
+    assert_eq!(times(&world, "sale_order.create"), 2);
+    world.tell(&later(&order, 2, |_| {}));
+    world.settle();
+    assert_eq!(times(&world, "sale_order.amend/1"), 1);
+    let held = &world.outside.sale_order.as_ref().unwrap().lines;
+    for line in &order.lines {
+        assert_eq!(held[&line.id], line.current_quantity);
+    }
+    assert!(world.outside.release.is_some());
+}
+
+/// Nobody asked for more: one edit is one more day of attempts, and then a case again.
+#[test]
+fn an_edit_of_an_order_in_doubt_is_issued_once_and_is_a_case_when_it_is_given_up_again() {
+    let order = build::order("14");
+    let mut world = World::new();
+    let create = build::effect("sale_order.create");
+    world.refusals.insert(create.clone(), rejected("gave_up"));
+    world.tell(&build::observed(order.clone()));
+    world.settle();
+    world.tell(&later(&order, 1, |o| {
+        o.lines[0].current_quantity = build::units(1)
+    }));
+    world.refusals.insert(create, rejected("gave_up"));
+    for _ in 0..3 {
+        world.settle();
+    }
+    assert_eq!(times(&world, "sale_order.create"), 2);
+    assert_eq!(world.open_cases(), ["gave_up"]);
+}
+
 #[test]
 fn a_release_given_up_in_doubt_is_called_off_before_the_sale_order() {
     let order = build::order("6");

@@ -81,6 +81,9 @@ impl Record {
             {
                 Found::Answer(Claim::Completed(outcome.clone()))
             }
+            Status::Completed(outcome) if is_done(outcome) => {
+                Found::Answer(Claim::DoneOtherwise(outcome.clone()))
+            }
             Status::Completed(_) => Found::Answer(Claim::Mismatch),
             Status::Claimed { until } if *until > wanted.now && !is_same => {
                 Found::Answer(Claim::Mismatch)

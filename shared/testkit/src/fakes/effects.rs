@@ -128,6 +128,9 @@ impl Tables {
                 {
                     return Claim::Completed(outcome.clone());
                 }
+                Status::Completed(outcome @ Outcome::Done { .. }) => {
+                    return Claim::DoneOtherwise(outcome.clone());
+                }
                 Status::Completed(_) if other => return Claim::Mismatch,
                 Status::Completed(outcome) => return Claim::Completed(outcome.clone()),
                 Status::Claimed { until, .. } if other && *until > now => return Claim::Mismatch,
