@@ -60,6 +60,10 @@ pub enum Breakage {
     NoKeyLease,
     /// A new key is not stored, and nobody is told.
     NoKeyStored,
+    /// Nobody knows who else writes to Odoo.
+    NoSeats,
+    /// Nobody remembers that an endpoint is away.
+    NoBreaker,
     /// Of an order an agent sees what was first told of it.
     NoNews,
     /// Orders are not held.

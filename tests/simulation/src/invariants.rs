@@ -18,6 +18,11 @@ use waybill_model::money::Amount;
 use waybill_model::payment::RefundStatus;
 use waybill_model::shipment::Shipment;
 
+/// Calls to an endpoint that is away until everybody knows.
+const CALLS_AT_FIRST: u64 = 20;
+/// Then: probes, and the schedules.
+const CALLS_A_MINUTE: u64 = 1;
+
 /// Cases that an agent has to talk with the customer about.
 const AGENTS_ACT_ON: [&str; 2] = ["too_late", "edited_after_release"];
 
@@ -53,6 +58,14 @@ pub fn check(world: &World, poisons: u64) {
         ));
     }
     erp_keys::check(world);
+    for (endpoint, minutes, calls) in world.all_in_vain() {
+        let most = CALLS_AT_FIRST + CALLS_A_MINUTE * minutes;
+        if calls > most {
+            world.sim.wrong(format!(
+                "`{endpoint}` was away for {minutes} minutes and called {calls} times, more than {most}"
+            ));
+        }
+    }
     if partners.is_unsubscribed {
         let told = "the channel forgot our subscription, and nobody made it again";
         world.sim.wrong(told.to_owned());

@@ -2,14 +2,14 @@
 
 use crate::breakage::Breakage;
 use crate::changes::Deploy;
-use crate::erp::Odoo;
+use crate::erp::{Odoo, Writing};
 use crate::erp_keys::Keys;
 use crate::life;
 use crate::operator::TOKENS;
 use crate::partners::{Follow, Partners};
 use crate::progress;
 use crate::sandbox::{PREFIX, Sandbox};
-use crate::sim::{DAY, HOUR, Sim};
+use crate::sim::{DAY, HOUR, MINUTE, Sim};
 use crate::sqs::Sqs;
 use crate::stock;
 use crate::webhooks;
@@ -117,6 +117,8 @@ pub struct World {
     pub sqs: Mutex<Sqs>,
     /// Odoo.
     pub erp: Mutex<Odoo>,
+    /// Who writes to it at this moment.
+    pub writing: Writing,
     /// Its API keys.
     pub keys: Mutex<Keys>,
     /// Everybody else.
@@ -201,6 +203,7 @@ impl World {
             secrets: Mutex::new(secrets),
             sqs: Mutex::default(),
             erp: Mutex::default(),
+            writing: Writing::default(),
             partners: Mutex::default(),
             wakes: Queue::ALL.into_iter().map(|q| (q, Notify::new())).collect(),
             warm: Mutex::default(),
@@ -350,6 +353,20 @@ impl World {
         self.sim.count("partner away");
         let mut calls = self.in_vain.lock().unwrap();
         *calls.entry(endpoint.to_owned()).or_default() += 1;
+    }
+
+    /// Endpoints that were away, with the minutes and the calls that were made all the same.
+    #[must_use]
+    pub fn all_in_vain(&self) -> Vec<(&str, u64, u64)> {
+        let calls = self.in_vain.lock().unwrap();
+        let outages = self.outages.iter();
+        let of = |(endpoint, from, to): &'_ (String, Instant, Instant)| {
+            let minutes = u64::try_from(to.ms_since(*from)).expect("a span") / MINUTE;
+            (minutes, calls.get(endpoint).copied().unwrap_or_default())
+        };
+        let all = outages.map(|outage| (outage.0.as_str(), of(outage)));
+        all.map(|(endpoint, (minutes, calls))| (endpoint, minutes, calls))
+            .collect()
     }
 
     /// Whether an endpoint is away, or will be.

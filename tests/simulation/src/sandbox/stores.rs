@@ -26,6 +26,18 @@ macro_rules! through {
     }};
 }
 
+impl Sandbox {
+    /// Nothing, as is known of a note that nobody keeps, if this is one.
+    fn is_unkept(&self, name: &str) -> Option<Option<String>> {
+        let breakage = match name {
+            "pace" => Breakage::NoSeats,
+            "breaker" => Breakage::NoBreaker,
+            _ => return None,
+        };
+        self.world().sim.is_broken(breakage).then_some(None)
+    }
+}
+
 impl OrderStore for Sandbox {
     async fn load(&self, correlation: CorrelationId) -> Result<Option<Stored>, InfraError> {
         through!(self, orders.load(correlation))
@@ -210,6 +222,9 @@ impl EffectStore for Sandbox {
         connection: &ConnectionId,
         name: &str,
     ) -> Result<Option<String>, InfraError> {
+        if let Some(broken) = self.is_unkept(name) {
+            return Ok(broken);
+        }
         through!(self, effects.checkpoint(connection, name))
     }
 
@@ -229,7 +244,8 @@ impl EffectStore for Sandbox {
         expected: Option<&str>,
         value: &str,
     ) -> Result<bool, InfraError> {
-        if name == "key_lease" && self.world().sim.is_broken(Breakage::NoKeyLease) {
+        let no_lease = name == "key_lease" && self.world().sim.is_broken(Breakage::NoKeyLease);
+        if no_lease || self.is_unkept(name).is_some() {
             return Ok(true);
         }
         through!(
