@@ -106,6 +106,10 @@ fn steps(project: &Project, tools: &Tools, args: &Args) -> Result<Vec<Step>, Fai
             name: "sim",
             task: delegate::task(project, "sim")?.args(["--seeds", "200", "--bites"]),
         },
+        Step {
+            name: "sim-outage",
+            task: delegate::task(project, "sim")?.args(["--outage", "1"]),
+        },
     ];
     if !args.no_e2e {
         // A process of its own, so that its output goes to its log like that of the others.
