@@ -48,22 +48,12 @@ struct Line {
 }
 
 /// The queues.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Sqs {
     lines: BTreeMap<Queue, Line>,
     next: u64,
     /// Where it is not the template's.
     max_receives: Option<u32>,
-}
-
-impl Default for Sqs {
-    fn default() -> Self {
-        Self {
-            lines: BTreeMap::new(),
-            next: 0,
-            max_receives: None,
-        }
-    }
 }
 
 /// Receives before a message goes to the dead-letter queue, as in the template.
