@@ -5,11 +5,11 @@ use crate::breakage::Breakage;
 use crate::sandbox::{Sandbox, lost};
 use crate::stock::Stock;
 use crate::world::{ODOO, World};
+use crate::writers;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use waybill_flow::ports::{ErpCommand, ErpOrder};
-use waybill_model::command::{Command, CommandQueue, PaymentDirection};
+use waybill_model::command::{Command, PaymentDirection};
 use waybill_model::failure::Failure;
 use waybill_model::id::{
     Code, ConnectionId, CorrelationId, ExternalId, LineId, RefKind, Reference, Sku, TrackingNumber,
@@ -284,39 +284,6 @@ fn references(erp: &ConnectionId, item: &ErpCommand) -> Vec<Reference> {
     vec![Reference::new(erp.clone(), kind, id)]
 }
 
-/// Batches that are being written at this moment: of orders, and of what can wait.
-#[derive(Debug, Default)]
-pub struct Writing([AtomicU32; 2]);
-
-/// One of them, until it ends or its process does.
-struct Writer<'a>(&'a AtomicU32);
-
-impl Drop for Writer<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// Odoo is written to by no more at once than its connection says, and what can wait leaves a seat to orders.
-fn sit_down<'a>(world: &'a World, erp: &ConnectionId, batch: &[ErpCommand]) -> Writer<'a> {
-    let can_wait = |item: &ErpCommand| item.command.kind().queue() == CommandQueue::ErpBulk;
-    let [orders, bulk] = &world.writing.0;
-    let seat = if batch.iter().all(can_wait) {
-        bulk
-    } else {
-        orders
-    };
-    seat.fetch_add(1, Ordering::SeqCst);
-    let settings = world.connections.get(erp).and_then(|c| c.erp.as_ref());
-    let most = settings.map_or(0, |e| e.writers);
-    let at_once = [orders, bulk].map(|n| n.load(Ordering::SeqCst));
-    if at_once[0] + at_once[1] > most || at_once[1] > most.saturating_sub(1).max(1) {
-        let told = format!("{at_once:?} write to Odoo at once, and {most} may");
-        world.sim.wrong(told);
-    }
-    Writer(seat)
-}
-
 /// Writes a batch: orders in two calls together, everything else in a look and a write each.
 pub(crate) async fn write(
     sandbox: &Sandbox,
@@ -324,7 +291,7 @@ pub(crate) async fn write(
     erp: &ConnectionId,
     batch: &[ErpCommand],
 ) -> Vec<Result<Vec<Reference>, Failure>> {
-    let _writer = sit_down(world, erp, batch);
+    let _writer = writers::sit_down(sandbox, world, erp, batch);
     let is_order = |i: &&ErpCommand| matches!(i.command, Command::CreateSaleOrder(_));
     let orders: Vec<&ErpCommand> = batch.iter().filter(is_order).collect();
     let mut results: BTreeMap<usize, Result<(), Failure>> = BTreeMap::new();

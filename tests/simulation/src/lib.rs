@@ -14,6 +14,7 @@
 //! | [`jobs`] | the schedules |
 //! | [`world`] | all of it together |
 //! | [`erp`], [`erp_keys`] | the model of Odoo, and of its API keys |
+//! | [`writers`] | who writes to Odoo at once |
 //! | [`changes`] | what changes meanwhile: keys, versions, months |
 //! | [`by_hand`] | what somebody changes in Odoo |
 //! | [`partners`] | the models of warehouse, gateway, channel, helpdesk and carrier service |
@@ -58,3 +59,4 @@ pub mod sqs;
 pub mod stock;
 pub mod webhooks;
 pub mod world;
+pub mod writers;

@@ -44,6 +44,8 @@ struct Inner {
     is_new: bool,
     dead: AtomicBool,
     died: Notify,
+    /// A table did not answer in this invocation.
+    blind: AtomicBool,
 }
 
 impl fmt::Debug for Host {
@@ -134,6 +136,7 @@ impl Host {
             is_new: world.is_new(function),
             dead: AtomicBool::new(false),
             died: Notify::new(),
+            blind: AtomicBool::new(false),
         }))
     }
 
@@ -197,6 +200,7 @@ impl Host {
 
     /// Runs an invocation: nothing if the process crashed, or was ended because it took too long.
     pub async fn run<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+        self.0.blind.store(false, Ordering::SeqCst);
         let died = self.0.died.notified();
         let answered = tokio::select! {
             biased;
@@ -210,6 +214,12 @@ impl Host {
             self.0.dead.store(true, Ordering::SeqCst);
         }
         answered
+    }
+
+    /// Whether a table did not answer in this invocation.
+    #[must_use]
+    pub fn is_blind(&self) -> bool {
+        self.0.blind.load(Ordering::SeqCst)
     }
 
     /// Whether it is gone.
@@ -240,6 +250,7 @@ impl Host {
             return self.die().await;
         }
         if sim.fault("unavailable", weather.unavailable) {
+            self.0.blind.store(true, Ordering::SeqCst);
             sim.note(format_args!("{self:?} {what}: unavailable"));
             return Err(Lost::Unavailable(system));
         }
@@ -249,6 +260,7 @@ impl Host {
             return self.die().await;
         }
         if sim.fault("answer lost", weather.lost) {
+            self.0.blind.store(true, Ordering::SeqCst);
             sim.note(format_args!("{self:?} {what}: answer lost"));
             return Err(Lost::Unknown(system));
         }

@@ -2,7 +2,7 @@
 
 use crate::breakage::Breakage;
 use crate::changes::Deploy;
-use crate::erp::{Odoo, Writing};
+use crate::erp::Odoo;
 use crate::erp_keys::Keys;
 use crate::life;
 use crate::operator::TOKENS;
@@ -13,6 +13,7 @@ use crate::sim::{DAY, HOUR, MINUTE, Sim};
 use crate::sqs::Sqs;
 use crate::stock;
 use crate::webhooks;
+use crate::writers::Writing;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
