@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
-/// Longest wait for a day to settle after its last event.
-const SETTLE_LIMIT: Duration = Duration::from_secs(420);
+/// Longest wait for a day to settle after its last event: a message that failed often is tried again after up to a quarter of
+/// an hour.
+const SETTLE_LIMIT: Duration = Duration::from_secs(1_000);
 /// Longest wait of one step of an order's script, in seconds: the simulators' own limit, and that of a day in which
 /// functions are killed, where a step may wait for several leases to run out.
 const STEP_LIMIT_S: u64 = 300;
