@@ -174,7 +174,10 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, R: Erp, C: Clock> Ports<'_, O, E,
             let mut results = self.erp.write_within(erp, &chunk, within).await;
             results.resize_with(chunk.len(), || Err(unanswered()));
             let seen: Vec<_> = results.iter().map(|r| r.as_ref().map(drop)).collect();
-            turn.learn(&seen, began, self.clock.now());
+            // A probe asks whether the ERP is there, not how much it takes.
+            if !pass.is_probe() {
+                turn.learn(&seen, began, self.clock.now());
+            }
             let code = seen.iter().find_map(|r| r.err().map(|f| f.code().as_str()));
             let signal = Signal::of_all(seen.iter().copied());
             door.leave_with(pass, &signal, code.unwrap_or_default())

@@ -43,6 +43,24 @@ async fn an_odoo_that_is_away_is_left_alone_and_one_command_finds_it_back() {
 }
 
 #[tokio::test]
+async fn what_an_odoo_that_is_away_does_to_a_probe_says_nothing_of_its_pace() {
+    let world = World::new();
+    let orders: Vec<CommandEnvelope> = (1..=8).map(|n| create(&n.to_string())).collect();
+    world.erp.set_down(Some(Failure::Indeterminate {
+        code: Code::literal("erp_answer_lost"),
+        detail: "no answer in time".to_owned(),
+    }));
+    world.take(&orders).await;
+    let learned = world.checkpoint("pace").await;
+    for probe in 1..=3 {
+        world.clock.advance_ms(5 * 60_000);
+        world.take(&orders).await;
+        assert_eq!(world.erp.batches().len(), 3 + probe);
+    }
+    assert_eq!(world.checkpoint("pace").await, learned);
+}
+
+#[tokio::test]
 async fn one_order_that_odoo_refuses_is_no_failure_of_odoo() {
     let world = World::new();
     for n in 0..6 {
