@@ -13,6 +13,7 @@ use waybill_flow::connections::InvoicingPolicy;
 use waybill_flow::ports::Stored;
 use waybill_model::case::CaseStatus;
 use waybill_model::command::PaymentDirection;
+use waybill_model::failure::PAYLOAD_MISMATCH;
 use waybill_model::id::CorrelationId;
 use waybill_model::money::Amount;
 use waybill_model::payment::RefundStatus;
@@ -156,6 +157,10 @@ impl Look<'_> {
                 "edited_after_release" | "total_differs" => sold.is_edited && work.is_some(),
                 // It has all of that, and the customer wants more.
                 "ship_overdue" => sold.is_edited && work.is_some(),
+                // It has what was ordered before, and that it does was lost: only a person can tell.
+                PAYLOAD_MISMATCH => {
+                    sold.is_edited && work.is_some() && self.world.garbled_of(id) > 0
+                }
                 "refund_failed" => {
                     let failed = |id| {
                         let paid = self.partners.paid_back.get(&id);

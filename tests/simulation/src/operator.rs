@@ -10,7 +10,7 @@ use std::time::Duration;
 use waybill_flow::ports::Queue;
 use waybill_model::case::{CaseStatus, Retry};
 use waybill_model::event::Outcome;
-use waybill_model::failure::{GAVE_UP, TOO_LATE};
+use waybill_model::failure::{GAVE_UP, NO_OUTCOME, PAYLOAD_MISMATCH, TOO_LATE};
 use waybill_model::id::CorrelationId;
 
 /// The secret of the operations API: SHA-256 of `operator`, the token.
@@ -28,9 +28,6 @@ const REFUSALS: [&str; 5] = [
 
 /// Most calls in a row that redrive a queue: some may be lost.
 const REDRIVES: usize = 10;
-
-/// What is made of a command of which nothing was heard.
-const NO_OUTCOME: &str = "no_outcome";
 
 /// The function's timeout.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -119,20 +116,28 @@ pub async fn retry_lost(world: &Arc<World>) {
 
 /// Nothing counts as refused but what a partner or Odoo has refused: what is away, or busy, says not now.
 fn nothing_else_refused(world: &World) {
+    let partners = world.partners.lock().unwrap();
+    let is_edited = |id: &CorrelationId| partners.sold.get(id).is_some_and(|s| s.is_edited);
+    let may_be = |id: &CorrelationId, code: &str| match code {
+        GAVE_UP => world.is_given_up(),
+        NO_OUTCOME => world.garbled_of(*id) > 0,
+        // What was done before the edit, of which nothing was heard.
+        PAYLOAD_MISMATCH => world.garbled_of(*id) > 0 && is_edited(id),
+        code => REFUSALS.contains(&code),
+    };
     let mut wrong = Vec::new();
     world.orders.look(|orders| {
         for (id, order) in orders {
             for (key, effect) in &order.state.effects {
                 if let Some(Outcome::Rejected { code, .. }) = &effect.outcome
-                    && !REFUSALS.contains(&code.as_str())
-                    && !(code.as_str() == GAVE_UP && world.is_given_up())
-                    && !(code.as_str() == NO_OUTCOME && world.garbled_of(*id) > 0)
+                    && !may_be(id, code.as_str())
                 {
                     wrong.push(format!("{id}: `{key}` counts as refused: `{code}`"));
                 }
             }
         }
     });
+    drop(partners);
     for what in wrong {
         world.sim.wrong(what);
     }
