@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_clock_far_ahead_keeps_no_seat() {
-        let (lease, apart) = (90, APART_MS / 1000);
+        let (lease, apart) = (90, 300);
         let single = |now: i64| {
             let mut pace = Pace::new(Cap { writers: 1, ..CAP });
             assert_eq!(

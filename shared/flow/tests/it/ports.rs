@@ -6,13 +6,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use waybill_flow::ports::keys::{KEY, KEY_ID, current_id, mark};
 use waybill_flow::ports::{
-    Attempt, CaseQuery, Clock, ConnectionSecrets, InfraError, PartnerPort, Queue, Secret, Secrets,
-    same_content,
+    Attempt, CaseQuery, Clock, ConnectionSecrets, InfraError, OrderStore, Parked, PartnerPort,
+    Queue, Secret, Secrets, same_content,
 };
 use waybill_model::case::{Case, CaseClass, CaseStatus};
-use waybill_model::id::ConnectionId;
+use waybill_model::envelope::EventEnvelope;
+use waybill_model::event::Event;
+use waybill_model::id::{ConnectionId, CorrelationId, RefKind, Reference};
+use waybill_model::shipment::{Tracking, TrackingStatus};
 use waybill_testkit::build::{self, connection, correlation, text};
-use waybill_testkit::{FakePartner, ManualClock};
+use waybill_testkit::{FakePartner, ManualClock, MemoryOrders};
 
 /// What a future that has nothing to wait for answers.
 fn ready<T>(future: impl Future<Output = T>) -> T {
@@ -57,6 +60,61 @@ fn a_secret_is_shown_by_nothing_but_itself() {
     assert_eq!(secret.expose(), "s3cret");
     assert_eq!(format!("{secret:?}"), "Secret(…)");
     assert!(!secret.is_blank() && Secret::new(" \n").is_blank());
+}
+
+#[test]
+fn where_a_parcel_is_stays_for_all_orders_in_it_and_nothing_else_does() {
+    let depot = connection("depot");
+    let tracking = EventEnvelope::new(
+        build::message("tracking-1"),
+        depot.clone(),
+        build::start(),
+        CorrelationId::for_connection(&depot),
+        Event::TrackingObserved(Tracking {
+            source: depot.clone(),
+            tracking_number: text("T-1"),
+            status: TrackingStatus::InTransit,
+            carrier: None,
+            expected_at: None,
+            at: build::start(),
+        }),
+    );
+    let is_shared = |kind: RefKind, event: &EventEnvelope| {
+        Parked {
+            reference: Reference::anywhere(kind, build::external("T-1")),
+            event: event.clone(),
+            since: build::start(),
+        }
+        .is_shared()
+    };
+    let placed = build::observed(build::order("1001"));
+    assert!(is_shared(RefKind::TrackingNumber, &tracking));
+    assert!(!is_shared(RefKind::OrderNumber, &tracking));
+    assert!(!is_shared(RefKind::TrackingNumber, &placed));
+    assert!(!is_shared(RefKind::OrderNumber, &placed));
+}
+
+#[test]
+fn a_case_whose_cause_is_gone_closes_once() {
+    let store = MemoryOrders::default();
+    let now = |seconds: i64| build::start().plus_ms(seconds * 1000);
+    for (status, code) in [
+        (CaseStatus::Open, "access_denied"),
+        (CaseStatus::Ignored, "keys_left"),
+    ] {
+        let mut case = build::case(None, CaseClass::Integration, code);
+        case.status = status;
+        ready(store.put_case(&case)).unwrap();
+        for seconds in [60, 120] {
+            ready(store.resolve_case(case.id, now(seconds))).unwrap();
+        }
+        let closed = ready(store.case(case.id)).unwrap().unwrap();
+        assert_eq!(closed.status, CaseStatus::Resolved);
+        assert_eq!(closed.closed_at, Some(now(60)));
+    }
+    let never = build::case(None, CaseClass::Integration, "unknown");
+    ready(store.resolve_case(never.id, now(60))).unwrap();
+    assert_eq!(store.all_cases().len(), 2);
 }
 
 #[test]
