@@ -243,5 +243,7 @@ mod tests {
         let resolved = found(CaseStatus::Resolved, 1, Some("alice"));
         assert_eq!(again.clone().found_over(Some(&resolved)), again);
         assert_eq!(resolved.clone().found_over(Some(&owned)), resolved);
+        let closed = found(CaseStatus::Resolved, 70, None);
+        assert_eq!(closed.clone().found_over(Some(&owned)), closed);
     }
 }

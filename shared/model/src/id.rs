@@ -274,6 +274,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn orders_share_a_parcel_and_nothing_else() {
+        assert!(RefKind::TrackingNumber.is_shared());
+        assert!(!RefKind::OrderNumber.is_shared());
+        assert!(!RefKind::Shipment.is_shared());
+    }
+
+    #[test]
     fn correlation_is_the_same_for_the_same_order_and_differs_otherwise() {
         let shop = ConnectionId::new("shop").unwrap();
         let other = ConnectionId::new("shop2").unwrap();

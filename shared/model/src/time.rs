@@ -126,6 +126,12 @@ mod tests {
     }
 
     #[test]
+    fn a_day_later_it_is_as_late() {
+        let noon = at("2026-01-31T12:00:00Z");
+        assert_eq!(noon.plus_ms(DAY_MS), at("2026-02-01T12:00:00Z"));
+    }
+
+    #[test]
     fn an_instant_is_counted_in_seconds_milliseconds_and_microseconds() {
         let t = at("1970-01-01T00:00:07.000009Z");
         assert_eq!(
