@@ -7,7 +7,7 @@ use waybill_model::event::{CommandFinished, StockObserved};
 use waybill_model::id::{ConnectionId, ExternalId, MessageId, RefKind};
 use waybill_model::order::Version;
 use waybill_model::returns::{Return, ReturnStatus};
-use waybill_model::shipment::{Parcel, Shipment, ShipmentStatus, Tracking, TrackingStatus};
+use waybill_model::shipment::{Parcel, Shipment, ShipmentStatus};
 use waybill_model::stock::{StockKind, StockLevel};
 use waybill_testkit::build;
 use waybill_testkit::{Fault, ManualClock, MemoryOrders, MemoryQueues};
@@ -155,20 +155,7 @@ async fn a_lost_answer_of_a_commit_issues_nothing_twice() {
 fn waiting_under(number: ExternalId) -> Parked {
     Parked {
         reference: Reference::anywhere(RefKind::OrderNumber, number),
-        event: EventEnvelope::new(
-            build::message("tracking-1"),
-            build::connection("depot"),
-            build::start(),
-            CorrelationId::for_connection(&build::connection("depot")),
-            Event::TrackingObserved(Tracking {
-                source: build::connection("depot"),
-                tracking_number: build::text("T-1"),
-                status: TrackingStatus::InTransit,
-                carrier: None,
-                expected_at: None,
-                at: build::start(),
-            }),
-        ),
+        event: build::in_transit("T-1"),
         since: build::start(),
     }
 }

@@ -14,6 +14,7 @@ use waybill_model::id::{
 use waybill_model::money::{Amount, Currency, Money};
 use waybill_model::order::Order;
 use waybill_model::quantity::Quantity;
+use waybill_model::shipment::{Tracking, TrackingStatus};
 use waybill_model::time::Instant;
 
 mod order;
@@ -121,6 +122,26 @@ pub fn reference(system: &str, kind: RefKind, id: &str) -> Reference {
 #[must_use]
 pub fn order(id: &str) -> Order {
     OrderBuilder::new(id).build()
+}
+
+/// A parcel on its way, as the warehouse `depot` tells it: of which order is not known yet.
+#[must_use]
+pub fn in_transit(number: &str) -> EventEnvelope {
+    let depot = connection("depot");
+    EventEnvelope::new(
+        message("tracking-1"),
+        depot.clone(),
+        start(),
+        CorrelationId::for_connection(&depot),
+        Event::TrackingObserved(Tracking {
+            source: depot,
+            tracking_number: text(number),
+            status: TrackingStatus::InTransit,
+            carrier: None,
+            expected_at: None,
+            at: start(),
+        }),
+    )
 }
 
 /// The event that a channel told this order and validation found nothing.

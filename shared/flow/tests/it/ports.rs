@@ -11,9 +11,7 @@ use waybill_flow::ports::{
 };
 use waybill_model::case::{Case, CaseClass, CaseStatus};
 use waybill_model::envelope::EventEnvelope;
-use waybill_model::event::Event;
-use waybill_model::id::{ConnectionId, CorrelationId, RefKind, Reference};
-use waybill_model::shipment::{Tracking, TrackingStatus};
+use waybill_model::id::{ConnectionId, RefKind, Reference};
 use waybill_testkit::build::{self, connection, correlation, text};
 use waybill_testkit::{FakePartner, ManualClock, MemoryOrders};
 
@@ -64,21 +62,7 @@ fn a_secret_is_shown_by_nothing_but_itself() {
 
 #[test]
 fn where_a_parcel_is_stays_for_all_orders_in_it_and_nothing_else_does() {
-    let depot = connection("depot");
-    let tracking = EventEnvelope::new(
-        build::message("tracking-1"),
-        depot.clone(),
-        build::start(),
-        CorrelationId::for_connection(&depot),
-        Event::TrackingObserved(Tracking {
-            source: depot.clone(),
-            tracking_number: text("T-1"),
-            status: TrackingStatus::InTransit,
-            carrier: None,
-            expected_at: None,
-            at: build::start(),
-        }),
-    );
+    let tracking = build::in_transit("T-1");
     let is_shared = |kind: RefKind, event: &EventEnvelope| {
         Parked {
             reference: Reference::anywhere(kind, build::external("T-1")),
