@@ -76,7 +76,10 @@ pub fn decide(
         .collect();
     commands.extend(context::issue(&mut state, rules, correlation, now));
     let references = learn_references(&mut state);
-    let deadline = View::new(&state, rules, now).and_then(|v| stages::next_deadline(&v));
+    let deadline = match View::new(&state, rules, now) {
+        Some(view) => stages::next_deadline(&view),
+        None => exceptions::untold::deadline(&state, rules, now),
+    };
     let summary = match foreign {
         None => summarise(&event.body),
         Some(field) => format!(

@@ -2,11 +2,13 @@
 //! a person can only ignore it, retry, or waive.
 
 mod money;
+pub(crate) mod untold;
 
 use crate::plan::{self, keys};
 use crate::stages;
 use crate::state::OrderState;
 use crate::view::View;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus, Retry};
 use waybill_model::command::{CommandKind, CommandQueue};
@@ -77,7 +79,9 @@ impl Causes<'_> {
     }
 }
 
-/// Brings the cases of a state to what it calls for, and returns those that changed.
+/// Brings the cases of a state to what it calls for, and returns those that changed: a case that
+/// stays open tells what is true by now. One that a person ignored is left alone while its cause
+/// lasts, and closed with it.
 pub fn settle(
     state: &mut OrderState,
     rules: &crate::connections::Connections,
@@ -86,30 +90,24 @@ pub fn settle(
 ) -> Vec<Case> {
     let wanted = match View::new(state, rules, now) {
         Some(view) => causes(&view, correlation),
-        None => unknown_channel(state, correlation, now),
+        None if state.facts.order.is_some() => unknown_channel(state, correlation, now),
+        None => untold::cases(state, rules, correlation, now),
     };
-    let mut changed = Vec::new();
-    for (id, case) in &wanted {
-        let known = state.cases.get(id);
-        let reopened = known.is_some_and(|c| c.status == CaseStatus::Resolved);
-        if known.is_none() || reopened {
-            let owner = known.and_then(|c| c.owner.clone());
-            changed.push(Case {
-                owner,
-                ..case.clone()
-            });
-        }
-    }
-    for case in state.cases.values() {
-        if case.status == CaseStatus::Open && !wanted.contains_key(&case.id) {
-            let closed = Case {
-                status: CaseStatus::Resolved,
-                closed_at: Some(now),
-                ..case.clone()
-            };
-            changed.push(closed);
-        }
-    }
+    let found = wanted.values().filter_map(|case| {
+        let known = state.cases.get(&case.id);
+        let mut case = case.clone().found_over(known);
+        // Whoever had it has it again when it comes back.
+        case.owner = case.owner.or_else(|| known?.owner.clone());
+        (known != Some(&case)).then_some(case)
+    });
+    let is_gone =
+        |case: &&Case| case.status != CaseStatus::Resolved && !wanted.contains_key(&case.id);
+    let gone = state.cases.values().filter(is_gone).map(|case| Case {
+        status: CaseStatus::Resolved,
+        closed_at: Some(now),
+        ..case.clone()
+    });
+    let changed: Vec<Case> = found.chain(gone).collect();
     for case in &changed {
         state.cases.insert(case.id, case.clone());
     }
@@ -265,7 +263,8 @@ fn release(causes: &mut Causes<'_>) {
                     "cancelled_by_warehouse",
                     order.id.as_str(),
                     format!("the warehouse cancelled `{}`, the shop did not", order.id),
-                    "cancel the order in the shop, or release it to another warehouse",
+                    "ask the warehouse why. If it can ship after all, it tells so itself; else cancel the \
+                     order in the shop, or ship it by hand",
                 ),
             FulfillmentStatus::Exception
             | FulfillmentStatus::OnHold
@@ -359,14 +358,18 @@ fn parcels(causes: &mut Causes<'_>) {
 
 fn overdue(causes: &mut Causes<'_>) {
     let view = causes.view;
-    for stage in stages::waiting(view)
-        .into_iter()
-        .filter(|s| view.now >= s.deadline)
-    {
+    let mut late = stages::waiting(view);
+    late.retain(|stage| view.now >= stage.deadline);
+    // Of several that are waited for alike, the case tells the one that waits longest.
+    late.sort_by_key(|stage| Reverse(stage.since));
+    for stage in late {
         let code = Code::new(format!("{}_overdue", stage.name))
             .unwrap_or_else(|_| Code::literal("stage_overdue"));
         let detail = format!("`{}` has waited since {}", stage.name, stage.since);
-        causes.add(stage.class, &code, "", detail, stage.remedy);
+        let case = causes.add(stage.class, &code, "", detail, stage.remedy);
+        if let Some(effect) = stage.effect {
+            causes.retried(case, Retry::Effect { effect }, None);
+        }
     }
 }
 

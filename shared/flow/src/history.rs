@@ -14,7 +14,7 @@ use waybill_model::time::{DAY_MS, Instant};
 
 /// Age from which an order is too old to be news: what waits on a queue, in a dead-letter queue or
 /// at a partner that retries is at most weeks old.
-const LATE_DAYS: i64 = 45;
+pub(crate) const LATE_DAYS: i64 = 45;
 const TOO_OLD: &str = "order_too_old";
 pub(crate) const BEFORE_START: &str = "placed_before_start";
 

@@ -10,6 +10,7 @@ mod fulfillment;
 pub mod keys;
 mod status;
 
+pub(crate) use finance::is_cancel_to_come;
 pub(crate) use status::payment_for;
 
 use crate::amendment::fingerprint;

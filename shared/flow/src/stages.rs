@@ -4,6 +4,7 @@ use crate::plan::{self, keys};
 use crate::view::View;
 use waybill_model::case::CaseClass;
 use waybill_model::command::{CommandKind, CommandQueue};
+use waybill_model::id::EffectKey;
 use waybill_model::payment::RefundStatus;
 use waybill_model::shipment::Shipment;
 use waybill_model::time::Instant;
@@ -31,6 +32,8 @@ pub struct Stage {
     pub class: CaseClass,
     /// What to do then.
     pub remedy: &'static str,
+    /// The effect that it waits for, where that is one.
+    pub effect: Option<EffectKey>,
 }
 
 /// Until when the channel waits for a shipment's tracking.
@@ -46,53 +49,81 @@ pub fn tracking_wait_ends(view: &View<'_>, shipment: &Shipment) -> Instant {
 /// case.
 #[must_use]
 pub fn waiting(view: &View<'_>) -> Vec<Stage> {
-    let limits = &view.settings.stage_minutes;
-    let mut stages = Vec::new();
     if view.state.is_history() {
-        return stages;
+        return Vec::new();
     }
-    let mut wait = |name, since: Instant, minutes: u32, class, remedy| {
-        let deadline = since.plus_ms(i64::from(minutes) * 60_000);
-        stages.push(Stage {
-            name,
-            since,
-            deadline,
-            class,
-            remedy,
-        });
-    };
-    let first_seen = view.facts().first_seen.unwrap_or(view.order.placed_at);
+    let single = [
+        unpaid(view),
+        unreleased(view),
+        unshipped(view),
+        uncancelled(view),
+    ];
+    let mut stages: Vec<Stage> = single.into_iter().flatten().collect();
+    stages.extend(unanswered(view));
+    stages.extend(unrefunded(view));
+    stages
+}
+
+fn stage(
+    name: &'static str,
+    since: Instant,
+    minutes: u32,
+    class: CaseClass,
+    remedy: &'static str,
+) -> Stage {
+    Stage {
+        name,
+        since,
+        deadline: since.plus_ms(i64::from(minutes) * 60_000),
+        class,
+        remedy,
+        effect: None,
+    }
+}
+
+fn first_seen(view: &View<'_>) -> Instant {
+    view.facts().first_seen.unwrap_or(view.order.placed_at)
+}
+
+fn unpaid(view: &View<'_>) -> Option<Stage> {
     let live = view.order.cancelled.is_none() && view.blocking().next().is_none();
-    if live && !view.is_paid() {
-        wait(
+    (live && !view.is_paid()).then(|| {
+        stage(
             "payment",
-            first_seen,
-            limits.payment,
+            first_seen(view),
+            view.settings.stage_minutes.payment,
             CaseClass::Finance,
             "ask the customer to pay, or cancel the order in the shop",
-        );
-    }
+        )
+    })
+}
+
+/// Effects that have no outcome yet.
+fn unanswered(view: &View<'_>) -> impl Iterator<Item = Stage> {
+    let limits = &view.settings.stage_minutes;
     let last_ticket = keys::ticket(view.state.ticket.revision);
     let running = view.state.effects.iter();
-    for (key, effect) in running.filter(|(_, e)| e.outcome.is_none()) {
+    running.filter(|(_, e)| e.outcome.is_none()).filter_map(move |(key, effect)| {
         let (name, minutes, class, remedy) = match effect.command.queue() {
             CommandQueue::Erp | CommandQueue::ErpBulk => (
                 "erp",
                 limits.erp,
                 CaseClass::Erp,
-                "look whether Odoo answers; the work goes on by itself when it does",
+                "look whether Odoo answers; the work goes on by itself when it does. After a day \
+                 without an outcome it can be retried",
             ),
             CommandQueue::Fulfillment => (
                 "release",
                 limits.release,
                 CaseClass::Fulfillment,
-                "look whether the warehouse answers; the work goes on by itself when it does",
+                "look whether the warehouse answers; the work goes on by itself when it does. After \
+                 a day without an outcome it can be retried",
             ),
             // A newer one says all that it would have said.
             CommandQueue::Status
                 if effect.command == CommandKind::UpdateTicket && *key != last_ticket =>
             {
-                continue;
+                return None;
             }
             CommandQueue::Status => (
                 "status",
@@ -101,61 +132,88 @@ pub fn waiting(view: &View<'_>) -> Vec<Stage> {
                     CommandKind::CreateRefund => CaseClass::Finance,
                     _ => CaseClass::Integration,
                 },
-                "its outcome was lost on the way: find the effect that has none at the order, look \
-                 at the partner whether it is there, then retry the effect",
+                "its outcome was lost on the way: look at the partner whether it is there, then \
+                 retry this case",
             ),
         };
-        wait(name, effect.issued_at, minutes, class, remedy);
-    }
-    if view.is_accepted()
+        Some(Stage {
+            effect: Some(key.clone()),
+            ..stage(name, effect.issued_at, minutes, class, remedy)
+        })
+    })
+}
+
+fn unreleased(view: &View<'_>) -> Option<Stage> {
+    let waits = view.is_accepted()
         && view.is_done(&keys::sale_order())
         && view.order.requires_shipping()
-        && view.released_to().is_none()
-    {
+        && view.released_to().is_none();
+    waits.then(|| {
         let written = view.last_amendment().map(|(_, effect)| effect);
         let written = written.or(view.effect(&keys::sale_order()));
-        wait(
+        stage(
             "release",
-            written.map_or(first_seen, |effect| effect.issued_at),
-            limits.release,
+            written.map_or(first_seen(view), |effect| effect.issued_at),
+            view.settings.stage_minutes.release,
             CaseClass::Fulfillment,
             "look at the order's other cases: something keeps it from the warehouse",
-        );
-    }
-    if let Some((warehouse, effect)) = view.released_to()
-        && view.is_done(&keys::release(&warehouse))
+        )
+    })
+}
+
+fn unshipped(view: &View<'_>) -> Option<Stage> {
+    let (warehouse, effect) = view.released_to()?;
+    let waits = view.is_done(&keys::release(&warehouse))
         && !view.is_done(&keys::cancel_release(&warehouse))
-        && !view.is_all_shipped()
-    {
-        let newest = view.shipped().filter_map(|s| s.shipped_at).max();
-        wait(
+        && !view.is_all_shipped();
+    let newest = view.shipped().filter_map(|s| s.shipped_at).max();
+    waits.then(|| {
+        stage(
             "ship",
             newest.unwrap_or(effect.issued_at).max(effect.issued_at),
-            limits.ship,
+            view.settings.stage_minutes.ship,
             CaseClass::Fulfillment,
             "ask the warehouse why the order, or the rest of it, has not left",
-        );
-    }
-    for refund in view.refunds() {
-        let told = refund.gateway.or(refund.channel);
-        let pending = matches!(
+        )
+    })
+}
+
+/// Refunds whose result has not come.
+fn unrefunded(view: &View<'_>) -> impl Iterator<Item = Stage> {
+    let pending = view.refunds().filter(|refund| {
+        matches!(
             refund.status(),
             Some(RefundStatus::Requested | RefundStatus::Pending)
-        );
-        if let (true, Some(_)) = (pending, told) {
-            let since = view
-                .effect(&keys::refund(refund.id))
-                .map_or(first_seen, |e| e.issued_at);
-            wait(
-                "credit_note",
-                since,
-                limits.credit_note,
-                CaseClass::Finance,
-                "look at the refund at the gateway: its result has not reached Waybill",
-            );
-        }
-    }
-    stages
+        )
+    });
+    pending.map(move |refund| {
+        let asked = view.effect(&keys::refund(refund.id));
+        stage(
+            "credit_note",
+            asked.map_or(first_seen(view), |e| e.issued_at),
+            view.settings.stage_minutes.credit_note,
+            CaseClass::Finance,
+            "look at the refund at the gateway: its result has not reached Waybill",
+        )
+    })
+}
+
+/// All was paid back before anything left, and the order stands: neither does the warehouse ship it,
+/// nor is a credit note made, since a cancel is to come. One that the shop forgot never comes.
+fn uncancelled(view: &View<'_>) -> Option<Stage> {
+    let waits = view.effect(&keys::sale_order()).is_some() && plan::is_cancel_to_come(view);
+    waits.then(|| {
+        let told = view.refunds().filter_map(|r| r.gateway.or(r.channel));
+        let went_back = told.filter_map(|refund| refund.refunded_at);
+        stage(
+            "cancel",
+            went_back.max().unwrap_or(first_seen(view)),
+            view.settings.stage_minutes.credit_note,
+            CaseClass::Finance,
+            "everything was paid back and nothing has left, but the shop has not cancelled the \
+             order: cancel it in the shop",
+        )
+    })
 }
 
 /// The next instant at which the clock alone may change what is to be done. An order that waits,

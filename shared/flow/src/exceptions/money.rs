@@ -5,6 +5,8 @@ use crate::plan::{keys, payment_for};
 use crate::view::RefundView;
 use waybill_model::case::CaseClass;
 use waybill_model::event::Finding;
+use waybill_model::id::Code;
+use waybill_model::money::Money;
 use waybill_model::payment::{PaymentStatus, RefundStatus};
 
 /// Refunds and payments that do not go as they should.
@@ -15,33 +17,59 @@ pub(super) fn money(causes: &mut Causes<'_>) {
         due(causes, &refund);
     }
     for payment in view.payments(PaymentStatus::Disputed) {
-        causes.own(
-            CaseClass::Finance,
+        own(
+            causes,
             "payment_disputed",
-            payment.id.as_str(),
+            (payment.id.as_str(), Some(payment.amount)),
             format!("the customer contests payment `{}`", payment.id),
             "answer the dispute at the gateway",
         );
     }
 }
 
+/// A case of finance about some money of the order: which, and how much where that is known.
+fn own(
+    causes: &mut Causes<'_>,
+    code: &'static str,
+    (key, value): (&str, Option<Money>),
+    detail: String,
+    remedy: &str,
+) {
+    let case = causes.add(
+        CaseClass::Finance,
+        &Code::literal(code),
+        key,
+        detail,
+        remedy,
+    );
+    if let Some(case) = causes.found.get_mut(&case)
+        && value.is_some()
+    {
+        case.value = value;
+    }
+}
+
+fn amount(refund: &RefundView<'_>) -> Option<Money> {
+    Some(refund.channel.or(refund.gateway)?.amount)
+}
+
 /// What the shop and the gateway tell differently of one refund.
 fn differences(causes: &mut Causes<'_>, refund: &RefundView<'_>) {
-    let id = refund.id.as_str();
+    let (id, amount) = (refund.id.as_str(), amount(refund));
     if refund.status() == Some(RefundStatus::Failed) {
-        causes.own(
-            CaseClass::Finance,
+        own(
+            causes,
             "refund_failed",
-            id,
+            (id, amount),
             format!("refund `{id}` failed: the customer did not get the money"),
             "pay the customer another way, or refund again in the shop",
         );
     }
     if refund.channel.is_none() {
-        causes.own(
-            CaseClass::Finance,
+        own(
+            causes,
             "refund_unknown_to_channel",
-            id,
+            (id, amount),
             format!("the gateway paid back `{id}`, the shop does not know why"),
             "record it in the shop as already paid, so that it is accounted for; a refund \
              that the shop records as still to be paid would go out once more",
@@ -50,10 +78,10 @@ fn differences(causes: &mut Causes<'_>, refund: &RefundView<'_>) {
     if let (Some(channel), Some(gateway)) = (refund.channel, refund.gateway)
         && channel.amount != gateway.amount
     {
-        causes.own(
-            CaseClass::Finance,
+        own(
+            causes,
             "refund_differs",
-            id,
+            (id, amount),
             format!(
                 "the shop refunded `{}`, the gateway `{}`",
                 channel.amount, gateway.amount
@@ -66,17 +94,17 @@ fn differences(causes: &mut Causes<'_>, refund: &RefundView<'_>) {
 /// A refund that the shop asks for and that cannot be paid, or perhaps was.
 fn due(causes: &mut Causes<'_>, refund: &RefundView<'_>) {
     let view = causes.view;
-    let id = refund.id.as_str();
+    let (id, amount) = (refund.id.as_str(), amount(refund));
     let asked = view.effect(&keys::refund(refund.id)).is_some();
     if !refund.is_due() || asked {
         return;
     }
     let payable = view.settings.gateway.is_some() && payment_for(view, refund).is_some();
     if let Some(paid) = view.maybe_paid(refund) {
-        causes.own(
-            CaseClass::Finance,
+        own(
+            causes,
             "refund_maybe_paid",
-            id,
+            (id, amount),
             format!(
                 "refund `{id}` of {} is due, and the gateway has paid back as much with \
                  `{}`, which the shop does not account for",
@@ -86,10 +114,10 @@ fn due(causes: &mut Causes<'_>, refund: &RefundView<'_>) {
              another, record that one in the shop, and this one is paid",
         );
     } else if !payable {
-        causes.own(
-            CaseClass::Finance,
+        own(
+            causes,
             "refund_without_payment",
-            id,
+            (id, amount),
             format!("refund `{id}` is due, and no payment at a gateway is known"),
             "pay the customer in the way the order was paid, and record it in the shop",
         );
@@ -109,10 +137,10 @@ pub(super) fn held(causes: &mut Causes<'_>, finding: &Finding) {
             continue;
         }
         let (id, code) = (refund.id.as_str(), &finding.code);
-        causes.own(
-            CaseClass::Finance,
+        own(
+            causes,
             "refund_of_held_order",
-            id,
+            (id, Some(channel.amount)),
             format!(
                 "refund `{id}` of {} is due, and Waybill does not pay it: `{code}` holds the order",
                 channel.amount

@@ -174,7 +174,7 @@ fn is_unsettled_cancel(view: &View<'_>) -> bool {
 /// All of it was paid back and nothing has left: its cancel is under way, overtaken by the refund
 /// of a channel that pays back by itself. What is cancelled in time needs no credit note, so it
 /// waits; if no cancel comes, the overdue stage asks a person.
-fn is_cancel_to_come(view: &View<'_>) -> bool {
+pub(crate) fn is_cancel_to_come(view: &View<'_>) -> bool {
     let order = view.order;
     // What was refunded is wanted no more: what was ordered counts.
     let goods = order.lines.iter().any(|l| l.requires_shipping);

@@ -2,7 +2,7 @@
 
 use crate::world::World;
 use waybill_model::envelope::{Envelope, EventEnvelope};
-use waybill_model::event::{Event, Outcome};
+use waybill_model::event::{ClockPassed, Event, Outcome};
 use waybill_model::id::Code;
 use waybill_model::order::{Order, OrderPayment, Version};
 use waybill_model::payment::{Payment, PaymentStatus, Refund, RefundStatus};
@@ -189,4 +189,32 @@ fn a_full_refund_that_overtook_its_cancel_makes_no_credit_note_and_one_after_shi
         assert_eq!(world.outside.credit_notes.len(), usize::from(ships));
         assert_eq!(world.outside.sale_order.as_ref().unwrap().cancelled, !ships);
     }
+}
+
+#[test]
+fn a_full_refund_whose_cancel_does_not_come_is_a_case_until_it_does() {
+    let order = build::order("5");
+    let mut world = World::new();
+    world.tell(&build::observed(order.clone()));
+    world.settle();
+    let mut told = refund(&order, None);
+    if let Event::RefundObserved(refund) = &mut told.body {
+        refund.status = RefundStatus::Succeeded;
+        refund.amount = build::eur(&order.totals.total.to_string());
+        refund.refunded_at = Some(world.now);
+    }
+    let deadline = world.tell(&told).unwrap();
+    world.settle();
+    assert_eq!(world.open_cases(), Vec::<String>::new());
+    assert_eq!(deadline, world.now.plus_ms(60 * 60_000));
+    world.now = deadline;
+    let mut clock = told.clone();
+    clock.id = build::message("clock");
+    clock.body = Event::ClockPassed(ClockPassed { now: deadline });
+    world.tell(&clock);
+    assert_eq!(world.open_cases(), vec!["cancel_overdue"]);
+    world.tell(&cancelled("5"));
+    world.settle();
+    assert_eq!(world.open_cases(), Vec::<String>::new());
+    assert!(world.outside.credit_notes.is_empty());
 }

@@ -309,6 +309,50 @@ fn a_case_that_a_person_ignores_stays_closed_with_their_reason() {
 }
 
 #[test]
+fn what_a_person_ignored_is_over_with_its_cause_and_opens_when_that_comes_back() {
+    let at = |version, status| {
+        let mut order = warehouse_order("FO-1", status);
+        order.version = Version(version);
+        Event::FulfillmentOrderObserved(order)
+    };
+    let mut world = released();
+    tell(&mut world, "threepl", at(1, FulfillmentStatus::OnHold));
+    let id = world.state().cases.values().next().unwrap().id;
+    let reason = text("known");
+    world.tell(&decided(Decision::Ignore { case: id, reason }));
+    tell(&mut world, "threepl", at(2, FulfillmentStatus::Processing));
+    assert_eq!(world.state().cases[&id].status, CaseStatus::Resolved);
+    tell(&mut world, "threepl", at(3, FulfillmentStatus::OnHold));
+    let again = &world.state().cases[&id];
+    assert_eq!(again.status, CaseStatus::Open);
+    assert_eq!(again.reason, None);
+}
+
+#[test]
+fn an_open_case_tells_what_is_at_stake_by_now_and_stays_as_old_as_it_is() {
+    let mut world = released();
+    let (source, body) = at_warehouse(FulfillmentStatus::OnHold);
+    tell(&mut world, source, body);
+    let before = world.state().cases.values().next().unwrap().clone();
+    let assign = Decision::Assign {
+        case: before.id,
+        owner: text("alice"),
+    };
+    world.tell(&decided(assign));
+    world.now = world.now.plus_ms(60_000);
+    let edited = OrderBuilder::new("1001").version(2).line("CAP", 1, "5.00");
+    let edited = edited.build();
+    let total = edited.totals.total;
+    let told = world.decide(&event("shop-main", build::observed(edited).body));
+    let told: Vec<_> = told.cases.iter().filter(|c| c.id == before.id).collect();
+    assert_eq!(told.len(), 1);
+    assert_ne!(before.value, told[0].value);
+    assert_eq!(told[0].value.unwrap().amount, total);
+    assert_eq!(told[0].opened_at, before.opened_at);
+    assert_eq!(told[0].owner, Some(text("alice")));
+}
+
+#[test]
 fn a_decision_and_what_the_clock_brings_are_told_together() {
     let mut world = released();
     let (source, body) = at_warehouse(FulfillmentStatus::OnHold);

@@ -30,6 +30,7 @@ mod routing;
 mod scenarios;
 mod timeline;
 mod told;
+mod untold;
 mod validate;
 mod view;
 mod world;
