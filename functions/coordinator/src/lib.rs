@@ -16,7 +16,7 @@ use waybill_lambda_kit::execute::connection_case;
 use waybill_lambda_kit::quarantine::{Unreadable, receipt_of, unreadable};
 use waybill_lambda_kit::telemetry::About;
 use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
-use waybill_model::command::Issued;
+use waybill_model::command::{CommandKind, Issued};
 use waybill_model::envelope::{CommandEnvelope, EventEnvelope};
 use waybill_model::event::{Event, Outcome};
 use waybill_model::id::{Code, CorrelationId, MessageId, Reference};
@@ -130,7 +130,7 @@ impl<O: OrderStore, Q: Queues, C: Clock> Ports<'_, O, Q, C> {
                         class: CaseClass::Integration,
                         code: code.clone(),
                         detail: format!("`{kind}`: {detail}"),
-                        remedy: without_retry(remedy),
+                        remedy: without_retry(remedy, finished.command),
                         value: None,
                         status: CaseStatus::Open,
                         opened_at: self.clock.now(),
@@ -151,7 +151,7 @@ impl<O: OrderStore, Q: Queues, C: Clock> Ports<'_, O, Q, C> {
         outbox::send(self.queues, &commands).await
     }
 
-    /// The next success of such commands closes their case.
+    /// A success that is told closes the case of such commands: nothing is left that was refused.
     async fn close(&self, id: CaseId) -> Ended {
         match self.orders.resolve_case(id, self.clock.now()).await {
             Ok(()) => Ended::Done,
@@ -300,13 +300,20 @@ impl<O: OrderStore, Q: Queues, C: Clock> Ports<'_, O, Q, C> {
     }
 }
 
-/// A remedy for what belongs to no order: there is no effect that a person could retry.
-fn without_retry(remedy: &str) -> String {
+/// A remedy for what belongs to no order: there is no effect that a person could retry. Waybill
+/// publishes its levels again by itself; what a warehouse counted it tells once.
+fn without_retry(remedy: &str, command: CommandKind) -> String {
     let what = [", then retry", "; then retry", ", and retry"]
         .iter()
         .find_map(|ending| remedy.split_once(ending))
         .map_or(remedy, |(what, _)| what);
-    format!("{what}; the next run sends newer levels by itself, and the case closes")
+    let again = match command {
+        CommandKind::SetStock => {
+            "let the warehouse count these goods again, or replay what it told"
+        }
+        _ => "the next run sends newer levels by itself",
+    };
+    format!("{what}; {again}. The case closes once all that was refused is taken")
 }
 
 #[cfg(test)]

@@ -216,6 +216,30 @@ async fn a_success_is_told_where_an_earlier_refusal_is_still_a_case() {
     assert!(world.queues.is_empty(), "nothing is to be closed");
 }
 
+#[tokio::test]
+async fn a_success_of_other_goods_closes_no_refusal_and_one_of_the_same_does() {
+    let (world, orders) = (world(), MemoryOrders::default());
+    let refused = Failure::Rejected {
+        code: build::code("channel_refused"),
+        detail: "no such product".to_owned(),
+        remedy: "add it".to_owned(),
+    };
+    world
+        .partners
+        .reply(CommandKind::PublishStock, Reply::Refused(refused));
+    assert!(take(&world, &orders, stock(1, &[("CAP-01", 9), ("MUG-01", 5)])).await);
+    assert_eq!(world.queues.sent(Queue::Events).len(), 1);
+    refused_once(&orders, CaseStatus::Open).await;
+    for (n, levels, told) in [
+        (2, ("TEE-01", 1), 1),
+        (3, ("MUG-01", 5), 1),
+        (4, ("CAP-01", 9), 2),
+    ] {
+        assert!(take(&world, &orders, stock(n, &[levels])).await);
+        assert_eq!(world.queues.sent(Queue::Events).len(), told, "{levels:?}");
+    }
+}
+
 /// The case of a refusal a second after the start.
 async fn refused_once(orders: &MemoryOrders, status: CaseStatus) {
     let own = CorrelationId::for_connection(&build::connection("shop-main"));

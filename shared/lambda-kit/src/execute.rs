@@ -6,15 +6,17 @@
 
 use crate::batch::Record;
 use crate::ended::Ended;
+use crate::levels::is_stock;
 use crate::quarantine::{Unreadable, receipt_of, unreadable};
 use crate::queues::event_message;
+use crate::refused;
 use crate::telemetry::About;
 use sha2::{Digest as _, Sha256};
 use std::time::Duration;
 use waybill_flow::ports::{
     Attempt, Claim, Clock, EffectStore, InfraError, OrderStore, Outgoing, Queue, Queues,
 };
-use waybill_model::case::{CaseId, CaseStatus};
+use waybill_model::case::{Case, CaseId, CaseStatus};
 use waybill_model::command::{CommandKind, CommandQueue};
 use waybill_model::envelope::{CommandEnvelope, EventEnvelope};
 use waybill_model::event::{CommandFinished, Event, Outcome};
@@ -196,7 +198,7 @@ impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C
             detail,
             remedy: "an earlier issue with other content was carried out, and that is recorded \
                      for good: bring what the partner holds in line with the order by hand, and \
-                     close the case"
+                     ignore this case"
                 .to_owned(),
         };
         self.tell(task, &outcome, ended_of(&outcome)).await
@@ -251,9 +253,12 @@ impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C
 
     /// Tells the coordinator; `ended` once that is durable.
     async fn tell(&self, task: &Task, outcome: &Outcome, ended: Ended) -> Ended {
-        let kind = task.envelope.body.kind();
-        if is_silent(kind, outcome) && !self.closes_a_case(task, kind).await {
-            return ended;
+        if is_stock(&task.envelope.body) {
+            match self.is_told(task, outcome).await {
+                Ok(true) => {}
+                Ok(false) => return ended,
+                Err(error) => return Ended::infra(&error),
+            }
         }
         let message = match outcome_message(task, outcome, self.clock.now()) {
             Ok(message) => message,
@@ -272,18 +277,20 @@ impl<E: EffectStore, O: OrderStore, Q: Queues, C: Clock> Executor<'_, E, O, Q, C
         }
     }
 
-    /// Whether a refusal before this command was issued is still a case: the coordinator closes it
-    /// when it hears of a success. One that a person ignored too, or the next refusal would not be
-    /// heard of. Where that is not known, it is told.
-    async fn closes_a_case(&self, task: &Task, kind: CommandKind) -> bool {
-        let id = connection_case(task.envelope.correlationid, kind);
-        match self.orders.case(id).await {
-            Ok(Some(case)) => {
-                case.status != CaseStatus::Resolved && task.envelope.time > case.opened_at
-            }
-            Ok(None) => false,
-            Err(_) => true,
+    /// Whether the coordinator is to hear what became of a command about stock. Levels are absolute
+    /// and go through without an order: that they arrived is of interest to nobody, unless a refusal
+    /// before they were issued is still a case, which it closes. One that a person ignored too, or
+    /// the next refusal would not be heard of.
+    async fn is_told(&self, task: &Task, outcome: &Outcome) -> Result<bool, InfraError> {
+        let (command, issued) = (&task.envelope.body, task.envelope.time);
+        if matches!(outcome, Outcome::Rejected { .. }) {
+            refused::note(self.effects, command, issued).await?;
+            return Ok(true);
         }
+        let id = connection_case(task.envelope.correlationid, command.kind());
+        let case = self.orders.case(id).await?;
+        let is_open = |case: Case| case.status != CaseStatus::Resolved && issued > case.opened_at;
+        Ok(case.is_some_and(is_open) && refused::take(self.effects, command, issued).await?)
     }
 
     fn age_ms(&self, record: &Record) -> i64 {
@@ -333,7 +340,7 @@ pub fn out_of_time() -> Failure {
 }
 
 /// The case about commands of one kind that belong to a connection and no order: one, whatever the
-/// code, so that the next success closes it.
+/// code, so that a success closes it once nothing is left that was refused.
 #[must_use]
 pub fn connection_case(correlation: CorrelationId, kind: CommandKind) -> CaseId {
     let code = Code::literal("connection_command");
@@ -346,12 +353,6 @@ fn is_told_in_parts(task: &Task) -> bool {
         task.envelope.body.kind(),
         CommandKind::RegisterDelivery | CommandKind::PublishFulfillment
     )
-}
-
-/// Absolute counts go through without an order: that they arrived is of interest to nobody.
-fn is_silent(kind: CommandKind, outcome: &Outcome) -> bool {
-    matches!(kind, CommandKind::SetStock | CommandKind::PublishStock)
-        && matches!(outcome, Outcome::Done { .. })
 }
 
 /// Outcome of a result, or the failure that is to be retried. Total over the classes.

@@ -22,13 +22,12 @@ pub async fn newest<'a>(
     effects: &impl EffectStore,
     command: &'a Command,
 ) -> Result<Option<Cow<'a, Command>>, InfraError> {
-    let (connection, levels) = match command {
-        Command::SetStock(c) => (&c.erp, &c.levels),
-        Command::PublishStock(c) => (&c.channel, &c.levels),
-        _ => return Ok(Some(Cow::Borrowed(command))),
-    };
+    if !is_stock(command) {
+        return Ok(Some(Cow::Borrowed(command)));
+    }
+    let levels = levels_of(command);
     let marks: Vec<(String, Instant)> = levels.iter().map(|l| (mark(l), l.at)).collect();
-    let is_newest = effects.advance(connection, &marks).await?;
+    let is_newest = effects.advance(command.connection(), &marks).await?;
     if is_newest.iter().all(|newest| *newest) {
         return Ok(Some(Cow::Borrowed(command)));
     }
@@ -54,8 +53,22 @@ pub async fn newest<'a>(
     })))
 }
 
+/// Whether a command is about levels of stock and no order.
+pub(crate) fn is_stock(command: &Command) -> bool {
+    matches!(command, Command::SetStock(_) | Command::PublishStock(_))
+}
+
+/// The levels of a command; none of one that is not about stock.
+pub(crate) fn levels_of(command: &Command) -> &[StockLevel] {
+    match command {
+        Command::SetStock(c) => &c.levels,
+        Command::PublishStock(c) => &c.levels,
+        _ => &[],
+    }
+}
+
 /// What is counted where: of a place and a SKU there are several kinds of levels.
-fn mark(level: &StockLevel) -> String {
+pub(crate) fn mark(level: &StockLevel) -> String {
     let kind = match level.kind {
         StockKind::OnHand => "on_hand",
         StockKind::Available => "available",

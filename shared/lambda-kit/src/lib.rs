@@ -7,7 +7,8 @@
 //! | [`execute`] | claim, do, complete, tell: the cycle of every function that carries out commands |
 //! | [`endpoints`] | whether an endpoint is called now: breaker and calls a minute |
 //! | [`documents`] | what all sandboxes know of a connection: breaker, quota, pace |
-//! | [`partner_commands`], [`levels`] | the handler of commands to partners; stock levels that were overtaken |
+//! | [`partner_commands`] | the handler of commands to partners |
+//! | [`levels`], [`refused`] | stock levels that were overtaken, and that were refused |
 //! | [`queues`], [`secrets`], [`clock`] | adapters of the flow's ports |
 //! | [`chance`] | what happens by chance, and can be repeated |
 //! | [`delivery`], [`heard`] | the form of a delivery on the inbound queue; whether webhooks come at all |
@@ -31,6 +32,7 @@ pub mod levels;
 pub mod partner_commands;
 pub mod quarantine;
 pub mod queues;
+pub mod refused;
 pub mod secrets;
 pub mod start;
 pub mod telemetry;
