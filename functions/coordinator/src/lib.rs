@@ -15,10 +15,10 @@ use waybill_lambda_kit::ended::Ended;
 use waybill_lambda_kit::execute::connection_case;
 use waybill_lambda_kit::quarantine::{Unreadable, receipt_of, unreadable};
 use waybill_lambda_kit::telemetry::About;
-use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
-use waybill_model::command::{CommandKind, Issued};
+use waybill_model::case::{Case, CaseClass, CaseId};
+use waybill_model::command::{CommandKind, CommandQueue, Issued};
 use waybill_model::envelope::{CommandEnvelope, EventEnvelope};
-use waybill_model::event::{Event, Outcome};
+use waybill_model::event::{CommandFinished, Event, Outcome};
 use waybill_model::id::{Code, CorrelationId, MessageId, Reference};
 use waybill_model::time::Instant;
 
@@ -115,40 +115,34 @@ impl<O: OrderStore, Q: Queues, C: Clock> Ports<'_, O, Q, C> {
     /// Stock and its outcomes: no order, no state.
     async fn connection_event(&self, event: &EventEnvelope) -> Ended {
         if let Event::CommandFinished(finished) = &event.body {
-            let id = connection_case(event.correlationid, finished.command);
-            return match &finished.outcome {
-                Outcome::Done { .. } => self.close(id).await,
-                Outcome::Rejected {
-                    code,
-                    detail,
-                    remedy,
-                } => {
-                    let kind = finished.command.as_str();
-                    let case = Case {
-                        id,
-                        correlation_id: None,
-                        class: CaseClass::Integration,
-                        code: code.clone(),
-                        detail: format!("`{kind}`: {detail}"),
-                        remedy: without_retry(remedy, finished.command),
-                        value: None,
-                        status: CaseStatus::Open,
-                        opened_at: self.clock.now(),
-                        closed_at: None,
-                        owner: None,
-                        reason: None,
-                        connection: Some(event.source.clone()),
-                        retry: None,
-                    };
-                    match self.orders.put_case(&case).await {
-                        Ok(()) => Ended::Done,
-                        Err(error) => Ended::infra(&error),
-                    }
-                }
-            };
+            return self.connection_command(event, finished).await;
         }
         let commands = self.envelopes(event, stock(event, self.connections), self.clock.now());
         outbox::send(self.queues, &commands).await
+    }
+
+    /// What became of a command about stock: a refusal is a case, and a success that is told closes it.
+    async fn connection_command(&self, event: &EventEnvelope, finished: &CommandFinished) -> Ended {
+        let (command, now) = (finished.command, self.clock.now());
+        let id = connection_case(event.correlationid, command);
+        let Outcome::Rejected {
+            code,
+            detail,
+            remedy,
+        } = &finished.outcome
+        else {
+            return self.close(id).await;
+        };
+        let detail = format!("`{}`: {detail}", command.as_str());
+        let remedy = without_retry(remedy, command);
+        let mut case = Case::of_connection(id, &event.source, code.clone(), detail, remedy, now);
+        if command.queue() == CommandQueue::ErpBulk {
+            case.class = CaseClass::Erp;
+        }
+        match self.orders.put_case(&case).await {
+            Ok(()) => Ended::Done,
+            Err(error) => Ended::infra(&error),
+        }
     }
 
     /// A success that is told closes the case of such commands: nothing is left that was refused.

@@ -2,6 +2,7 @@ use super::*;
 use std::collections::BTreeSet;
 use waybill_flow::ports::{InfraError, Parked, Queue};
 use waybill_lambda_kit::quarantine::PATIENCE_MS;
+use waybill_model::case::CaseStatus;
 use waybill_model::command::{Command, CommandKind, CommandQueue};
 use waybill_model::event::{CommandFinished, StockObserved};
 use waybill_model::id::{ConnectionId, ExternalId, MessageId, RefKind};
@@ -329,6 +330,7 @@ async fn rejected_stock_is_a_case_of_the_connection_until_the_next_success() {
     let cases = world.orders.all_cases();
     assert_eq!(cases.len(), 1);
     assert_eq!(cases[0].code.as_str(), "no_location");
+    assert_eq!(cases[0].class, CaseClass::Erp);
     assert!(cases[0].remedy.starts_with("create the product; "));
     assert!(!cases[0].remedy.contains("retry"), "{}", cases[0].remedy);
     assert!(world.take(&finished("f-4", done()), 1).await);

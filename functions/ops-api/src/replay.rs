@@ -169,7 +169,7 @@ fn some(replayed: Replayed) -> Result<Replayed, Refused> {
 /// The message that hands a delivery in again.
 fn message(mut delivery: Delivery, now: Instant) -> Result<Outgoing, String> {
     delivery.origin = Origin::Replay;
-    delivery.received_at = now;
+    delivery.replayed_at = Some(now);
     let message = delivery::encode(&delivery).map_err(|error| error.to_string())?;
     Ok(plain_message(message))
 }

@@ -129,7 +129,7 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P, R: Erp, C: Clock, S>
             for (id, state) in chunk {
                 let held = held.iter().find(|o| o.correlation == *id);
                 report.looked_at += 1;
-                report.found += self.settle(*id, differences(state, held)).await?;
+                report.found += self.settle(erp, *id, differences(state, held)).await?;
             }
         }
         Ok(None)
@@ -162,7 +162,12 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P, R: Erp, C: Clock, S>
     }
 
     /// Opens what is found and closes what is not found any more.
-    async fn settle(&self, id: CorrelationId, found: Vec<Difference>) -> Result<usize, JobError> {
+    async fn settle(
+        &self,
+        erp: &ConnectionId,
+        id: CorrelationId,
+        found: Vec<Difference>,
+    ) -> Result<usize, JobError> {
         let now = self.clock.now();
         let case_of = |code| CaseId::new(&id.to_string(), &literal(code), "reconciler");
         let is_found = |code: &str| found.iter().any(|d| d.code == code);
@@ -185,7 +190,7 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P, R: Erp, C: Clock, S>
                 closed_at: None,
                 owner: None,
                 reason: None,
-                connection: None,
+                connection: Some(erp.clone()),
                 retry: None,
             };
             self.forget_another(&case).await?;
@@ -228,7 +233,9 @@ fn differences(state: &OrderState, held: Option<&ErpOrder>) -> Vec<Difference> {
                 "order `{}` was written and is not in Odoo any more",
                 order.number
             ),
-            remedy: "find out who deleted it in Odoo; then retry the effect `sale_order.create`",
+            remedy: "Odoo deletes only what was cancelled, so somebody meant it. Cancel the order in \
+                     the shop too; or enter it in Odoo by hand, do there what is left of it, and \
+                     ignore this case",
             value: Some(total),
         }];
     };

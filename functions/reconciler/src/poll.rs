@@ -244,7 +244,9 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P: PartnerPort, R, C: Clock, S>
         let connection = &delivery.connection;
         let id = CaseId::new(connection.as_str(), &code, subject);
         let detail = format!("a polled record of `{connection}`: {detail}");
-        let remedy = "ask the channel for fewer fields, or split the order there".to_owned();
+        let remedy = "split the order at the channel, or enter it in Odoo by hand; then ignore this case, which \
+                      does not close by itself"
+            .to_owned();
         let case = Case::of_connection(id, connection, code, detail, remedy, self.clock.now());
         Ok(self.orders.put_case(&case).await?)
     }

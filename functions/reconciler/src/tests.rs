@@ -145,6 +145,7 @@ fn polled(id: &str) -> Delivery {
         dedupe_id: Some(id.to_owned()),
         headers: BTreeMap::new(),
         received_at: build::start(),
+        replayed_at: None,
         traceparent: None,
         body: b"{}".to_vec(),
     }

@@ -387,7 +387,8 @@ fn event_id(delivery: &Delivery, dedupe_id: &str, index: usize) -> MessageId {
             MessageId::for_delivery(&delivery.connection, dedupe_id, index)
         }
         Origin::Replay => {
-            let replayed = format!("{dedupe_id}#replay-{}", delivery.received_at.epoch_ms());
+            let at = delivery.replayed_at.unwrap_or(delivery.received_at);
+            let replayed = format!("{dedupe_id}#replay-{}", at.epoch_ms());
             MessageId::for_delivery(&delivery.connection, &replayed, index)
         }
     }

@@ -1,5 +1,6 @@
 use super::*;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use waybill_flow::ports::InfraError;
 use waybill_flow::state::OrderState;
@@ -170,6 +171,7 @@ fn delivery(connection: &str, body: &str) -> Delivery {
         dedupe_id: None,
         headers: BTreeMap::new(),
         received_at: build::start(),
+        replayed_at: None,
         traceparent: None,
         body: body.as_bytes().to_vec(),
     }
@@ -236,11 +238,15 @@ async fn a_repeated_delivery_is_handed_on_once_and_a_replay_again() {
     assert_eq!(world.events().len(), 1);
     let mut replay = delivery("shop-main", "order");
     replay.origin = Origin::Replay;
-    replay.received_at = world.clock.advance_ms(1000);
+    replay.replayed_at = Some(world.clock.advance_ms(1000));
     assert!(world.take(&delivery::encode(&replay).unwrap()).await);
-    let ids: Vec<_> = world.events().into_iter().map(|e| e.id).collect();
-    assert_eq!(ids.len(), 2);
-    assert_ne!(ids[0], ids[1]);
+    assert!(world.take(&delivery::encode(&replay).unwrap()).await);
+    replay.replayed_at = Some(world.clock.advance_ms(1000));
+    assert!(world.take(&delivery::encode(&replay).unwrap()).await);
+    let ids: BTreeSet<_> = world.events().into_iter().map(|e| e.id).collect();
+    assert_eq!(ids.len(), 3, "each replay once");
+    let times: BTreeSet<_> = world.events().into_iter().map(|e| e.time).collect();
+    assert_eq!(times.len(), 1, "a replay is no newer than what it replays");
 }
 
 #[tokio::test]

@@ -175,6 +175,7 @@ async fn accept<S, Q: Queues, C: Clock>(
         dedupe_id: verified.dedupe_id,
         headers: verified.headers,
         received_at: ports.clock.now(),
+        replayed_at: None,
         traceparent: request.traceparent(),
         body: request.body,
     };

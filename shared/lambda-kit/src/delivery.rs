@@ -32,6 +32,8 @@ struct Wire {
     headers: BTreeMap<String, String>,
     received_at: Instant,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    replayed_at: Option<Instant>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     traceparent: Option<String>,
     body: String,
 }
@@ -97,6 +99,7 @@ pub fn encode(delivery: &Delivery) -> Result<String, EncodeError> {
         dedupe_id: delivery.dedupe_id.clone(),
         headers: delivery.headers.clone(),
         received_at: delivery.received_at,
+        replayed_at: delivery.replayed_at,
         traceparent: delivery.traceparent.clone(),
         body: STANDARD.encode(packed),
     })
@@ -134,6 +137,7 @@ pub fn decode(text: &str) -> Result<Delivery, DecodeError> {
         dedupe_id: wire.dedupe_id,
         headers: wire.headers,
         received_at: wire.received_at,
+        replayed_at: wire.replayed_at,
         traceparent: wire.traceparent,
         body,
     })
@@ -165,6 +169,7 @@ mod tests {
             dedupe_id: None,
             headers: BTreeMap::from([("x-test".to_owned(), "1".to_owned())]),
             received_at: Instant::from_epoch_s(1_700_000_000),
+            replayed_at: Some(Instant::from_epoch_s(1_700_000_001)),
             traceparent: None,
             body,
         }

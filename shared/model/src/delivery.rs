@@ -22,8 +22,10 @@ pub struct Delivery {
     pub dedupe_id: Option<String>,
     /// The headers that the partner's adapter reads, names in lower case. No secrets.
     pub headers: BTreeMap<String, String>,
-    /// When we got it.
+    /// When we got it first. A replay leaves it as it is: some partners' facts have no other instant.
     pub received_at: Instant,
+    /// When an operator handed it in again; absent where nobody did.
+    pub replayed_at: Option<Instant>,
     /// W3C trace context of the call.
     pub traceparent: Option<String>,
     /// The raw bytes.
@@ -68,6 +70,7 @@ mod tests {
             dedupe_id: None,
             headers: BTreeMap::from([("x-signature".to_owned(), "secret".to_owned())]),
             received_at: Instant::EPOCH,
+            replayed_at: None,
             traceparent: None,
             body: b"jane@example.com".to_vec(),
         };

@@ -135,6 +135,7 @@ fn print_file(connection: &Connection, options: &Options, file: &str) -> bool {
         dedupe_id: None,
         headers: options.headers.clone(),
         received_at: Instant::EPOCH,
+        replayed_at: None,
         traceparent: None,
         body,
     };

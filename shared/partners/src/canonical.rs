@@ -14,7 +14,10 @@
 //!
 //! **We tell them** commands by `POST {base_url}/waybill/commands`: a CloudEvent with the command
 //! as `type` and `data`. `webhook-id` is the idempotency key: the same command has the same id
-//! however often it is sent, and must be carried out once.
+//! however often and however late it is sent, and must be carried out once. Waybill does not look
+//! before it sends again, not after a day without an answer and not after an operator's retry weeks
+//! later: so keep the id with what was made by it (or make its `reference` unique there), not in a
+//! cache that forgets. Answer an id that is known with 409.
 //!
 //! | answer | meaning |
 //! |---|---|
@@ -25,6 +28,10 @@
 //! | 401 | our signature is not accepted: sent again, in case a secret is rotating |
 //! | other 4xx | refused for good |
 //! | other 5xx, or none | not known; it is sent again under the same id |
+//!
+//! Waybill neither polls a canonical partner nor looks after its subscriptions: nothing but its own
+//! retries brings a webhook that was not accepted. Send each again until it is answered with 2xx,
+//! for days if need be.
 //!
 //! Secrets: `webhook_secrets` verify what comes in; `api.signing_secret` signs what goes out, or
 //! the first of `webhook_secrets` where it is absent. Both have the form `whsec_…`.

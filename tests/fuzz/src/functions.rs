@@ -243,6 +243,7 @@ pub fn deliveries(input: &[u8]) {
                 dedupe_id: None,
                 headers: BTreeMap::new(),
                 received_at: build::start(),
+                replayed_at: None,
                 traceparent: None,
                 body: mutate::document(bodies, &mut draw),
             };

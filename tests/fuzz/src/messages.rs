@@ -26,6 +26,7 @@ pub(crate) fn of(connection: &str, topic: Option<&str>, body: Vec<u8>) -> Delive
         dedupe_id: None,
         headers: BTreeMap::from([("x-test".to_owned(), mutate::MARKER.to_owned())]),
         received_at: build::start(),
+        replayed_at: None,
         traceparent: None,
         body,
     }

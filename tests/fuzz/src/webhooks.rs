@@ -70,6 +70,7 @@ fn check(partner: &Partner, input: &[u8]) {
         dedupe_id: draw.once_in(4).then(|| "delivery-1".to_owned()),
         headers,
         received_at: build::start(),
+        replayed_at: None,
         traceparent: None,
         body: mutate::document(&partner.seeds, &mut draw),
     };
@@ -245,6 +246,7 @@ pub fn odoo(input: &[u8]) {
         dedupe_id: None,
         headers: BTreeMap::new(),
         received_at: build::start(),
+        replayed_at: None,
         traceparent: None,
         body: input.to_vec(),
     };

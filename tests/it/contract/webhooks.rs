@@ -65,6 +65,7 @@ pub(super) fn facts(rig: &Rig, hook: &Hook) -> Vec<Fact> {
         dedupe_id: verified.dedupe_id,
         headers: verified.headers,
         received_at: now(),
+        replayed_at: None,
         traceparent: None,
         body: hook.body.clone(),
     };

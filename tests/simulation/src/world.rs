@@ -518,6 +518,7 @@ impl World {
             dedupe_id: Some(name),
             headers: BTreeMap::new(),
             received_at: self.sim.now(),
+            replayed_at: None,
             traceparent: None,
             body: body.to_string().into_bytes(),
         };

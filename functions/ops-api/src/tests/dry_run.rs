@@ -50,6 +50,7 @@ async fn archive(world: &World, receipt: &str, connection: &str, body: &[u8]) {
         dedupe_id: None,
         headers: BTreeMap::new(),
         received_at: build::start(),
+        replayed_at: None,
         traceparent: None,
         body: body.to_vec(),
     };

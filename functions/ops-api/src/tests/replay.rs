@@ -12,6 +12,7 @@ fn delivery_of(receipt: &str, connection: &str) -> Delivery {
         dedupe_id: None,
         headers: BTreeMap::new(),
         received_at: build::start(),
+        replayed_at: None,
         traceparent: None,
         body: b"order".to_vec(),
     }
@@ -94,6 +95,9 @@ async fn a_range_of_time_is_replayed_its_start_included_and_its_end_not() {
     let sent = world.queues.sent(Queue::Inbound);
     let replayed = delivery::decode(&sent[0].body).unwrap();
     assert_eq!((sent.len(), replayed.origin), (1, Origin::Replay));
+    // It is another delivery, and what it tells is no newer for that.
+    assert!(replayed.replayed_at.is_some());
+    assert_eq!(replayed.received_at, build::start());
 }
 
 #[tokio::test]

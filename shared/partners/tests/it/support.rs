@@ -104,6 +104,7 @@ pub(crate) fn delivery(connection: &Connection, topic: Option<&str>, body: &[u8]
         dedupe_id: None,
         headers: BTreeMap::new(),
         received_at: now(),
+        replayed_at: None,
         traceparent: None,
         body: body.to_vec(),
     }

@@ -28,6 +28,7 @@ fn read(connection: &Connection, body: &[u8]) -> Result<Parsed, Unreadable> {
         dedupe_id: Some("msg-1".to_owned()),
         headers: BTreeMap::new(),
         received_at: Instant::EPOCH,
+        replayed_at: None,
         traceparent: None,
         body: body.to_vec(),
     };

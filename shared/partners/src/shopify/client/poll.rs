@@ -94,6 +94,7 @@ fn delivery(connection: &Connection, order: &str, now: Instant) -> Delivery {
         // When it was read: see the mapper's version.
         headers: BTreeMap::from([(TRIGGERED_AT.to_owned(), now.to_string())]),
         received_at: now,
+        replayed_at: None,
         traceparent: None,
         body: order.as_bytes().to_vec(),
     }

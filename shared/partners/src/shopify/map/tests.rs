@@ -42,6 +42,7 @@ fn delivery(topic: &str, body: &[u8]) -> Delivery {
             ),
         ]),
         received_at: Instant::from_epoch_s(1_800_000_000),
+        replayed_at: None,
         traceparent: None,
         body: body.to_vec(),
     }
