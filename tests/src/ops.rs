@@ -140,7 +140,7 @@ struct Chosen {
     /// Of them, those opened so long ago
     #[arg(long, requires = "class", value_name = "MINUTES")]
     older_than_minutes: Option<u32>,
-    /// Only tell which
+    /// Only tell which, and which of them would be refused
     #[arg(long, requires = "class")]
     dry_run: bool,
 }

@@ -3,7 +3,7 @@
 //! A case of an order is changed by a decision that goes through the order's timeline; one of no
 //! order is changed here.
 
-use crate::actions::{accepted, body, decide, retry_effect, unwritable};
+use crate::actions::{accepted, body, decide, retry_of, unwritable};
 use crate::auth::Operator;
 use crate::read::answer;
 use crate::views::{
@@ -22,6 +22,16 @@ use waybill_model::id::{CorrelationId, OperatorId};
 const DEFAULT_BULK: usize = 25;
 /// Most cases of one call: what fits into the time of one.
 const MAX_BULK: usize = 50;
+
+/// What an action comes to: it was checked, and nothing is done yet.
+enum Step {
+    /// A decision about the order of the case.
+    Decide(CorrelationId, Decision),
+    /// What was archived is handed in again.
+    Replay(replay::Prepared),
+    /// The case as it will be: no order holds it.
+    Put(Box<Case>),
+}
 
 /// What an action came to.
 enum Acted {
@@ -110,8 +120,11 @@ pub(crate) async fn bulk<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSour
         // Everything of an order is replayed at once, for all of its cases.
         let again = case.retry == Some(Retry::Order) && asked.action == Action::Retry;
         let done = again && !replayed.insert(case.correlation_id);
-        let result = if asked.dry_run || done {
+        let result = if done {
             Ok(())
+        } else if asked.dry_run {
+            let step = check(ports, operator, case, &asked.action).await;
+            step.map(|_| ())
         } else {
             let id = case.id;
             let result = act(ports, operator, case, &asked.action).await;
@@ -148,12 +161,31 @@ impl BulkAnswer {
 async fn act<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
     ports: &Ports<'_, O, E, Q, S, C>,
     operator: &Operator,
-    mut case: Case,
+    case: Case,
     action: &Action,
 ) -> Result<Acted, Refused> {
+    Ok(match check(ports, operator, case, action).await? {
+        Step::Decide(order, decision) => {
+            Acted::Sent(vec![decide(ports, operator, order, decision).await?])
+        }
+        Step::Replay(prepared) => Acted::Sent(replay::hand_in(ports, prepared).await?.ids),
+        Step::Put(case) => {
+            ports.orders.put_case(&case).await?;
+            Acted::Changed(case)
+        }
+    })
+}
+
+/// Whether an action can be taken, and what is to be done then. A dry run ends here.
+async fn check<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
+    operator: &Operator,
+    mut case: Case,
+    action: &Action,
+) -> Result<Step, Refused> {
     let id = case.id;
     let decision = match action {
-        Action::Retry => return again(ports, operator, &case).await,
+        Action::Retry => return again(ports, &case).await,
         Action::Ignore { reason } => {
             let reason = reason.clone();
             case.status = CaseStatus::Ignored;
@@ -173,26 +205,25 @@ async fn act<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock
             Decision::Assign { case: id, owner }
         }
     };
-    if let Some(order) = holder(ports, &case).await? {
-        let event = decide(ports, operator, order, decision).await?;
-        return Ok(Acted::Sent(vec![event]));
-    }
-    ports.orders.put_case(&case).await?;
-    Ok(Acted::Changed(Box::new(case)))
+    Ok(match holder(ports, &case).await? {
+        Some(order) => Step::Decide(order, decision),
+        None => Step::Put(Box::new(case)),
+    })
 }
 
-/// Tries a case again in its own way.
+/// How a case is tried again in its own way.
 async fn again<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
     ports: &Ports<'_, O, E, Q, S, C>,
-    operator: &Operator,
     case: &Case,
-) -> Result<Acted, Refused> {
-    let ids = match (&case.retry, case.correlation_id) {
+) -> Result<Step, Refused> {
+    Ok(match (&case.retry, case.correlation_id) {
         (Some(Retry::Effect { effect }), Some(order)) => {
-            vec![retry_effect(ports, operator, order, effect.clone()).await?]
+            Step::Decide(order, retry_of(ports, order, effect.clone()).await?)
         }
-        (Some(Retry::Order), Some(order)) => replay::of_order(ports, order).await?.ids,
-        (Some(Retry::Receipt { receipt }), _) => replay::of_receipt(ports, receipt).await?.ids,
+        (Some(Retry::Order), Some(order)) => Step::Replay(replay::of_order(ports, order).await?),
+        (Some(Retry::Receipt { receipt }), _) => {
+            Step::Replay(replay::of_receipt(ports, receipt).await?)
+        }
         (Some(Retry::Effect { .. } | Retry::Order), None) | (None, _) => {
             return Err(Refused::Conflict {
                 code: "nothing_to_retry",
@@ -200,8 +231,7 @@ async fn again<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clo
                 remedy: "do what the case says; it closes by itself when its cause is gone",
             });
         }
-    };
-    Ok(Acted::Sent(ids))
+    })
 }
 
 fn name(operator: &Operator) -> Result<OperatorId, Refused> {

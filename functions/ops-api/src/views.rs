@@ -396,7 +396,7 @@ pub(crate) struct BulkBody {
     pub(crate) limit: Option<usize>,
     /// Of the call before.
     pub(crate) cursor: Option<String>,
-    /// Only tell which.
+    /// Only tell which, and which of them would be refused.
     #[serde(default)]
     pub(crate) dry_run: bool,
 }

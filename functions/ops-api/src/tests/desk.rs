@@ -228,6 +228,79 @@ async fn a_dry_bulk_action_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_dry_retry_refuses_what_the_retry_would_refuse_and_sends_nothing() {
+    let world = World::new();
+    let order = world.order_with(None).await;
+    let other = build::correlation("2002");
+    let garbage = Archived {
+        receipt: build::message("garbage"),
+        correlation: None,
+        delivery: "no json".to_owned(),
+        received_at: build::start(),
+    };
+    world.orders.archive(&garbage).await.unwrap();
+    let effect = |effect: &str| {
+        let effect = build::effect(effect);
+        Some(Retry::Effect { effect })
+    };
+    let receipt = |receipt: &str| {
+        let receipt = build::message(receipt);
+        Some(Retry::Receipt { receipt })
+    };
+    let ways = [
+        (None, order, "nothing_to_retry"),
+        (effect("sale_order.create"), order, "still_running"),
+        (effect("refund.create/1"), order, "not_found"),
+        (effect("sale_order.create"), other, "not_found"),
+        (Some(Retry::Order), order, "not_found"),
+        (receipt("nobody"), order, "not_found"),
+        (receipt("garbage"), order, "not_replayable"),
+    ];
+    for (index, (retry, order, _)) in (0..).zip(&ways) {
+        let mut case = lone(&index.to_string(), "unknown_sku", index);
+        (case.retry, case.correlation_id) = (retry.clone(), Some(*order));
+        put(&world, &[case]).await;
+    }
+    for dry_run in [true, false] {
+        let body = serde_json::json!({
+            "filter": {"class": "integration", "code": "unknown_sku"},
+            "action": {"kind": "retry"}, "dry_run": dry_run,
+        });
+        let (_, answer) = world.post("/ops/cases/bulk", body).await;
+        let results = answer["results"].as_array().unwrap();
+        let codes: Vec<_> = results
+            .iter()
+            .map(|one| one["refused"]["error"]["code"].as_str().unwrap_or("-"))
+            .collect();
+        assert_eq!(codes, ways.each_ref().map(|(_, _, code)| *code));
+        assert_eq!(answer["refused"], ways.len());
+    }
+    assert!(world.queues.is_empty());
+}
+
+#[tokio::test]
+async fn a_dry_retry_accepts_what_can_be_retried_and_sends_nothing() {
+    let world = World::new();
+    let order = world.order().await;
+    let mut case = lone("a", "unknown_sku", 0);
+    case.correlation_id = Some(order);
+    case.retry = Some(Retry::Effect {
+        effect: build::effect("sale_order.create"),
+    });
+    put(&world, &[case]).await;
+    let body = serde_json::json!({
+        "filter": {"class": "integration", "code": "unknown_sku"},
+        "action": {"kind": "retry"}, "dry_run": true,
+    });
+    let (_, answer) = world.post("/ops/cases/bulk", body).await;
+    assert_eq!(
+        (&answer["accepted"], &answer["refused"]),
+        (&1.into(), &0.into())
+    );
+    assert!(world.queues.is_empty());
+}
+
+#[tokio::test]
 async fn a_bulk_action_that_loses_its_store_stops_and_can_be_repeated() {
     let world = World::new();
     let cases = [
