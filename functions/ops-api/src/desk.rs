@@ -119,25 +119,37 @@ pub(crate) async fn bulk<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSour
         let view = CaseView::new(case.clone(), now);
         // Everything of an order is replayed at once, for all of its cases.
         let again = case.retry == Some(Retry::Order) && asked.action == Action::Retry;
-        let done = again && !replayed.insert(case.correlation_id);
-        let result = if done {
-            Ok(())
-        } else if asked.dry_run {
-            let step = check(ports, operator, case, &asked.action).await;
-            step.map(|_| ())
-        } else {
-            let id = case.id;
-            let result = act(ports, operator, case, &asked.action).await;
-            audit_case(operator, asked.action.name(), id, result.as_ref().err());
-            result.map(|_| ())
+        let order = again.then_some(case.correlation_id);
+        let done = order.is_some_and(|order| replayed.contains(&order));
+        let result = match done {
+            true => Ok(()),
+            false => one_of_many(ports, operator, case, &asked).await,
         };
         if let Err(Refused::Infra(_)) = &result {
             bulk.stop(view, asked.cursor);
             break;
         }
+        if result.is_ok() {
+            replayed.extend(order);
+        }
         bulk.add(view, result);
     }
     answer(200, &bulk)
+}
+
+async fn one_of_many<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
+    operator: &Operator,
+    case: Case,
+    asked: &BulkBody,
+) -> Result<(), Refused> {
+    let (id, action) = (case.id, &asked.action);
+    if asked.dry_run {
+        return check(ports, operator, case, action).await.map(|_| ());
+    }
+    let result = act(ports, operator, case, action).await;
+    audit_case(operator, action.name(), id, result.as_ref().err());
+    result.map(|_| ())
 }
 
 impl BulkAnswer {

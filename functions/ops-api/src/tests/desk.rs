@@ -279,6 +279,29 @@ async fn a_dry_retry_refuses_what_the_retry_would_refuse_and_sends_nothing() {
 }
 
 #[tokio::test]
+async fn no_case_counts_as_accepted_by_a_replay_of_its_order_that_was_refused() {
+    let world = World::new();
+    let order = world.order().await;
+    for (name, seconds) in [("a", 0), ("b", 1)] {
+        let mut case = lone(name, "sku_missing", seconds);
+        (case.retry, case.correlation_id) = (Some(Retry::Order), Some(order));
+        put(&world, &[case]).await;
+    }
+    for dry_run in [true, false] {
+        let body = serde_json::json!({
+            "filter": {"class": "integration", "code": "sku_missing"},
+            "action": {"kind": "retry"}, "dry_run": dry_run,
+        });
+        // Nothing of the order is archived.
+        let (_, answer) = world.post("/ops/cases/bulk", body).await;
+        assert_eq!(
+            (&answer["accepted"], &answer["refused"]),
+            (&0.into(), &2.into())
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_dry_retry_accepts_what_can_be_retried_and_sends_nothing() {
     let world = World::new();
     let order = world.order().await;
