@@ -17,6 +17,7 @@ use waybill_lambda_kit::secrets::SecretSource;
 use waybill_model::case::{Case, CaseId, CaseStatus, Retry};
 use waybill_model::event::Decision;
 use waybill_model::id::{CorrelationId, OperatorId};
+use waybill_model::time::Instant;
 
 /// Cases of one call, if it does not say.
 const DEFAULT_BULK: usize = 25;
@@ -200,11 +201,7 @@ async fn check<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clo
         Action::Retry => return again(ports, &case).await,
         Action::Ignore { reason } => {
             let reason = reason.clone();
-            case.status = CaseStatus::Ignored;
-            case.closed_at = Some(ports.clock.now());
-            if case.owner.is_none() {
-                case.owner = Some(name(operator)?);
-            }
+            shut(&mut case, CaseStatus::Ignored, operator, ports.clock.now())?;
             case.reason = Some(reason.clone());
             Decision::Ignore { case: id, reason }
         }
@@ -246,6 +243,21 @@ async fn again<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clo
     })
 }
 
+/// Closes a case; whoever does it is who worked on it, if nobody else did.
+fn shut(
+    case: &mut Case,
+    status: CaseStatus,
+    operator: &Operator,
+    now: Instant,
+) -> Result<(), Refused> {
+    case.status = status;
+    case.closed_at = Some(now);
+    if case.owner.is_none() {
+        case.owner = Some(name(operator)?);
+    }
+    Ok(())
+}
+
 fn name(operator: &Operator) -> Result<OperatorId, Refused> {
     OperatorId::new(&operator.id).map_err(|e| unwritable(&e))
 }
@@ -280,35 +292,26 @@ async fn holder<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Cl
     Ok(holds.then_some(order))
 }
 
-/// Closes a case that no order's state holds: a quarantined delivery, a connection, a comparison.
+/// Closes as resolved a case that no order's state holds: a quarantined delivery, a connection, a
+/// comparison.
 pub(crate) async fn close<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
     ports: &Ports<'_, O, E, Q, S, C>,
+    operator: &Operator,
     id: &str,
     request: &Request,
 ) -> Result<Answer, Refused> {
-    let id = CaseId::parse(id).map_err(|_| Refused::NotFound("case"))?;
-    let CloseBody { status } = body(request)?;
-    if status == CaseStatus::Open {
-        return Err(Refused::Invalid {
-            code: "invalid_body",
-            message: "`status` is `open`".to_owned(),
-            remedy: "give `resolved` or `ignored`",
-        });
+    if !request.body.is_empty() {
+        let CloseBody {} = body(request)?;
     }
-    let case = ports.orders.case(id).await?;
-    let mut case = case.ok_or(Refused::NotFound("case"))?;
-    if let Some(order) = case.correlation_id
-        && let Some(stored) = ports.orders.load(order).await?
-        && stored.state.cases.contains_key(&id)
-    {
+    let mut case = open_case(ports, id).await?;
+    if holder(ports, &case).await?.is_some() {
         return Err(Refused::Conflict {
             code: "follows_the_order",
             message: "this case closes by itself when the order goes on".to_owned(),
             remedy: "retry the effect, waive the finding, correct the order, or ignore the case",
         });
     }
-    case.status = status;
-    case.closed_at = Some(ports.clock.now());
+    shut(&mut case, CaseStatus::Resolved, operator, ports.clock.now())?;
     ports.orders.put_case(&case).await?;
     answer(200, &case)
 }

@@ -269,7 +269,10 @@ impl<O: OrderStore, E: EffectStore, Q: Queues + DeadLetters, S: SecretSource, C:
                 "assign_case",
                 desk::assign(self, &operator, id, request).await,
             ),
-            ["cases", id, "close"] => ("close_case", desk::close(self, id, request).await),
+            ["cases", id, "close"] => (
+                "close_case",
+                desk::close(self, &operator, id, request).await,
+            ),
             _ => ("none", Err(Refused::NotFound("route"))),
         };
         audit(&operator, route, rest, &result);

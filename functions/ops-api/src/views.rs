@@ -530,13 +530,11 @@ pub(crate) struct WaiveBody {
     pub(crate) code: waybill_model::id::Code,
 }
 
-/// Body of `close`.
-#[derive(Debug, serde::Deserialize, JsonSchema)]
+/// Body of `close`, which needs none: what says more is refused, so that nobody who means to ignore a
+/// case resolves it.
+#[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct CloseBody {
-    /// `resolved` or `ignored`.
-    pub(crate) status: waybill_model::case::CaseStatus,
-}
+pub(crate) struct CloseBody {}
 
 /// Body of `ignore`.
 #[derive(Debug, serde::Deserialize, JsonSchema)]

@@ -125,6 +125,56 @@ async fn a_case_that_waits_for_the_outside_has_nothing_to_retry() {
 }
 
 #[tokio::test]
+async fn a_closed_case_is_not_closed_again_and_keeps_who_and_when() {
+    let world = World::new();
+    for status in [CaseStatus::Ignored, CaseStatus::Resolved] {
+        let mut case = lone("a", "unreadable_json", 0);
+        (case.status, case.closed_at) = (status, Some(build::start()));
+        case.owner = Some(build::text("bob"));
+        put(&world, std::slice::from_ref(&case)).await;
+        world.clock.advance_ms(60_000);
+        let path = format!("/ops/cases/{}/close", case.id);
+        let (told, answer) = world.post(&path, none()).await;
+        assert_eq!((told, &answer["error"]["code"]), (409, &"not_open".into()));
+        assert_eq!(world.orders.case(case.id).await.unwrap(), Some(case));
+    }
+}
+
+#[tokio::test]
+async fn closing_ignores_no_case_and_keeps_who_works_on_it() {
+    let world = World::new();
+    let mut case = lone("a", "unreadable_json", 0);
+    case.owner = Some(build::text("bob"));
+    put(&world, std::slice::from_ref(&case)).await;
+    let path = format!("/ops/cases/{}/close", case.id);
+    for status in ["ignored", "resolved"] {
+        let body = serde_json::json!({"status": status});
+        let (told, answer) = world.post(&path, body).await;
+        assert_eq!(
+            (told, &answer["error"]["code"]),
+            (400, &"invalid_body".into())
+        );
+    }
+    let kept = world.orders.case(case.id).await.unwrap().unwrap();
+    assert_eq!(kept, case);
+    let (_, answer) = world.post(&path, none()).await;
+    assert_eq!(answer["owner"], "bob");
+}
+
+#[tokio::test]
+async fn a_case_of_an_order_is_not_closed_by_hand() {
+    let world = World::new();
+    let case = case_of_an_order(&world).await;
+    let path = format!("/ops/cases/{}/close", case.id);
+    let (told, answer) = world.post(&path, none()).await;
+    assert_eq!(
+        (told, &answer["error"]["code"]),
+        (409, &"follows_the_order".into())
+    );
+    assert_eq!(world.orders.case(case.id).await.unwrap(), Some(case));
+}
+
+#[tokio::test]
 async fn a_bulk_action_takes_only_what_its_filter_names_and_answers_for_each() {
     let world = World::new();
     let mut elsewhere = lone("d", "unreadable_json", 3);
