@@ -512,7 +512,7 @@ pub(crate) enum Wanted {
     },
     /// Where the goods go: the whole address.
     ShippingAddress {
-        /// The whole address: what is left out is empty.
+        /// The whole address: what is left out is empty. At most 256 characters in each field.
         address: Box<Address>,
     },
     /// The way of delivery.
