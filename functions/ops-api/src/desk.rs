@@ -5,7 +5,7 @@
 
 use crate::actions::{accepted, body, decide, retry_of, unwritable};
 use crate::auth::Operator;
-use crate::read::answer;
+use crate::read::{answer, cursor};
 use crate::views::{
     Action, AssignBody, BulkAnswer, BulkBody, BulkResult, CaseView, CloseBody, IgnoreBody,
 };
@@ -107,12 +107,12 @@ pub(crate) async fn bulk<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSour
         owner: asked.filter.owner.clone(),
         opened_until,
         limit: asked.limit.unwrap_or(DEFAULT_BULK).clamp(1, MAX_BULK),
-        cursor: asked.cursor.clone(),
+        cursor: cursor(asked.cursor.as_ref())?,
         ..CaseQuery::default()
     };
-    let (cases, cursor) = ports.orders.cases(&query).await?;
+    let (cases, next) = ports.orders.cases(&query).await?;
     let mut bulk = BulkAnswer {
-        cursor,
+        cursor: next,
         ..BulkAnswer::default()
     };
     let mut replayed = BTreeSet::new();

@@ -2,7 +2,7 @@
 //! now. What of it is known already changes nothing.
 
 use crate::actions::{body, send, unwritable};
-use crate::read::{answer, correlation, invalid};
+use crate::read::{answer, correlation, cursor, invalid};
 use crate::views::{RangeBody, Replayed, Skipped};
 use crate::{Ports, Refused};
 use waybill_flow::ports::{
@@ -110,13 +110,13 @@ pub(crate) async fn range<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSou
         from: asked.from,
         to: asked.to,
         limit: asked.limit.unwrap_or(DEFAULT_RANGE).clamp(1, MAX_RANGE),
-        cursor: asked.cursor.clone(),
+        cursor: cursor(asked.cursor.as_ref())?,
     };
-    let (mut archived, cursor) = ports.orders.archived_between(&query).await?;
+    let (mut archived, next) = ports.orders.archived_between(&query).await?;
     archived.retain(|one| asked.wants(one));
     let prepared = prepare(&archived, ports.clock.now())?;
     let mut replayed = hand_in(ports, prepared).await?;
-    replayed.cursor = cursor;
+    replayed.cursor = next;
     answer(202, &replayed)
 }
 

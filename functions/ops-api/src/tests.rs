@@ -372,24 +372,6 @@ async fn a_reason_is_needed_and_bounded_and_a_closed_case_stays_closed() {
 }
 
 #[tokio::test]
-async fn a_body_is_bounded_whatever_the_method() {
-    let world = World::new();
-    let id = world.order().await;
-    let path = format!("/ops/orders/{id}/dry-run");
-    let body = serde_json::json!({"connections": "x".repeat(MAX_BODY_BYTES)});
-    for method in ["GET", "POST"] {
-        let (status, answer) = world
-            .call(READER, method, &path, none(), body.clone())
-            .await;
-        assert_eq!(
-            (status, &answer["error"]["code"]),
-            (400, &"body_too_large".into()),
-            "{method}"
-        );
-    }
-}
-
-#[tokio::test]
 async fn health_and_the_document_need_no_token() {
     let world = World::new();
     for path in ["/ops/health", "/ops/openapi.json"] {
@@ -416,6 +398,7 @@ fn the_served_document_is_the_generated_one() {
     );
 }
 
+mod bounds;
 mod connections;
 mod correct;
 mod dead;
