@@ -64,12 +64,31 @@ enum Action {
         #[command(flatten)]
         chosen: Chosen,
     },
+    /// Close a case of no order as resolved: what it says is done
+    Close {
+        /// Its id
+        case: String,
+    },
     /// Show orders by one of their marks
     Order(Mark),
     /// Show what happened to an order
     Timeline {
         /// Its correlation id
         order: String,
+    },
+    /// Issue an effect of an order again that was rejected, or of which nothing was heard for a day
+    RetryEffect {
+        /// Correlation id of the order
+        order: String,
+        /// Name of the effect, as the order shows it, such as `sale_order.create`
+        effect: String,
+    },
+    /// Let an order pass although something was found: it goes on, and that cannot be taken back
+    Waive {
+        /// Correlation id of the order
+        order: String,
+        /// Code of the finding, as the order shows it
+        code: String,
     },
     /// Correct what the channel told wrong, and go on with it
     Correct(Correction),
@@ -140,7 +159,7 @@ struct Chosen {
     /// Of them, those opened so long ago
     #[arg(long, requires = "class", value_name = "MINUTES")]
     older_than_minutes: Option<u32>,
-    /// Only tell which
+    /// Only tell which, and which of them would be refused
     #[arg(long, requires = "class")]
     dry_run: bool,
 }

@@ -40,12 +40,12 @@ pub(crate) async fn retry<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSou
 ) -> Result<Answer, Refused> {
     let id = correlation(id)?;
     let RetryBody { effect } = body(request)?;
-    let event = retry_effect(ports, operator, id, effect).await?;
-    accepted(vec![event])
+    let decision = retry_of(ports, id, effect).await?;
+    accepted(vec![decide(ports, operator, id, decision).await?])
 }
 
-/// The id of the event by which the effect is asked for again.
-pub(crate) async fn retry_effect<
+/// The decision by which the effect is asked for again, if it can be.
+pub(crate) async fn retry_of<
     O: OrderStore,
     E: EffectStore,
     Q: Queues,
@@ -53,20 +53,17 @@ pub(crate) async fn retry_effect<
     C: Clock,
 >(
     ports: &Ports<'_, O, E, Q, S, C>,
-    operator: &Operator,
     id: CorrelationId,
     effect: EffectKey,
-) -> Result<String, Refused> {
+) -> Result<Decision, Refused> {
     let stored = load(ports, id).await?;
     let known = stored.state.effects.get(&effect);
     if known.is_some_and(|e| e.is_lost(ports.clock.now())) {
-        return decide(ports, operator, id, Decision::Retry { effect }).await;
+        return Ok(Decision::Retry { effect });
     }
     match known.map(|e| &e.outcome) {
         None => Err(Refused::NotFound("effect of this order")),
-        Some(Some(Outcome::Rejected { .. })) => {
-            decide(ports, operator, id, Decision::Retry { effect }).await
-        }
+        Some(Some(Outcome::Rejected { .. })) => Ok(Decision::Retry { effect }),
         Some(None) => Err(Refused::Conflict {
             code: "still_running",
             message: format!("`{effect}` has not ended yet"),

@@ -13,9 +13,13 @@ use waybill_model::correction::Correction;
 use waybill_model::event::{Decision, Outcome};
 use waybill_model::id::EffectKey;
 use waybill_model::order::Order;
+use waybill_model::party::Address;
 
 /// Longest code of a way of delivery.
 const MAX_METHOD: usize = 128;
+/// Longest field of an address, in characters: no carrier prints more. A state that outgrew its item
+/// could not be stored, and its order would stand still.
+const MAX_ADDRESS_FIELD: usize = 256;
 
 /// Corrects one field of an order.
 pub(crate) async fn order<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
@@ -57,10 +61,13 @@ fn against(wanted: Wanted, told: &Order) -> Result<Correction, Refused> {
                 sku,
             }
         }
-        Wanted::ShippingAddress { address } => Correction::ShippingAddress {
-            told: told.shipping.clone().map(Box::new),
-            address,
-        },
+        Wanted::ShippingAddress { address } => {
+            check_lengths(&address)?;
+            Correction::ShippingAddress {
+                told: told.shipping.clone().map(Box::new),
+                address,
+            }
+        }
         Wanted::ShippingMethod { method } => {
             let line = told.shipping_lines.first();
             let line = line.ok_or(Refused::NotFound("way of delivery of this order"))?;
@@ -79,6 +86,43 @@ fn against(wanted: Wanted, told: &Order) -> Result<Correction, Refused> {
         }
     };
     Ok(correction)
+}
+
+fn check_lengths(address: &Address) -> Result<(), Refused> {
+    let Address {
+        name,
+        company,
+        street,
+        street2,
+        city,
+        zip,
+        region,
+        country,
+        phone,
+    } = address;
+    let fields = [
+        ("name", name),
+        ("company", company),
+        ("street", street),
+        ("street2", street2),
+        ("city", city),
+        ("zip", zip),
+        ("region", region),
+        ("country", country),
+        ("phone", phone),
+    ];
+    let is_long = |text: &String| text.chars().count() > MAX_ADDRESS_FIELD;
+    let long = fields
+        .into_iter()
+        .find(|(_, text)| text.as_ref().is_some_and(is_long));
+    match long {
+        None => Ok(()),
+        Some((field, _)) => Err(Refused::Invalid {
+            code: "invalid_body",
+            message: format!("`address.{field}` has more than {MAX_ADDRESS_FIELD} characters"),
+            remedy: "give what stands on the label, each in its field",
+        }),
+    }
 }
 
 /// Only what was refused can be issued again.

@@ -3,9 +3,9 @@
 //! A case of an order is changed by a decision that goes through the order's timeline; one of no
 //! order is changed here.
 
-use crate::actions::{accepted, body, decide, retry_effect, unwritable};
+use crate::actions::{accepted, body, decide, retry_of, unwritable};
 use crate::auth::Operator;
-use crate::read::answer;
+use crate::read::{answer, cursor};
 use crate::views::{
     Action, AssignBody, BulkAnswer, BulkBody, BulkResult, CaseView, CloseBody, IgnoreBody,
 };
@@ -17,11 +17,22 @@ use waybill_lambda_kit::secrets::SecretSource;
 use waybill_model::case::{Case, CaseId, CaseStatus, Retry};
 use waybill_model::event::Decision;
 use waybill_model::id::{CorrelationId, OperatorId};
+use waybill_model::time::Instant;
 
 /// Cases of one call, if it does not say.
 const DEFAULT_BULK: usize = 25;
 /// Most cases of one call: what fits into the time of one.
 const MAX_BULK: usize = 50;
+
+/// What an action comes to: it was checked, and nothing is done yet.
+enum Step {
+    /// A decision about the order of the case.
+    Decide(CorrelationId, Decision),
+    /// What was archived is handed in again.
+    Replay(replay::Prepared),
+    /// The case as it will be: no order holds it.
+    Put(Box<Case>),
+}
 
 /// What an action came to.
 enum Acted {
@@ -96,12 +107,12 @@ pub(crate) async fn bulk<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSour
         owner: asked.filter.owner.clone(),
         opened_until,
         limit: asked.limit.unwrap_or(DEFAULT_BULK).clamp(1, MAX_BULK),
-        cursor: asked.cursor.clone(),
+        cursor: cursor(asked.cursor.as_ref())?,
         ..CaseQuery::default()
     };
-    let (cases, cursor) = ports.orders.cases(&query).await?;
+    let (cases, next) = ports.orders.cases(&query).await?;
     let mut bulk = BulkAnswer {
-        cursor,
+        cursor: next,
         ..BulkAnswer::default()
     };
     let mut replayed = BTreeSet::new();
@@ -109,22 +120,37 @@ pub(crate) async fn bulk<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSour
         let view = CaseView::new(case.clone(), now);
         // Everything of an order is replayed at once, for all of its cases.
         let again = case.retry == Some(Retry::Order) && asked.action == Action::Retry;
-        let done = again && !replayed.insert(case.correlation_id);
-        let result = if asked.dry_run || done {
-            Ok(())
-        } else {
-            let id = case.id;
-            let result = act(ports, operator, case, &asked.action).await;
-            audit_case(operator, asked.action.name(), id, result.as_ref().err());
-            result.map(|_| ())
+        let order = again.then_some(case.correlation_id);
+        let done = order.is_some_and(|order| replayed.contains(&order));
+        let result = match done {
+            true => Ok(()),
+            false => one_of_many(ports, operator, case, &asked).await,
         };
         if let Err(Refused::Infra(_)) = &result {
             bulk.stop(view, asked.cursor);
             break;
         }
+        if result.is_ok() {
+            replayed.extend(order);
+        }
         bulk.add(view, result);
     }
     answer(200, &bulk)
+}
+
+async fn one_of_many<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
+    operator: &Operator,
+    case: Case,
+    asked: &BulkBody,
+) -> Result<(), Refused> {
+    let (id, action) = (case.id, &asked.action);
+    if asked.dry_run {
+        return check(ports, operator, case, action).await.map(|_| ());
+    }
+    let result = act(ports, operator, case, action).await;
+    audit_case(operator, action.name(), id, result.as_ref().err());
+    result.map(|_| ())
 }
 
 impl BulkAnswer {
@@ -148,19 +174,34 @@ impl BulkAnswer {
 async fn act<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
     ports: &Ports<'_, O, E, Q, S, C>,
     operator: &Operator,
-    mut case: Case,
+    case: Case,
     action: &Action,
 ) -> Result<Acted, Refused> {
+    Ok(match check(ports, operator, case, action).await? {
+        Step::Decide(order, decision) => {
+            Acted::Sent(vec![decide(ports, operator, order, decision).await?])
+        }
+        Step::Replay(prepared) => Acted::Sent(replay::hand_in(ports, prepared).await?.ids),
+        Step::Put(case) => {
+            ports.orders.put_case(&case).await?;
+            Acted::Changed(case)
+        }
+    })
+}
+
+/// Whether an action can be taken, and what is to be done then. A dry run ends here.
+async fn check<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
+    operator: &Operator,
+    mut case: Case,
+    action: &Action,
+) -> Result<Step, Refused> {
     let id = case.id;
     let decision = match action {
-        Action::Retry => return again(ports, operator, &case).await,
+        Action::Retry => return again(ports, &case).await,
         Action::Ignore { reason } => {
             let reason = reason.clone();
-            case.status = CaseStatus::Ignored;
-            case.closed_at = Some(ports.clock.now());
-            if case.owner.is_none() {
-                case.owner = Some(name(operator)?);
-            }
+            shut(&mut case, CaseStatus::Ignored, operator, ports.clock.now())?;
             case.reason = Some(reason.clone());
             Decision::Ignore { case: id, reason }
         }
@@ -173,26 +214,25 @@ async fn act<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock
             Decision::Assign { case: id, owner }
         }
     };
-    if let Some(order) = holder(ports, &case).await? {
-        let event = decide(ports, operator, order, decision).await?;
-        return Ok(Acted::Sent(vec![event]));
-    }
-    ports.orders.put_case(&case).await?;
-    Ok(Acted::Changed(Box::new(case)))
+    Ok(match holder(ports, &case).await? {
+        Some(order) => Step::Decide(order, decision),
+        None => Step::Put(Box::new(case)),
+    })
 }
 
-/// Tries a case again in its own way.
+/// How a case is tried again in its own way.
 async fn again<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
     ports: &Ports<'_, O, E, Q, S, C>,
-    operator: &Operator,
     case: &Case,
-) -> Result<Acted, Refused> {
-    let ids = match (&case.retry, case.correlation_id) {
+) -> Result<Step, Refused> {
+    Ok(match (&case.retry, case.correlation_id) {
         (Some(Retry::Effect { effect }), Some(order)) => {
-            vec![retry_effect(ports, operator, order, effect.clone()).await?]
+            Step::Decide(order, retry_of(ports, order, effect.clone()).await?)
         }
-        (Some(Retry::Order), Some(order)) => replay::of_order(ports, order).await?.ids,
-        (Some(Retry::Receipt { receipt }), _) => replay::of_receipt(ports, receipt).await?.ids,
+        (Some(Retry::Order), Some(order)) => Step::Replay(replay::of_order(ports, order).await?),
+        (Some(Retry::Receipt { receipt }), _) => {
+            Step::Replay(replay::of_receipt(ports, receipt).await?)
+        }
         (Some(Retry::Effect { .. } | Retry::Order), None) | (None, _) => {
             return Err(Refused::Conflict {
                 code: "nothing_to_retry",
@@ -200,8 +240,22 @@ async fn again<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clo
                 remedy: "do what the case says; it closes by itself when its cause is gone",
             });
         }
-    };
-    Ok(Acted::Sent(ids))
+    })
+}
+
+/// Closes a case; whoever does it is who worked on it, if nobody else did.
+fn shut(
+    case: &mut Case,
+    status: CaseStatus,
+    operator: &Operator,
+    now: Instant,
+) -> Result<(), Refused> {
+    case.status = status;
+    case.closed_at = Some(now);
+    if case.owner.is_none() {
+        case.owner = Some(name(operator)?);
+    }
+    Ok(())
 }
 
 fn name(operator: &Operator) -> Result<OperatorId, Refused> {
@@ -238,35 +292,26 @@ async fn holder<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Cl
     Ok(holds.then_some(order))
 }
 
-/// Closes a case that no order's state holds: a quarantined delivery, a connection, a comparison.
+/// Closes as resolved a case that no order's state holds: a quarantined delivery, a connection, a
+/// comparison.
 pub(crate) async fn close<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
     ports: &Ports<'_, O, E, Q, S, C>,
+    operator: &Operator,
     id: &str,
     request: &Request,
 ) -> Result<Answer, Refused> {
-    let id = CaseId::parse(id).map_err(|_| Refused::NotFound("case"))?;
-    let CloseBody { status } = body(request)?;
-    if status == CaseStatus::Open {
-        return Err(Refused::Invalid {
-            code: "invalid_body",
-            message: "`status` is `open`".to_owned(),
-            remedy: "give `resolved` or `ignored`",
-        });
+    if !request.body.is_empty() {
+        let CloseBody {} = body(request)?;
     }
-    let case = ports.orders.case(id).await?;
-    let mut case = case.ok_or(Refused::NotFound("case"))?;
-    if let Some(order) = case.correlation_id
-        && let Some(stored) = ports.orders.load(order).await?
-        && stored.state.cases.contains_key(&id)
-    {
+    let mut case = open_case(ports, id).await?;
+    if holder(ports, &case).await?.is_some() {
         return Err(Refused::Conflict {
             code: "follows_the_order",
             message: "this case closes by itself when the order goes on".to_owned(),
             remedy: "retry the effect, waive the finding, correct the order, or ignore the case",
         });
     }
-    case.status = status;
-    case.closed_at = Some(ports.clock.now());
+    shut(&mut case, CaseStatus::Resolved, operator, ports.clock.now())?;
     ports.orders.put_case(&case).await?;
     answer(200, &case)
 }

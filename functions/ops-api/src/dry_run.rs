@@ -3,7 +3,7 @@
 //! nobody is asked; what would differ is told.
 
 use crate::actions::body;
-use crate::read::{answer, correlation, invalid};
+use crate::read::{answer, correlation, cursor, invalid};
 use crate::views::{
     DeliveryView, DryRun, DryRunBody, DryRunRange, OrderDifference, PlannedEffect, Reading,
 };
@@ -98,12 +98,12 @@ pub(crate) async fn range<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSou
         from: range.from,
         to: range.to,
         limit: range.limit.unwrap_or(DEFAULT_RANGE).clamp(1, MAX_RANGE),
-        cursor: range.cursor.clone(),
+        cursor: cursor(range.cursor.as_ref())?,
     };
-    let (mut archived, cursor) = ports.orders.archived_between(&query).await?;
+    let (mut archived, next) = ports.orders.archived_between(&query).await?;
     archived.retain(|one| range.wants(one));
     let mut told = run(ports, rules.as_ref(), None, &archived).await?;
-    told.cursor = cursor;
+    told.cursor = next;
     answer(200, &told)
 }
 

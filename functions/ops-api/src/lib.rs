@@ -196,11 +196,14 @@ impl<O: OrderStore, E: EffectStore, Q: Queues + DeadLetters, S: SecretSource, C:
         let rest = ops
             .and_then(|at| segments.get(at + 1..))
             .unwrap_or_default();
+        // Whatever the method: a dry run reads its body also where it is asked for by GET.
+        if request.body.len() > MAX_BODY_BYTES {
+            return ("none", Err(too_large()));
+        }
         match (request.method.as_str(), rest) {
             ("GET", ["health"]) => ("health", Ok(self.health())),
             ("GET", ["openapi.json"]) => ("openapi", Ok(openapi::answer())),
             ("GET", _) => self.read(request, rest).await,
-            ("POST", _) if request.body.len() > MAX_BODY_BYTES => ("none", Err(too_large())),
             // What changes nothing needs no more than to ask.
             ("POST", [.., "dry-run"]) => self.read(request, rest).await,
             ("POST", _) => self.act(request, rest).await,
@@ -269,7 +272,10 @@ impl<O: OrderStore, E: EffectStore, Q: Queues + DeadLetters, S: SecretSource, C:
                 "assign_case",
                 desk::assign(self, &operator, id, request).await,
             ),
-            ["cases", id, "close"] => ("close_case", desk::close(self, id, request).await),
+            ["cases", id, "close"] => (
+                "close_case",
+                desk::close(self, &operator, id, request).await,
+            ),
             _ => ("none", Err(Refused::NotFound("route"))),
         };
         audit(&operator, route, rest, &result);

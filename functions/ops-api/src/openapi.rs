@@ -3,9 +3,9 @@
 
 use crate::connections::ConnectionsView;
 use crate::views::{
-    Accepted, AssignBody, BulkAnswer, BulkBody, CaseView, Cases, CloseBody, CorrectBody,
-    DeadLetterQueues, DryRun, DryRunBody, DryRunRange, IgnoreBody, Orders, RangeBody, RedriveBody,
-    Redriven, Replayed, RetryBody, Summary, Timeline, WaiveBody,
+    Accepted, AssignBody, BulkAnswer, BulkBody, CaseView, Cases, CorrectBody, DeadLetterQueues,
+    DryRun, DryRunBody, DryRunRange, IgnoreBody, Orders, RangeBody, RedriveBody, Redriven,
+    Replayed, RetryBody, Summary, Timeline, WaiveBody,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -258,9 +258,9 @@ fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
         ),
         post(
             "/ops/cases/{id}/close",
-            "Close an exception that belongs to no order's state",
+            "Close as resolved an exception that belongs to no order's state",
             CASE,
-            Some(schema::<CloseBody>(generator)),
+            None,
             "200",
             schema::<Case>(generator),
         ),

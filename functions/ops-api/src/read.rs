@@ -20,6 +20,10 @@ const SUMMARY_PAGES: u32 = 20;
 /// Most cases in one page.
 const MAX_CASES: usize = 200;
 
+/// Longest cursor, in bytes: a cursor is a sort key, and DynamoDB refuses to compare with a longer one.
+/// Ours have less: an instant and an id.
+const MAX_CURSOR_BYTES: usize = 1024;
+
 /// An answer of one of the views.
 pub(crate) fn answer(status: u16, view: &impl Serialize) -> Result<Answer, Refused> {
     let body = serde_json::to_value(view).map_err(|e| Refused::Invalid {
@@ -170,7 +174,7 @@ pub(crate) async fn cases<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSou
         owner: word(query.get("owner"), "owner", "the id of an operator")?,
         opened_until: None,
         limit: limit.clamp(1, MAX_CASES),
-        cursor: query.get("cursor").cloned(),
+        cursor: cursor(query.get("cursor"))?,
     };
     let now = ports.clock.now();
     let (cases, cursor) = ports.orders.cases(&query).await?;
@@ -241,6 +245,17 @@ fn word<T: serde::de::DeserializeOwned>(
     text.map(parse)
         .transpose()
         .map_err(|_| invalid(name, words))
+}
+
+/// Where to go on, if the question says so.
+pub(crate) fn cursor(given: Option<&String>) -> Result<Option<String>, Refused> {
+    match given {
+        Some(text) if text.len() > MAX_CURSOR_BYTES => {
+            let needed = format!("the `cursor` of an answer, {MAX_CURSOR_BYTES} bytes at most");
+            Err(invalid("cursor", &needed))
+        }
+        given => Ok(given.cloned()),
+    }
 }
 
 pub(crate) fn invalid(name: &str, needed: &str) -> Refused {

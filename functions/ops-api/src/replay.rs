@@ -2,7 +2,7 @@
 //! now. What of it is known already changes nothing.
 
 use crate::actions::{body, send, unwritable};
-use crate::read::{answer, correlation, invalid};
+use crate::read::{answer, correlation, cursor, invalid};
 use crate::views::{RangeBody, Replayed, Skipped};
 use crate::{Ports, Refused};
 use waybill_flow::ports::{
@@ -23,6 +23,17 @@ const DEFAULT_RANGE: usize = 50;
 /// Most deliveries of one call: what fits into the time of one, and a step that a person can watch.
 const MAX_RANGE: usize = 200;
 
+/// What is handed in again, read and not sent yet.
+#[derive(Default)]
+pub(crate) struct Prepared {
+    /// What partners told.
+    told: Vec<Outgoing>,
+    /// Messages of our own queues, with the receipts that they were put aside under.
+    ours: Vec<(MessageId, Queue, Outgoing)>,
+    /// What is answered.
+    replayed: Replayed,
+}
+
 /// What an archived message is now.
 enum Again {
     /// What a partner told.
@@ -38,8 +49,8 @@ pub(crate) async fn order<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSou
     ports: &Ports<'_, O, E, Q, S, C>,
     id: &str,
 ) -> Result<Answer, Refused> {
-    let replayed = of_order(ports, correlation(id)?).await?;
-    answer(202, &replayed)
+    let prepared = of_order(ports, correlation(id)?).await?;
+    answer(202, &hand_in(ports, prepared).await?)
 }
 
 /// Runs one delivery again, quarantined ones too.
@@ -48,10 +59,11 @@ pub(crate) async fn receipt<O: OrderStore, E: EffectStore, Q: Queues, S: SecretS
     id: &str,
 ) -> Result<Answer, Refused> {
     let receipt = MessageId::new(id).map_err(|_| Refused::NotFound("receipt"))?;
-    let replayed = of_receipt(ports, &receipt).await?;
-    answer(202, &replayed)
+    let prepared = of_receipt(ports, &receipt).await?;
+    answer(202, &hand_in(ports, prepared).await?)
 }
 
+/// Everything that is archived of an order, if any of it can be handed in again.
 pub(crate) async fn of_order<
     O: OrderStore,
     E: EffectStore,
@@ -61,14 +73,15 @@ pub(crate) async fn of_order<
 >(
     ports: &Ports<'_, O, E, Q, S, C>,
     id: CorrelationId,
-) -> Result<Replayed, Refused> {
+) -> Result<Prepared, Refused> {
     let archived = ports.orders.archived(id).await?;
     if archived.is_empty() {
         return Err(Refused::NotFound("archived delivery of this order"));
     }
-    some(run(ports, &archived).await?)
+    some(prepare(&archived, ports.clock.now())?)
 }
 
+/// One delivery, if it can be handed in again.
 pub(crate) async fn of_receipt<
     O: OrderStore,
     E: EffectStore,
@@ -78,10 +91,10 @@ pub(crate) async fn of_receipt<
 >(
     ports: &Ports<'_, O, E, Q, S, C>,
     receipt: &MessageId,
-) -> Result<Replayed, Refused> {
+) -> Result<Prepared, Refused> {
     let archived = ports.orders.receipt(receipt).await?;
     let archived = archived.ok_or(Refused::NotFound("receipt"))?;
-    some(run(ports, std::slice::from_ref(&archived)).await?)
+    some(prepare(std::slice::from_ref(&archived), ports.clock.now())?)
 }
 
 /// Runs again what was received in a range of time, a page at a time.
@@ -97,12 +110,13 @@ pub(crate) async fn range<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSou
         from: asked.from,
         to: asked.to,
         limit: asked.limit.unwrap_or(DEFAULT_RANGE).clamp(1, MAX_RANGE),
-        cursor: asked.cursor.clone(),
+        cursor: cursor(asked.cursor.as_ref())?,
     };
-    let (mut archived, cursor) = ports.orders.archived_between(&query).await?;
+    let (mut archived, next) = ports.orders.archived_between(&query).await?;
     archived.retain(|one| asked.wants(one));
-    let mut replayed = run(ports, &archived).await?;
-    replayed.cursor = cursor;
+    let prepared = prepare(&archived, ports.clock.now())?;
+    let mut replayed = hand_in(ports, prepared).await?;
+    replayed.cursor = next;
     answer(202, &replayed)
 }
 
@@ -122,48 +136,57 @@ impl RangeBody {
     }
 }
 
-async fn run<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
-    ports: &Ports<'_, O, E, Q, S, C>,
-    archived: &[Archived],
-) -> Result<Replayed, Refused> {
-    let now = ports.clock.now();
-    let mut told = Vec::new();
-    let mut replayed = Replayed::default();
+fn prepare(archived: &[Archived], now: Instant) -> Result<Prepared, Refused> {
+    let mut prepared = Prepared::default();
     for one in archived {
+        let receipt = &one.receipt;
         match read(&one.delivery)? {
             Again::Told(delivery) => match message(*delivery, now) {
                 Ok(message) => {
-                    told.push(message);
-                    replayed.ids.push(one.receipt.to_string());
+                    prepared.told.push(message);
+                    prepared.replayed.ids.push(receipt.to_string());
                 }
-                Err(why) => replayed.skip(&one.receipt, why),
+                Err(why) => prepared.replayed.skip(receipt, why),
             },
             Again::Ours(queue, message) => {
-                send(ports, queue, vec![message]).await?;
-                quarantine::resolve(ports.orders, &one.receipt, now).await?;
-                replayed.ids.push(one.receipt.to_string());
+                prepared.ours.push((receipt.clone(), queue, message));
+                prepared.replayed.ids.push(receipt.to_string());
             }
             Again::Unreadable => {
-                replayed.skip(&one.receipt, "this version reads nothing in it".to_owned());
+                let why = "this version reads nothing in it".to_owned();
+                prepared.replayed.skip(receipt, why);
             }
         }
     }
-    if !told.is_empty() {
-        send(ports, Queue::Inbound, told).await?;
-    }
-    Ok(replayed)
+    Ok(prepared)
 }
 
-/// What of an order or a receipt was replayed, if anything was.
-fn some(replayed: Replayed) -> Result<Replayed, Refused> {
-    if replayed.ids.is_empty() {
+/// What of an order or a receipt can be replayed, if anything can.
+fn some(prepared: Prepared) -> Result<Prepared, Refused> {
+    if prepared.replayed.ids.is_empty() {
         return Err(Refused::Conflict {
             code: "not_replayable",
             message: "what is archived is no delivery".to_owned(),
             remedy: "nothing of a partner is in it; close its case",
         });
     }
-    Ok(replayed)
+    Ok(prepared)
+}
+
+/// Puts what was prepared on its queues.
+pub(crate) async fn hand_in<O: OrderStore, E: EffectStore, Q: Queues, S: SecretSource, C: Clock>(
+    ports: &Ports<'_, O, E, Q, S, C>,
+    prepared: Prepared,
+) -> Result<Replayed, Refused> {
+    let now = ports.clock.now();
+    for (receipt, queue, message) in prepared.ours {
+        send(ports, queue, vec![message]).await?;
+        quarantine::resolve(ports.orders, &receipt, now).await?;
+    }
+    if !prepared.told.is_empty() {
+        send(ports, Queue::Inbound, prepared.told).await?;
+    }
+    Ok(prepared.replayed)
 }
 
 /// The message that hands a delivery in again.

@@ -274,12 +274,13 @@ async fn a_case_of_no_order_is_listed_and_closed() {
     assert_eq!(status, 200);
     assert_eq!(answer["cases"][0]["code"], "unreadable_json");
     let path = format!("/ops/cases/{}/close", case.id);
-    let (status, _) = world
-        .post(&path, serde_json::json!({"status": "ignored"}))
-        .await;
-    assert_eq!(status, 200);
+    world.clock.advance_ms(60_000);
+    let (status, answer) = world.post(&path, none()).await;
+    assert_eq!((status, &answer["status"]), (200, &"resolved".into()));
     let kept = world.orders.case(case.id).await.unwrap().unwrap();
-    assert_eq!(kept.status, CaseStatus::Ignored);
+    assert_eq!(kept.status, CaseStatus::Resolved);
+    assert_eq!(kept.closed_at, Some(world.clock.now()));
+    assert_eq!(kept.owner.unwrap().as_str(), "alice");
     let wrong = serde_json::json!({"class": "nobody"});
     assert_eq!(world.get("/ops/cases", wrong).await.0, 400);
 }
@@ -397,6 +398,7 @@ fn the_served_document_is_the_generated_one() {
     );
 }
 
+mod bounds;
 mod connections;
 mod correct;
 mod dead;

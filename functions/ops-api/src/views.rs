@@ -396,7 +396,7 @@ pub(crate) struct BulkBody {
     pub(crate) limit: Option<usize>,
     /// Of the call before.
     pub(crate) cursor: Option<String>,
-    /// Only tell which.
+    /// Only tell which, and which of them would be refused.
     #[serde(default)]
     pub(crate) dry_run: bool,
 }
@@ -512,7 +512,7 @@ pub(crate) enum Wanted {
     },
     /// Where the goods go: the whole address.
     ShippingAddress {
-        /// The whole address: what is left out is empty.
+        /// The whole address: what is left out is empty. At most 256 characters in each field.
         address: Box<Address>,
     },
     /// The way of delivery.
@@ -530,13 +530,11 @@ pub(crate) struct WaiveBody {
     pub(crate) code: waybill_model::id::Code,
 }
 
-/// Body of `close`.
-#[derive(Debug, serde::Deserialize, JsonSchema)]
+/// Body of `close`, which needs none: what says more is refused, so that nobody who means to ignore a
+/// case resolves it.
+#[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct CloseBody {
-    /// `resolved` or `ignored`.
-    pub(crate) status: waybill_model::case::CaseStatus,
-}
+pub(crate) struct CloseBody {}
 
 /// Body of `ignore`.
 #[derive(Debug, serde::Deserialize, JsonSchema)]

@@ -216,7 +216,7 @@ fn dry_run(answer: &Value) -> String {
 /// A row for each connection, and a line below where its breaker is not closed.
 fn connections(answer: &Value) -> String {
     let row = |id: &str, partner: &str, breaker: &str, pace: &str, quota: &str| {
-        let row = format!("{id:<18} {partner:<10} {breaker:<10} {pace:<26} {quota}");
+        let row = format!("{id:<18} {partner:<10} {breaker:<10} {pace:<46} {quota}");
         row.trim_end().to_owned()
     };
     let line = |one: &Value| {
@@ -244,10 +244,15 @@ fn connections(answer: &Value) -> String {
 }
 
 fn pace(pace: &Value, _: &Value) -> String {
-    format!(
+    let mut told = format!(
         "batch {}/{}, writers {}/{}",
         pace["batch"], pace["batch_cap"], pace["writers"], pace["writers_cap"]
-    )
+    );
+    // Nothing before it was seen.
+    if let Some(rate) = pace["commands_per_minute"].as_u64() {
+        push(&mut told, format_args!(", {rate} commands/min"));
+    }
+    told
 }
 
 fn quota(quota: &Value, at: &Value) -> String {
@@ -332,8 +337,12 @@ mod tests {
             {"id": "easypost-main", "partner": "easypost", "breaker": null, "pace": null,
                 "quota": null, "unreadable": ["breaker"]},
             {"id": "odoo-main", "partner": "odoo", "breaker": open("2026-11-23T08:02:00.5Z"),
-                "pace": {"batch": 12, "writers": 1, "batch_cap": 50, "writers_cap": 2},
+                "pace": {"batch": 12, "writers": 1, "batch_cap": 50, "writers_cap": 2,
+                    "commands_per_minute": 1200},
                 "quota": null, "unreadable": []},
+            {"id": "odoo-new", "partner": "odoo", "breaker": closed, "quota": null,
+                "pace": {"batch": 50, "writers": 2, "batch_cap": 50, "writers_cap": 2,
+                    "commands_per_minute": null}},
             {"id": "shipbob-main", "partner": "shipbob", "breaker": open("2026-11-23T07:59:59.9Z"),
                 "quota": {"calls_per_minute": 90, "next_call_at": "2026-11-23T08:00:07Z"}},
             {"id": "shopify-main", "partner": "shopify", "breaker": closed, "unreadable": [],
@@ -350,9 +359,10 @@ mod tests {
             [
                 "CONNECTION PARTNER BREAKER PACE QUOTA",
                 "easypost-main easypost unreadable - -",
-                "odoo-main odoo open batch 12/50, writers 1/2 -",
+                "odoo-main odoo open batch 12/50, writers 1/2, 1200 commands/min -",
                 "since 2026-11-23T07:50:00Z, last failure erp_unreachable, 3 failed probe(s); \
                  nobody calls before 2026-11-23T08:02:00.5Z",
+                "odoo-new odoo closed batch 50/50, writers 2/2 -",
                 "shipbob-main shipbob open - 90 calls/min, next at 2026-11-23T08:00:07Z",
                 "since 2026-11-23T07:50:00Z, last failure erp_unreachable, 3 failed probe(s); \
                  the next message is the probe",

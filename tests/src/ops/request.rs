@@ -62,8 +62,15 @@ impl Request {
                 json!({"kind": "assign", "owner": to}),
                 json!({"owner": to}),
             ),
+            Action::Close { case } => post(format!("cases/{case}/close"), json!({})),
             Action::Order(mark) => order(mark),
             Action::Timeline { order } => get(format!("orders/{order}/timeline")),
+            Action::RetryEffect { order, effect } => {
+                post(format!("orders/{order}/retry"), json!({"effect": effect}))
+            }
+            Action::Waive { order, code } => {
+                post(format!("orders/{order}/waive"), json!({"code": code}))
+            }
             Action::Correct(correction) => correct(correction)?,
             Action::Replay(archive) => replay(archive),
             Action::DryRun {
@@ -279,6 +286,21 @@ mod tests {
         assert_eq!(replay.body.unwrap()["cursor"], "c-2");
         let dry_run = cursor(&format!("dry-run {time}"));
         assert_eq!(dry_run.body.unwrap()["range"]["cursor"], "c-2");
+    }
+
+    #[test]
+    fn an_effect_and_a_finding_of_an_order_and_a_case_of_none_go_to_their_routes() {
+        let effect = request("retry-effect 77a delivery.register/SHP-7").unwrap();
+        let body = json!({"effect": "delivery.register/SHP-7"});
+        assert_eq!(effect, post("orders/77a/retry", body));
+        let finding = request("waive 77a total_mismatch").unwrap();
+        let body = json!({"code": "total_mismatch"});
+        assert_eq!(finding, post("orders/77a/waive", body));
+        let case = request("close 4f0").unwrap();
+        assert_eq!(case, post("cases/4f0/close", json!({})));
+        for half in ["retry-effect 77a", "waive 77a", "close"] {
+            assert!(request(half).is_err(), "{half}");
+        }
     }
 
     #[test]

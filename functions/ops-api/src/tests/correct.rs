@@ -70,6 +70,34 @@ async fn an_address_and_a_way_of_delivery_can_be_corrected() {
 }
 
 #[tokio::test]
+async fn every_field_of_an_address_is_bounded() {
+    let world = World::new();
+    let id = world.order().await;
+    let mut whole = serde_json::json!({});
+    let fields = serde_json::to_value(build::order("1001").shipping).unwrap();
+    let fields: Vec<&String> = fields.as_object().unwrap().keys().collect();
+    assert_eq!(fields.len(), 9);
+    let body = |address: &serde_json::Value| {
+        serde_json::json!({
+            "correction": {"field": "shipping_address", "address": address}, "reason": "x",
+        })
+    };
+    for field in &fields {
+        let address = serde_json::json!({ *field: "é".repeat(257) });
+        let (status, answer) = correct(&world, id, body(&address)).await;
+        assert_eq!(status, 400, "{answer}");
+        assert_eq!(
+            answer["error"]["message"],
+            format!("`address.{field}` has more than 256 characters")
+        );
+        whole[*field] = "é".repeat(256).into();
+    }
+    assert!(world.queues.is_empty());
+    let (status, answer) = correct(&world, id, body(&whole)).await;
+    assert_eq!(status, 202, "{answer}");
+}
+
+#[tokio::test]
 async fn what_is_not_there_or_not_refused_is_not_corrected() {
     let world = World::new();
     let id = world.order_with(None).await;

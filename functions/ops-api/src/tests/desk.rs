@@ -125,6 +125,56 @@ async fn a_case_that_waits_for_the_outside_has_nothing_to_retry() {
 }
 
 #[tokio::test]
+async fn a_closed_case_is_not_closed_again_and_keeps_who_and_when() {
+    let world = World::new();
+    for status in [CaseStatus::Ignored, CaseStatus::Resolved] {
+        let mut case = lone("a", "unreadable_json", 0);
+        (case.status, case.closed_at) = (status, Some(build::start()));
+        case.owner = Some(build::text("bob"));
+        put(&world, std::slice::from_ref(&case)).await;
+        world.clock.advance_ms(60_000);
+        let path = format!("/ops/cases/{}/close", case.id);
+        let (told, answer) = world.post(&path, none()).await;
+        assert_eq!((told, &answer["error"]["code"]), (409, &"not_open".into()));
+        assert_eq!(world.orders.case(case.id).await.unwrap(), Some(case));
+    }
+}
+
+#[tokio::test]
+async fn closing_ignores_no_case_and_keeps_who_works_on_it() {
+    let world = World::new();
+    let mut case = lone("a", "unreadable_json", 0);
+    case.owner = Some(build::text("bob"));
+    put(&world, std::slice::from_ref(&case)).await;
+    let path = format!("/ops/cases/{}/close", case.id);
+    for status in ["ignored", "resolved"] {
+        let body = serde_json::json!({"status": status});
+        let (told, answer) = world.post(&path, body).await;
+        assert_eq!(
+            (told, &answer["error"]["code"]),
+            (400, &"invalid_body".into())
+        );
+    }
+    let kept = world.orders.case(case.id).await.unwrap().unwrap();
+    assert_eq!(kept, case);
+    let (_, answer) = world.post(&path, none()).await;
+    assert_eq!(answer["owner"], "bob");
+}
+
+#[tokio::test]
+async fn a_case_of_an_order_is_not_closed_by_hand() {
+    let world = World::new();
+    let case = case_of_an_order(&world).await;
+    let path = format!("/ops/cases/{}/close", case.id);
+    let (told, answer) = world.post(&path, none()).await;
+    assert_eq!(
+        (told, &answer["error"]["code"]),
+        (409, &"follows_the_order".into())
+    );
+    assert_eq!(world.orders.case(case.id).await.unwrap(), Some(case));
+}
+
+#[tokio::test]
 async fn a_bulk_action_takes_only_what_its_filter_names_and_answers_for_each() {
     let world = World::new();
     let mut elsewhere = lone("d", "unreadable_json", 3);
@@ -225,6 +275,102 @@ async fn a_dry_bulk_action_changes_nothing() {
     assert_eq!(answer["results"][0]["id"], case.id.to_string());
     let kept = world.orders.case(case.id).await.unwrap().unwrap();
     assert_eq!(kept, case);
+}
+
+#[tokio::test]
+async fn a_dry_retry_refuses_what_the_retry_would_refuse_and_sends_nothing() {
+    let world = World::new();
+    let order = world.order_with(None).await;
+    let other = build::correlation("2002");
+    let garbage = Archived {
+        receipt: build::message("garbage"),
+        correlation: None,
+        delivery: "no json".to_owned(),
+        received_at: build::start(),
+    };
+    world.orders.archive(&garbage).await.unwrap();
+    let effect = |effect: &str| {
+        let effect = build::effect(effect);
+        Some(Retry::Effect { effect })
+    };
+    let receipt = |receipt: &str| {
+        let receipt = build::message(receipt);
+        Some(Retry::Receipt { receipt })
+    };
+    let ways = [
+        (None, order, "nothing_to_retry"),
+        (effect("sale_order.create"), order, "still_running"),
+        (effect("refund.create/1"), order, "not_found"),
+        (effect("sale_order.create"), other, "not_found"),
+        (Some(Retry::Order), order, "not_found"),
+        (receipt("nobody"), order, "not_found"),
+        (receipt("garbage"), order, "not_replayable"),
+    ];
+    for (index, (retry, order, _)) in (0..).zip(&ways) {
+        let mut case = lone(&index.to_string(), "unknown_sku", index);
+        (case.retry, case.correlation_id) = (retry.clone(), Some(*order));
+        put(&world, &[case]).await;
+    }
+    for dry_run in [true, false] {
+        let body = serde_json::json!({
+            "filter": {"class": "integration", "code": "unknown_sku"},
+            "action": {"kind": "retry"}, "dry_run": dry_run,
+        });
+        let (_, answer) = world.post("/ops/cases/bulk", body).await;
+        let results = answer["results"].as_array().unwrap();
+        let codes: Vec<_> = results
+            .iter()
+            .map(|one| one["refused"]["error"]["code"].as_str().unwrap_or("-"))
+            .collect();
+        assert_eq!(codes, ways.each_ref().map(|(_, _, code)| *code));
+        assert_eq!(answer["refused"], ways.len());
+    }
+    assert!(world.queues.is_empty());
+}
+
+#[tokio::test]
+async fn no_case_counts_as_accepted_by_a_replay_of_its_order_that_was_refused() {
+    let world = World::new();
+    let order = world.order().await;
+    for (name, seconds) in [("a", 0), ("b", 1)] {
+        let mut case = lone(name, "sku_missing", seconds);
+        (case.retry, case.correlation_id) = (Some(Retry::Order), Some(order));
+        put(&world, &[case]).await;
+    }
+    for dry_run in [true, false] {
+        let body = serde_json::json!({
+            "filter": {"class": "integration", "code": "sku_missing"},
+            "action": {"kind": "retry"}, "dry_run": dry_run,
+        });
+        // Nothing of the order is archived.
+        let (_, answer) = world.post("/ops/cases/bulk", body).await;
+        assert_eq!(
+            (&answer["accepted"], &answer["refused"]),
+            (&0.into(), &2.into())
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_dry_retry_accepts_what_can_be_retried_and_sends_nothing() {
+    let world = World::new();
+    let order = world.order().await;
+    let mut case = lone("a", "unknown_sku", 0);
+    case.correlation_id = Some(order);
+    case.retry = Some(Retry::Effect {
+        effect: build::effect("sale_order.create"),
+    });
+    put(&world, &[case]).await;
+    let body = serde_json::json!({
+        "filter": {"class": "integration", "code": "unknown_sku"},
+        "action": {"kind": "retry"}, "dry_run": true,
+    });
+    let (_, answer) = world.post("/ops/cases/bulk", body).await;
+    assert_eq!(
+        (&answer["accepted"], &answer["refused"]),
+        (&1.into(), &0.into())
+    );
+    assert!(world.queues.is_empty());
 }
 
 #[tokio::test]
