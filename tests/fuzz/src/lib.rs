@@ -18,10 +18,10 @@
 //! | `functions::ops` | a request to the operations API, its list of tokens | an answer in JSON; nothing without a token, whatever the list of tokens is; no customer in it |
 //! | `functions::deliveries` | partners' bodies, through every function to its end | no message is given back |
 //! | `functions::queues` | messages of our own queues | the same |
-//! | `functions::jobs` | events of the schedule, notes of earlier runs | a job runs to its end |
+//! | `functions::jobs` | events of the schedule, notes of earlier runs about connections and ourselves | a job runs to its end |
 //! | `functions::breakers` | notes about endpoints: breaker, quota, pace | nobody is shut out for long |
 //! | `clients::{shopify, stripe, shipbob, easypost, zendesk, canonical}` | answers to our calls, paged ones too | an outcome, within bounded calls |
-//! | `clients::odoo` | answers by JSON-RPC and JSON-2 | an outcome for each command |
+//! | `clients::odoo` | answers by JSON-RPC and JSON-2 | an outcome for each command, a remedy for each finding; no secret told |
 //! | `clients::store` | rows of the tables, cursors | what cannot be read is named by its place |
 //!
 //! Everywhere: no panic, no overflow, bounded time, and no error that tells of a person: the seeds have

@@ -242,4 +242,19 @@ mod tests {
             assert_eq!(taken, note["phase"] == "closed", "{name}: {note}");
         }
     }
+
+    /// Each job finds something to do where nothing is in its way, so that it comes to its notes.
+    #[test]
+    fn every_job_has_work() {
+        let state = state::state();
+        for job in ["poll", "overdue", "compare", "stock", "keys", "webhooks"] {
+            let world = World::new();
+            let request = serde_json::from_value(json!({ "job": job })).unwrap();
+            let report = crate::block_on(async {
+                world.put(state::order().correlation(), state.clone()).await;
+                world.job(request).await
+            });
+            assert!(report.unwrap().looked_at > 0, "nothing to do for `{job}`");
+        }
+    }
 }
