@@ -167,9 +167,9 @@ impl Pace {
             us_per_command: us,
             at: now,
         });
-        took.us_per_command = (took.us_per_command * 3 + us) / 4;
+        took.us_per_command = took.us_per_command.saturating_mul(3).saturating_add(us) / 4;
         took.at = now;
-        self.calm += 1;
+        self.calm = self.calm.saturating_add(1);
         if self.calm < JUDGED_AFTER {
             return;
         }
@@ -386,6 +386,19 @@ mod tests {
         assert_eq!(pace.per_minute(), None);
         pace.learn(sample(50, 5_000, 2), at(0), CAP);
         assert_eq!(pace.per_minute(), Some(1_200));
+    }
+
+    #[test]
+    fn what_no_writer_writes_down_is_learned_from_all_the_same() {
+        for (calm, us) in [(0, u64::MAX), (i32::MAX, 1)] {
+            let text = format!(
+                r#"{{"batch":50,"writers":2,"calm":{calm},"seats":{{}},
+                "took":{{"1":{{"us_per_command":{us},"at":"1970-01-01T00:00:00Z"}}}}}}"#
+            );
+            let mut pace: Pace = serde_json::from_str(&text).unwrap();
+            pace.learn(sample(50, 5_000, 1), at(0), CAP);
+            assert_eq!(pace.batch, 50);
+        }
     }
 
     #[test]

@@ -16,7 +16,8 @@ const STATUSES: [u16; 14] = [
 
 /// What may be answered to a call whose head or body holds the word.
 pub(crate) struct Answers {
-    /// Word and document; the empty word is in every call.
+    /// Word and document; the empty word is in every call. Of several words in a call the last in this
+    /// list counts.
     pub(crate) known: Vec<(&'static str, Value)>,
     /// Headers that go with answers now and then.
     pub(crate) headers: &'static [(&'static str, &'static str)],
@@ -55,12 +56,10 @@ async fn serve(mut stream: TcpStream, answers: &Answers, draw: &mut Draw<'_>) {
     let Some(request) = request(&mut stream).await else {
         return;
     };
-    let mut fitting: Vec<Value> = answers
-        .known
-        .iter()
-        .filter(|(word, _)| !word.is_empty() && request.contains(word))
-        .map(|(_, answer)| answer.clone())
-        .collect();
+    let mut words = answers.known.iter().map(|(word, _)| *word);
+    let word = words.rfind(|word| !word.is_empty() && request.contains(word));
+    let of_word = answers.known.iter().filter(|(w, _)| Some(*w) == word);
+    let mut fitting: Vec<Value> = of_word.map(|(_, answer)| answer.clone()).collect();
     if fitting.is_empty() || draw.once_in(8) {
         fitting = answers
             .known
@@ -68,13 +67,19 @@ async fn serve(mut stream: TcpStream, answers: &Answers, draw: &mut Draw<'_>) {
             .map(|(_, answer)| answer.clone())
             .collect();
     }
-    let status = match draw.once_in(5) {
-        true => *draw.of(&STATUSES),
-        false => 200,
+    let status = draw.once_in(5).then(|| *draw.of(&STATUSES));
+    let changed = draw.once_in(3);
+    let answer = draw.of(&fitting);
+    // As faults of Odoo are told over JSON-2.
+    let usual = if answer.get("debug").is_some() {
+        422
+    } else {
+        200
     };
-    let body = match draw.once_in(3) {
-        true => mutate::document(&fitting, draw),
-        false => draw.of(&fitting).to_string().into_bytes(),
+    let status = status.unwrap_or(usual);
+    let body = match changed {
+        true => mutate::document(std::slice::from_ref(answer), draw),
+        false => answer.to_string().into_bytes(),
     };
     let mut head =
         format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\nconnection: close\r\n");

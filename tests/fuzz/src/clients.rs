@@ -9,31 +9,13 @@ pub use partners::{canonical, easypost, shipbob, shopify, stripe, zendesk};
 pub use store::store;
 
 use crate::properties::{survives_the_wire, tells_no_person};
-use serde_json::{Value, json};
 use std::sync::OnceLock;
-use waybill_model::command::Command;
 use waybill_model::failure::Failure;
 use waybill_model::id::Reference;
 
 fn http() -> &'static reqwest::Client {
     static HTTP: OnceLock<reqwest::Client> = OnceLock::new();
     HTTP.get_or_init(|| waybill_partners::http::client().unwrap())
-}
-
-fn command(body: Value) -> Command {
-    serde_json::from_value(body).unwrap()
-}
-
-fn shipped() -> Value {
-    json!({"warehouse": "shipbob", "id": "S-1", "fulfillment_order": null, "status": "shipped",
-        "lines": [{"line_id": "11", "sku": "MUG", "quantity": "1"}],
-        "parcels": [{"tracking_number": "1Z1", "carrier": "UPS", "url": null}],
-        "shipped_at": null, "version": 1})
-}
-
-fn level() -> Value {
-    json!({"location": "shipbob", "sku": "MUG", "kind": "available", "quantity": "4",
-        "at": "2026-03-03T09:00:00Z"})
 }
 
 fn judge(outcome: Result<Vec<Reference>, Failure>) {

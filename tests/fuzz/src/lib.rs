@@ -15,13 +15,13 @@
 //! | `messages::{delivery, batch}` | a message, a batch of SQS | byte for byte, within the limit; no record is lost |
 //! | `config::{connections, environment, secrets}` | files, variables, secrets | faults are named; nothing that was not understood is written over |
 //! | `functions::intake` | a call of the gateway | 202: signed, and on the queue byte for byte; else nothing is kept |
-//! | `functions::ops` | a request to the operations API | an answer in JSON; nothing without a token; no customer in it |
+//! | `functions::ops` | a request to the operations API, its list of tokens | an answer in JSON; nothing without a token, whatever the list of tokens is; no customer in it |
 //! | `functions::deliveries` | partners' bodies, through every function to its end | no message is given back |
 //! | `functions::queues` | messages of our own queues | the same |
-//! | `functions::jobs` | events of the schedule, notes of earlier runs | a job runs to its end |
-//! | `functions::breakers` | notes about endpoints | nobody is shut out for long |
+//! | `functions::jobs` | events of the schedule, notes of earlier runs about connections and ourselves | a job runs to its end |
+//! | `functions::breakers` | notes about endpoints: breaker, quota, pace | nobody is shut out for long |
 //! | `clients::{shopify, stripe, shipbob, easypost, zendesk, canonical}` | answers to our calls, paged ones too | an outcome, within bounded calls |
-//! | `clients::odoo` | answers by JSON-RPC and JSON-2 | an outcome for each command |
+//! | `clients::odoo` | answers by JSON-RPC and JSON-2 | an outcome for each command, a remedy for each finding; no secret told |
 //! | `clients::store` | rows of the tables, cursors | what cannot be read is named by its place |
 //!
 //! Everywhere: no panic, no overflow, bounded time, and no error that tells of a person: the seeds have
@@ -65,6 +65,21 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> T {
     thread_local! {
         static RUNTIME: tokio::runtime::Runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
+            .build()
+            .unwrap();
+    }
+    RUNTIME.with(|runtime| runtime.block_on(work))
+}
+
+/// The same for work that waits for nothing outside: what it sleeps is over at once.
+///
+/// # Panics
+/// No runtime can be made.
+pub fn block_on_asleep<T>(work: impl Future<Output = T>) -> T {
+    thread_local! {
+        static RUNTIME: tokio::runtime::Runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
             .build()
             .unwrap();
     }

@@ -1,5 +1,8 @@
 //! The vocabulary: values that parse or fail, and documents of our own queues and tables.
 
+pub(crate) mod commands;
+pub(crate) mod state;
+
 use crate::draw::Draw;
 use crate::mutate::{self, TEXTS};
 use crate::properties::{document, error_tells_no_person, in_time, survives_the_wire};
@@ -9,6 +12,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::fmt::Debug;
 use std::sync::OnceLock;
+use waybill_flow::pace::Pace;
+use waybill_flow::state::OrderState;
 use waybill_model::case::{Case, CaseClass, CaseId};
 use waybill_model::correction::Correction;
 use waybill_model::envelope::{CommandEnvelope, EventEnvelope};
@@ -229,6 +234,7 @@ pub(crate) fn events() -> Vec<Value> {
         message["correlationid"] = json!(build::correlation("1001"));
         seeds.push(message);
     }
+    seeds.extend(state::events());
     let decisions = [
         json!({"kind": "retry", "effect": "sale_order.create"}),
         json!({"kind": "waive", "code": "total_mismatch"}),
@@ -263,18 +269,6 @@ pub(crate) fn events() -> Vec<Value> {
     seeds
 }
 
-/// Envelopes of commands.
-pub(crate) fn commands() -> Vec<Value> {
-    [
-        "functions/odoo-writer/events/create-sale-order.json",
-        "functions/fulfillment-dispatcher/events/create-fulfillment-order.json",
-        "functions/status-publisher/events/subscribe-tracking.json",
-    ]
-    .into_iter()
-    .flat_map(bodies)
-    .collect()
-}
-
 fn made(seeds: &'static OnceLock<Vec<Value>>, init: fn() -> Vec<Value>, input: &[u8]) -> Vec<u8> {
     mutate::document(seeds.get_or_init(init), &mut Draw::new(input))
 }
@@ -288,10 +282,10 @@ pub fn event(input: &[u8]) {
 /// Envelopes of commands, as the queues carry them.
 pub fn command(input: &[u8]) {
     static SEEDS: OnceLock<Vec<Value>> = OnceLock::new();
-    document::<CommandEnvelope>(&made(&SEEDS, commands, input));
+    document::<CommandEnvelope>(&made(&SEEDS, commands::commands, input));
 }
 
-/// Documents of tables and requests: orders, cases, corrections.
+/// Documents of tables and requests: orders and what is known of them, cases, corrections, paces.
 pub fn records(input: &[u8]) {
     static SEEDS: OnceLock<Vec<Value>> = OnceLock::new();
     let init = || {
@@ -308,15 +302,29 @@ pub fn records(input: &[u8]) {
         corrections
             .into_iter()
             .chain([json!(build::order("1001")), json!(case)])
+            .chain([json!(state::state()), pace()])
             .collect()
     };
     let made = made(&SEEDS, init, input);
     document::<Order>(&made);
     document::<Case>(&made);
+    document::<OrderState>(&made);
+    document::<Pace>(&made);
     if let Some(correction) = document::<Correction>(&made) {
         assert!(!correction.subject().is_empty());
         correction.apply(&mut build::order("1001"));
     }
+}
+
+/// What is known of an ERP's pace, with two seats taken.
+pub(crate) fn pace() -> Value {
+    json!({"batch": 20, "writers": 2, "calm": 3, "took": {
+        "1": {"us_per_command": 120_000, "at": "2026-01-31T09:00:00Z"},
+        "2": {"us_per_command": 150_000, "at": "2026-01-31T09:20:00Z"},
+    }, "seats": {
+        "one": {"until": "2026-01-31T09:31:00Z", "lane": "orders"},
+        "other": {"until": "2026-01-31T09:31:30Z", "lane": "bulk"},
+    }})
 }
 
 /// The look for fields that a schema does not know agrees with the reader, and names no such field.

@@ -5,7 +5,7 @@ use crate::mutate::MARKER;
 use aws_lambda_events::event::apigw::ApiGatewayV2httpRequest;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use reconciler::{JobError, Report};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::Digest as _;
 use std::sync::{Arc, OnceLock};
 use waybill_flow::connections::Connections;
@@ -23,7 +23,8 @@ use waybill_lambda_kit::secrets::SecretSource;
 use waybill_lambda_kit::{chance, telemetry};
 use waybill_model::case::{Case, CaseClass};
 use waybill_model::command::{CommandKind, CommandQueue};
-use waybill_model::id::{RefKind, Reference};
+use waybill_model::envelope::EventEnvelope;
+use waybill_model::id::{CorrelationId, RefKind, Reference};
 use waybill_partners::client::target;
 use waybill_testkit::build;
 use waybill_testkit::{
@@ -45,6 +46,7 @@ pub struct World {
     secrets: MemorySecrets,
     clock: Arc<ManualClock>,
     endpoints: Endpoints,
+    tokens: String,
 }
 
 impl std::fmt::Debug for World {
@@ -61,17 +63,12 @@ impl Visibility for Nowhere {
     }
 }
 
-/// Tokens `actor` and `reader`.
-struct Tokens;
+/// The list of tokens, as the secret holds it.
+struct Tokens(String);
 
 impl SecretSource for Tokens {
     async fn fetch(&self, _: &str) -> Result<String, InfraError> {
-        let hash = |token: &str| hex::encode(sha2::Sha256::digest(token));
-        let tokens = json!({"tokens": [
-            {"id": "agent", "sha256": hash("reader"), "scopes": ["read"]},
-            {"id": "alice", "sha256": hash("actor"), "scopes": ["admin"]},
-        ]});
-        Ok(tokens.to_string())
+        Ok(self.0.clone())
     }
 }
 
@@ -93,7 +90,10 @@ impl World {
         chance::seed(1);
         let clock = Arc::new(ManualClock::default());
         let connections = CONNECTIONS.get_or_init(|| {
-            Connections::parse(waybill_lambda_kit::connections::text(Stage::Local)).unwrap()
+            let text = waybill_lambda_kit::connections::text(Stage::Local);
+            let shop = "partner = \"shopify\"\n";
+            let url = "webhook_url = \"https://hooks.example.com/shopify-main\"\n";
+            Connections::parse(&text.replacen(shop, &format!("{shop}{url}"), 1)).unwrap()
         });
         let connections = connections.clone();
         let erp = FakeErp::default();
@@ -101,11 +101,16 @@ impl World {
             sku: build::sku("MUG"),
             available: Some(build::units(4)),
         });
+        let partners = FakePartner::default();
+        partners.set_webhooks(&[
+            ("orders/create", true, true),
+            ("app/uninstalled", false, false),
+        ]);
         Self {
             orders: MemoryOrders::default(),
             effects: MemoryEffects::new(clock.clone()),
             queues: MemoryQueues::default(),
-            partners: FakePartner::default(),
+            partners,
             erp,
             secrets: MemorySecrets::default()
                 .with("shopify-main", &["hush"], &[])
@@ -113,7 +118,23 @@ impl World {
             endpoints: Endpoints::new(&connections),
             connections,
             clock,
+            tokens: Self::tokens().to_string(),
         }
+    }
+
+    /// The list of the tokens `actor` and `reader`.
+    #[must_use]
+    pub fn tokens() -> Value {
+        let hash = |token: &str| hex::encode(sha2::Sha256::digest(token));
+        json!({"tokens": [
+            {"id": "agent", "sha256": hash("reader"), "scopes": ["read"]},
+            {"id": "alice", "sha256": hash("actor"), "scopes": ["admin"]},
+        ]})
+    }
+
+    /// Another list of tokens.
+    pub fn set_tokens(&mut self, text: &str) {
+        text.clone_into(&mut self.tokens);
     }
 
     /// The case of the order that is there.
@@ -171,6 +192,33 @@ impl World {
         self.orders.archive(&archived).await.unwrap();
     }
 
+    /// Puts an order there of which this is known, and which waits for something since long.
+    ///
+    /// # Panics
+    /// The store refuses it.
+    pub async fn put(&self, order: CorrelationId, state: OrderState) {
+        let mut commit = build::commit(order, None, state, "event-2");
+        commit.deadline = Some(build::start().plus_ms(-1));
+        self.orders.commit(commit).await.unwrap();
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, ms: i64) {
+        self.clock.advance_ms(ms);
+    }
+
+    /// What is known of an order.
+    ///
+    /// # Panics
+    /// The store fails.
+    pub async fn state(&self, order: CorrelationId) -> Option<OrderState> {
+        self.orders
+            .load(order)
+            .await
+            .unwrap()
+            .map(|stored| stored.state)
+    }
+
     /// A call of a partner.
     pub async fn intake(&self, event: ApiGatewayV2httpRequest) -> Answer {
         let ports = webhook_intake::Ports {
@@ -184,7 +232,8 @@ impl World {
 
     /// A request of an operator.
     pub async fn ops(&self, event: ApiGatewayV2httpRequest) -> Answer {
-        let tokens = ops_api::Tokens::new(Tokens, self.clock.clone(), "waybill/test");
+        let source = Tokens(self.tokens.clone());
+        let tokens = ops_api::Tokens::new(source, self.clock.clone(), "waybill/test");
         let ports = ops_api::Ports {
             connections: &self.connections,
             orders: &self.orders,
@@ -197,13 +246,15 @@ impl World {
         ops_api::handle(&ports, event).await
     }
 
-    /// Keeps a note for every connection.
+    /// Keeps a note for every connection, and for ourselves.
     ///
     /// # Panics
     /// The store refuses it.
     pub async fn keep(&self, name: &str, note: &str) {
-        for connection in self.connections.iter() {
-            let kept = self.effects.set_checkpoint(&connection.id, name, note);
+        let ourselves = build::connection(EventEnvelope::OURSELVES);
+        let connections = self.connections.iter().map(|connection| &connection.id);
+        for whose in connections.chain([&ourselves]) {
+            let kept = self.effects.set_checkpoint(whose, name, note);
             kept.await.unwrap();
         }
     }
@@ -244,6 +295,19 @@ impl World {
     /// # Panics
     /// It was given back.
     pub async fn hand(&self, queue: Queue, body: &str) {
+        let taken = self.takes(queue, body).await;
+        let queue = queue.as_str();
+        assert!(
+            taken,
+            "given back, which nothing would end, on `{queue}`: {body}"
+        );
+    }
+
+    /// Whether a message is not given back by whoever reads this queue.
+    ///
+    /// # Panics
+    /// The reader fails.
+    pub async fn takes(&self, queue: Queue, body: &str) -> bool {
         let event: SqsEvent = serde_json::from_value(json!({"Records": [{
             "messageId": "m-1", "receiptHandle": "h", "body": body,
             "attributes": {"MessageGroupId": "g", "ApproximateReceiveCount": "1"},
@@ -303,11 +367,7 @@ impl World {
                     .unwrap()
             }
         };
-        assert!(
-            answer.batch_item_failures.is_empty(),
-            "given back, which nothing would end, on `{}`: {body}",
-            queue.as_str()
-        );
+        answer.batch_item_failures.is_empty()
     }
 
     /// Hands on what was sent until nothing is sent any more.

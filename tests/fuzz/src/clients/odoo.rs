@@ -1,146 +1,43 @@
 //! Odoo's client.
 
-use super::{command, http, judge, judge_failure, level, shipped};
+mod answers;
+
+use super::{http, judge, judge_failure};
 use crate::answers::{Answers, with_server};
 use crate::draw::Draw;
-use crate::mutate::MARKER;
+use crate::model::commands::erp_commands;
 use crate::properties::in_time;
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use answers::{MADE_KEY, answers};
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 use std::time::Duration;
 use waybill_flow::connections::Connections;
+use waybill_flow::ports::keys::{ErpKeys as _, KeyError};
 use waybill_flow::ports::{ConnectionSecrets, Erp as _, ErpCommand, InfraError, Secret};
 use waybill_model::command::Command;
 use waybill_model::id::{ConnectionId, MessageId, Sku};
+use waybill_odoo::check::{Verdict, Wanted};
 use waybill_odoo::{Limits, Odoo};
-use waybill_testkit::build;
+use waybill_testkit::{ManualClock, build};
+
+/// What the connection's secret holds: no text may.
+const SECRETS: [(&str, &str); 4] = [
+    ("key", "key-of-ours"),
+    ("password", "password-of-ours"),
+    ("previous_key", "key-before"),
+    ("previous_key_id", "7"),
+];
 
 struct Key;
 
 impl waybill_flow::ports::Secrets for Key {
     async fn get(&self, _: &ConnectionId) -> Result<ConnectionSecrets, InfraError> {
+        let api = SECRETS.map(|(name, value)| (name.to_owned(), Secret::new(value)));
         Ok(ConnectionSecrets {
-            api: BTreeMap::from([("key".to_owned(), Secret::new("k"))]),
+            api: api.into(),
             ..ConnectionSecrets::default()
         })
     }
-}
-
-/// Answers of an Odoo in both protocols: `(word, result)`.
-fn odoo_answers(json2: bool) -> Answers {
-    let read = json!([{"id": 1, "name": "S00001", "state": "draft", "amount_total": 10.0, "client_order_ref": "#1001",
-        "currency_id": {"id": 1, "name": "EUR"}, "date_order": "2026-01-31 10:00:00", "create_uid": 6,
-        "order_line": [{"id": 1, "display_type": false, "product_uom_qty": 1.0, "price_unit": 10.0, "discount": 0.0,
-            "write_uid": 6, "product_id": {"id": 1, "default_code": "MUG", "active": true, "sale_ok": true}}],
-        "partner_id": [7, MARKER], "invoice_ids": [], "picking_ids": [3], "res_id": 1, "model": "sale.order",
-        "default_code": "MUG", "sale_ok": true, "active": true, "free_qty": 4.0, "qty_available": 5.0}]);
-    let results = [
-        ("load", json!({"ids": [1, 2], "messages": []})),
-        (
-            "load",
-            json!({"ids": false, "messages": [{"record": 0, "type": "error", "field": "order_line",
-            "message": format!("no {MARKER}")}]}),
-        ),
-        (
-            "load",
-            json!({"ids": false, "messages": [{"rows": {"from": 0, "to": 0}, "message":
-            "could not serialize access due to concurrent update"}]}),
-        ),
-        ("read", read.clone()),
-        ("search", read),
-        ("confirm", json!(true)),
-        (
-            "version",
-            json!({"server_version": "17.0", "server_version_info": [17, 0, 0, "final", 0, ""]}),
-        ),
-        (
-            "version",
-            json!({"version": "19.0", "version_info": [19, 0, 0, "final", 0, ""]}),
-        ),
-        ("authenticate", json!(6)),
-        ("", json!(false)),
-        ("", json!([1])),
-        ("", json!(null)),
-    ];
-    let faults = [
-        "odoo.exceptions.UserError",
-        "odoo.exceptions.AccessError",
-        "odoo.exceptions.MissingError",
-        "builtins.ValueError",
-        "psycopg2.OperationalError",
-        "psycopg2.errors.SerializationFailure",
-        MARKER,
-    ];
-    let mut known: Vec<(&'static str, Value)> = Vec::new();
-    for (word, result) in results {
-        known.push((
-            word,
-            if json2 {
-                result
-            } else {
-                json!({"jsonrpc": "2.0", "id": 1, "result": result})
-            },
-        ));
-    }
-    for name in faults {
-        let data = json!({"name": name, "message": format!("{MARKER} may not"), "debug": MARKER});
-        known.push(("", if json2 { data } else {
-            json!({"jsonrpc": "2.0", "id": 1, "error": {"code": 200, "message": "Odoo Server Error", "data": data}})
-        }));
-    }
-    Answers {
-        known,
-        headers: &[
-            ("set-cookie", "session_id=x"),
-            ("date", "Mon, 23 Nov 2026 09:00:00 GMT"),
-            ("date", "x"),
-        ],
-    }
-}
-
-fn erp_commands() -> Vec<Command> {
-    let order = json!(build::order("1001"));
-    let mut shipment = shipped();
-    shipment["lines"][0]["sku"] = json!("MUG");
-    let of = |kind: &str, data: Value| {
-        let mut data = data;
-        data["erp"] = json!("odoo");
-        command(json!({"type": format!("waybill.{kind}"), "data": data}))
-    };
-    let eur = json!({"amount": "10.00", "currency": "EUR"});
-    vec![
-        of(
-            "sale_order.create",
-            json!({"order": order, "warehouse": null}),
-        ),
-        of(
-            "sale_order.amend",
-            json!({"order": order, "warehouse": null}),
-        ),
-        of("sale_order.cancel", json!({})),
-        of(
-            "delivery.register",
-            json!({"shipment": shipment, "last": true}),
-        ),
-        of(
-            "return.receive",
-            json!({"returned": {"id": "R-1", "source": "shipbob", "status": "completed",
-            "lines": [{"line_id": "1", "sku": "MUG", "quantity": "1", "disposition": "restock"}], "version": 1}}),
-        ),
-        of("invoice.create", json!({})),
-        of(
-            "payment.register",
-            json!({"direction": "received", "id": "P-1", "gateway": "stripe", "method": null,
-            "amount": eur, "at": "2026-03-02T10:00:00Z"}),
-        ),
-        of(
-            "credit_note.create",
-            json!({"refund_id": "R-1", "amount": eur, "lines": [], "shipping": "0"}),
-        ),
-        of("credit_note.reverse", json!({"refund_id": "R-1"})),
-        of("stock.set", json!({"levels": [level()]})),
-    ]
 }
 
 /// An Odoo that answers anything, by JSON-RPC and by JSON-2.
@@ -148,20 +45,31 @@ fn erp_commands() -> Vec<Command> {
 /// # Panics
 /// A property does not hold.
 pub fn odoo(input: &[u8]) {
-    static KNOWN: OnceLock<([Answers; 2], Vec<Command>)> = OnceLock::new();
-    let (answers, commands) =
-        KNOWN.get_or_init(|| ([odoo_answers(false), odoo_answers(true)], erp_commands()));
+    static KNOWN: OnceLock<([Answers; 4], Vec<Command>)> = OnceLock::new();
+    let (known, commands) = KNOWN.get_or_init(|| {
+        let of = [(false, false), (true, false), (false, true), (true, true)];
+        (
+            of.map(|(json2, asked)| answers(json2, asked)),
+            erp_commands("odoo"),
+        )
+    });
     let mut draw = Draw::new(input);
     let json2 = draw.below(2);
     let protocol = ["json_rpc", "json2"][json2];
-    let wanted = draw.below(commands.len() + 2);
+    let wanted = draw.below(commands.len() + 6);
     let more = draw.once_in(4);
+    let known = &known[json2 + if wanted > commands.len() { 2 } else { 0 }];
     in_time("odoo", || {
-        with_server(&answers[json2], &mut draw, |url| async move {
+        with_server(known, &mut draw, |url| async move {
             let file = format!(
                 "version = \"1\"\n[[connections]]\nid = \"odoo\"\npartner = \"odoo\"\nbase_url = \"{url}\"\n\
                  [connections.erp]\ndatabase = \"db\"\nlogin = \"me\"\nprotocol = \"{protocol}\"\n\
-                 shipping_sku = \"SHIPPING\"\n"
+                 shipping_sku = \"SHIPPING\"\npricelists = {{ EUR = \"shop.pricelist_eur\" }}\n\
+                 taxes = [{{ rate = \"0.2\", included = true, tax = \"shop.tax_20\" }}]\n\
+                 carriers = [{{ method = \"standard\", carrier = \"shop.carrier_std\" }}]\n\
+                 [[connections]]\nid = \"shipbob\"\npartner = \"shipbob\"\nbase_url = \"{url}\"\n\
+                 [connections.warehouse]\nerp = \"odoo\"\ndefault_shipping_method = \"standard\"\n\
+                 odoo_location = \"shop.loc_stock\"\n"
             );
             let limits = Limits {
                 call: Duration::from_secs(1),
@@ -173,14 +81,11 @@ pub fn odoo(input: &[u8]) {
             let erp = ConnectionId::new("odoo").unwrap();
             let order = build::correlation("1001");
             let Some(command) = commands.get(wanted) else {
-                let failures = [
-                    odoo.availability(&erp, &[Sku::new("MUG").unwrap()])
-                        .await
-                        .err(),
-                    odoo.orders(&erp, &[order]).await.err(),
-                ];
-                failures.iter().flatten().for_each(judge_failure);
-                return;
+                return match wanted - commands.len() {
+                    0 => read(&odoo, &erp).await,
+                    1 | 2 => keys(&odoo, &erp, more).await,
+                    _ => check(&odoo, &erp, more).await,
+                };
             };
             let mut batch = vec![command.clone()];
             if more {
@@ -200,4 +105,69 @@ pub fn odoo(input: &[u8]) {
             outcomes.into_iter().for_each(judge);
         });
     });
+}
+
+/// What can be sold, and what became of orders.
+async fn read(odoo: &Odoo<Key>, erp: &ConnectionId) {
+    let failures = [
+        odoo.availability(erp, &[Sku::new("MUG").unwrap()])
+            .await
+            .err(),
+        odoo.orders(erp, &[build::correlation("1001")]).await.err(),
+    ];
+    failures.iter().flatten().for_each(judge_failure);
+}
+
+/// The user's keys: listed, made, tried, taken away, with a stored password and without.
+async fn keys(odoo: &Odoo<Key>, erp: &ConnectionId, no_password: bool) {
+    let mut secrets = waybill_flow::ports::Secrets::get(&Key, erp).await.unwrap();
+    if no_password {
+        secrets.api.remove("password");
+    }
+    match odoo.keys(erp).await {
+        Ok(keys) => assert!(keys.iter().all(|key| key.id.parse::<i64>().is_ok())),
+        Err(failure) => judge_failure(&failure),
+    }
+    let made = odoo
+        .make_key(erp, &secrets, "waybill", build::start())
+        .await;
+    let tried = odoo.try_key(erp, &Secret::new(MADE_KEY)).await;
+    let revoked = odoo.revoke_key(erp, &secrets, "7").await;
+    let failures = [made.err(), tried.err().map(KeyError::from), revoked.err()];
+    for failure in failures.into_iter().flatten() {
+        tells_no_secret(&format!("{failure:?}"));
+        match failure {
+            KeyError::Failed(failure) => judge_failure(&failure),
+            // May quote Odoo's sentence, as the case that it becomes.
+            KeyError::NotPossible { detail, remedy } => {
+                assert!(!detail.is_empty() && !remedy.is_empty());
+            }
+        }
+    }
+}
+
+/// Whether all is there, with an order that leaves nothing behind and without.
+async fn check(odoo: &Odoo<Key>, erp: &ConnectionId, dry_run: bool) {
+    let wanted = Wanted {
+        skus: BTreeSet::from([Sku::new("MUG").unwrap()]),
+        dry_run,
+    };
+    let findings = odoo.check(erp, &wanted, &ManualClock::default()).await;
+    let findings = findings.expect("it is configured");
+    assert!(!findings.is_empty(), "neither good nor bad");
+    for finding in findings {
+        tells_no_secret(&format!("{finding:?}"));
+        assert!(!finding.text.is_empty(), "{finding:?}");
+        let needs_remedy = finding.verdict != Verdict::Good;
+        assert_eq!(finding.remedy.is_some_and(|r| !r.is_empty()), needs_remedy);
+    }
+}
+
+fn tells_no_secret(text: &str) {
+    let values = SECRETS.map(|(_, value)| value).into_iter();
+    let mut long = values.chain([MADE_KEY]).filter(|value| value.len() > 1);
+    assert!(
+        !long.any(|value| text.contains(value)),
+        "a secret in {text}"
+    );
 }

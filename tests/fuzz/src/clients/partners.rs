@@ -1,9 +1,9 @@
 //! Clients of the partners, each with answers of its own.
 
-use super::{command, http, judge, judge_failure, level, shipped};
+use super::{http, judge, judge_failure};
 use crate::answers::{Answers, with_server};
 use crate::draw::Draw;
-use crate::model::commands;
+use crate::model::commands::{command, commands, level, shipped};
 use crate::mutate::MARKER;
 use crate::properties::in_time;
 use crate::webhooks::connection;
