@@ -137,7 +137,7 @@ fn requests() -> Vec<Value> {
             json!({"reason": "done by hand"}),
         ),
         post(&at("/ops/cases/CASE/assign"), json!({"owner": "bob"})),
-        post(&at("/ops/cases/CASE/close"), json!({"status": "resolved"})),
+        post(&at("/ops/cases/CASE/close"), json!({})),
         post(
             "/ops/cases/bulk",
             json!({"filter": {"class": "data", "code": "unknown_sku", "connection": null,
