@@ -2,6 +2,7 @@
 //!
 //! What is counted twice is found where it happens: see `erp` and `partners`.
 
+use crate::causes::{self, Cases};
 use crate::erp::SaleOrder;
 use crate::erp_keys;
 use crate::partners::{Partners, Sold, Work};
@@ -13,7 +14,6 @@ use waybill_flow::connections::InvoicingPolicy;
 use waybill_flow::ports::Stored;
 use waybill_model::case::CaseStatus;
 use waybill_model::command::PaymentDirection;
-use waybill_model::failure::PAYLOAD_MISMATCH;
 use waybill_model::id::CorrelationId;
 use waybill_model::money::Amount;
 use waybill_model::payment::RefundStatus;
@@ -33,11 +33,13 @@ struct Look<'a> {
     odoo: &'a BTreeMap<CorrelationId, SaleOrder>,
     stored: BTreeMap<CorrelationId, Stored>,
     /// Orders with an open case, with its codes.
-    cases: BTreeMap<CorrelationId, BTreeSet<String>>,
+    cases: Cases,
 }
 
 /// Checks everything.
 pub fn check(world: &World, poisons: u64) {
+    let cases = open_cases(world);
+    causes::check(world, &cases, |_| false);
     let partners = world.partners.lock().unwrap();
     let erp = world.erp.lock().unwrap();
     let look = Look {
@@ -45,7 +47,7 @@ pub fn check(world: &World, poisons: u64) {
         partners: &partners,
         odoo: &erp.orders,
         stored: world.orders.all(),
-        cases: open_cases(world),
+        cases,
     };
     let all = world.orders.all_cases();
     let quarantined = all
@@ -79,7 +81,7 @@ pub fn check(world: &World, poisons: u64) {
     }
     // One that was handed on all the same may be left behind: it expires.
     let applied = world.orders.all_applied();
-    for name in partners.missed(&applied) {
+    for (_, name) in partners.missed(&applied) {
         world
             .sim
             .wrong(format!("{name} was acknowledged, and no order knows of it"));
@@ -108,8 +110,8 @@ pub fn check(world: &World, poisons: u64) {
 }
 
 /// Orders with an open case, with its codes. Every case must say what is wrong, and what to do.
-pub(crate) fn open_cases(world: &World) -> BTreeMap<CorrelationId, BTreeSet<String>> {
-    let mut cases: BTreeMap<CorrelationId, BTreeSet<String>> = BTreeMap::new();
+pub(crate) fn open_cases(world: &World) -> Cases {
+    let mut cases = Cases::new();
     let all = world.orders.all_cases();
     for case in all.iter().filter(|c| c.status == CaseStatus::Open) {
         if let Some(id) = case.correlation_id {
@@ -143,39 +145,6 @@ impl Look<'_> {
         self.cases.get(&id).is_some_and(|c| c.contains(code))
     }
 
-    /// Every open case has its cause outside: in what customers and partners did.
-    fn causes(&self, id: CorrelationId, sold: &Sold, work: Option<&Work>) {
-        for code in self.cases.get(&id).into_iter().flatten() {
-            let stands = match code.as_str() {
-                "total_mismatch" => !sold.clean,
-                "payment_overdue" => !sold.paid,
-                "too_late" => {
-                    let left = work.is_some_and(|w| !w.shipments.is_empty());
-                    sold.order.cancelled.is_some() && left
-                }
-                // The warehouse has what was ordered before, and so has Odoo.
-                "edited_after_release" | "total_differs" => sold.is_edited && work.is_some(),
-                // It has all of that, and the customer wants more.
-                "ship_overdue" => sold.is_edited && work.is_some(),
-                // It has what was ordered before, and that it does was lost: only a person can tell.
-                PAYLOAD_MISMATCH => {
-                    sold.is_edited && work.is_some() && self.world.garbled_of(id) > 0
-                }
-                "refund_failed" => {
-                    let failed = |id| {
-                        let paid = self.partners.paid_back.get(&id);
-                        paid.is_some_and(|p| p.status == RefundStatus::Failed)
-                    };
-                    sold.refunds.keys().any(|r| failed((id, r.clone())))
-                }
-                _ => false,
-            };
-            if !stands {
-                self.wrong(id, &format!("the case `{code}` has no cause"));
-            }
-        }
-    }
-
     fn order(&self, id: CorrelationId, sold: &Sold) {
         let Some(stored) = self.stored.get(&id) else {
             return self.wrong(id, "it was told, and Waybill does not know it");
@@ -202,7 +171,6 @@ impl Look<'_> {
         }
         let erp = self.odoo.get(&id);
         let work = self.partners.work.get(&id);
-        self.causes(id, sold, work);
         self.due(id, sold, erp, work);
         self.shipped(id, sold, erp, work);
         self.money(id, sold, erp);
@@ -292,7 +260,8 @@ impl Look<'_> {
                 .and_then(|o| o.deliveries.get(&shipment.id))
                 .copied()
                 .unwrap_or(0);
-            if booked != 1 && !self.is_told(id, "too_late") {
+            let is_too_late = self.is_told(id, "too_late") && erp.is_some_and(|o| o.cancelled);
+            if booked != 1 && !is_too_late {
                 self.wrong(
                     id,
                     &format!("`{}` is booked {booked} times in Odoo", shipment.id),

@@ -7,7 +7,7 @@ use crate::stock;
 use crate::webhooks::{self, Message, spawn};
 use crate::world::{CARRIER, DEPOT, GATEWAY, MARKET, World};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use waybill_flow::ports::{Outgoing, Queue};
 use waybill_model::event::{Event, StockObserved};
@@ -36,6 +36,9 @@ fn change(world: &Arc<World>, id: CorrelationId, what: &str, change: impl FnOnce
         sold.order.version = Version(sold.order.version.0 + 1);
         let goods = stock::to_ship(&sold.order);
         sold.goods.insert(sold.order.version, goods);
+        if !sold.clean {
+            sold.unclean.insert(sold.order.version);
+        }
         sold.order.clone()
     };
     world.sim.note(format_args!("{id}: {what}"));
@@ -90,6 +93,8 @@ fn put(world: &Arc<World>, id: CorrelationId, order: Order, paid: bool, clean: b
         captured: None,
         clean,
         is_edited: false,
+        unclean: (!clean).then_some(order.version).into_iter().collect(),
+        released: BTreeSet::new(),
         known,
         goods: BTreeMap::from([(order.version, stock::to_ship(&order))]),
         refunds: BTreeMap::new(),

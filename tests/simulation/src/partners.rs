@@ -10,8 +10,9 @@ use crate::world::{World, correlation};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use waybill_flow::ports::Attempt;
+use waybill_flow::state::Effect;
 use waybill_model::command::{
-    Command, CreateFulfillmentOrder, CreateRefund, OrderContext, UpdateTicket,
+    Command, CommandKind, CreateFulfillmentOrder, CreateRefund, OrderContext, UpdateTicket,
 };
 use waybill_model::event::{Event, OrderObserved};
 use waybill_model::failure::{Failure, TOO_LATE};
@@ -69,6 +70,10 @@ pub struct Sold {
     pub clean: bool,
     /// The customer changed how many.
     pub is_edited: bool,
+    /// Versions of which something is wrong with the order.
+    pub unclean: BTreeSet<Version>,
+    /// Versions that Waybill asked the warehouse by.
+    pub released: BTreeSet<Version>,
     /// Odoo knows what it is made of.
     pub known: bool,
     /// What was to be shipped of it, by the version of its snapshot.
@@ -145,6 +150,8 @@ pub struct Partners {
     pub unreadable_again: u64,
     /// The channel does not know where to send webhooks.
     pub is_unsubscribed: bool,
+    /// Our tables have forgotten everything.
+    pub is_forgotten: bool,
     /// Orders at the channel, by number of the order.
     pub sold: BTreeMap<CorrelationId, Sold>,
     /// At the warehouse.
@@ -199,14 +206,17 @@ impl Partners {
         }
     }
 
-    /// What was acknowledged and is not known. Counts of stock belong to no order.
-    pub fn missed<'a>(&'a self, known: &BTreeSet<MessageId>) -> impl Iterator<Item = &'a str> {
+    /// What was acknowledged and is not known, with its event. Counts of stock belong to no order.
+    pub fn missed<'a>(
+        &'a self,
+        known: &BTreeSet<MessageId>,
+    ) -> impl Iterator<Item = (&'a MessageId, &'a str)> {
         let missed = self
             .acknowledged
             .iter()
             .filter(|(event, _)| !known.contains(*event));
-        let names = missed.map(|(_, name)| name.as_str());
-        names.filter(|name| !name.trim_start_matches('`').starts_with(life::COUNT))
+        let names = missed.map(|(event, name)| (event, name.as_str()));
+        names.filter(|(_, name)| !name.trim_start_matches('`').starts_with(life::COUNT))
     }
 
     /// Whether a key is that of something that was done and denied, or that is asked for again while it is done late.
@@ -430,7 +440,7 @@ impl Partners {
         if !later {
             told.0 += 1;
             // What was given up in doubt is told once more with what came later, and again under a key of its own.
-            let was_in_doubt = world.is_given_up() || world.garbled_of(id) > 0;
+            let was_in_doubt = is_told_anew(world, id);
             if told.0 > 1 && !was_in_doubt {
                 world.sim.wrong(format!(
                     "{id}: the channel was told of `{}` {} times",
@@ -455,6 +465,18 @@ impl Partners {
         }
         found
     }
+}
+
+/// Whether the channel is told again of a shipment of the order, because nothing was known of the first time.
+fn is_told_anew(world: &World, id: CorrelationId) -> bool {
+    let tells = |e: &&Effect| e.command == CommandKind::PublishFulfillment;
+    world.orders.look(|orders| {
+        let effects = orders
+            .get(&id)
+            .into_iter()
+            .flat_map(|o| o.state.effects.values());
+        effects.filter(tells).any(|effect| effect.attempt > 1)
+    })
 }
 
 impl Sold {

@@ -275,7 +275,9 @@ impl World {
             .note(format_args!("our tables have forgotten everything"));
         self.orders.forget();
         self.effects.forget();
-        self.partners.lock().unwrap().acknowledged.clear();
+        let mut partners = self.partners.lock().unwrap();
+        partners.acknowledged.clear();
+        partners.is_forgotten = true;
     }
 
     /// Whether no job runs, because nothing happens for months.
@@ -376,11 +378,12 @@ impl World {
         self.outages.iter().any(|(_, _, to)| now < *to)
     }
 
-    /// Whether an endpoint is away for so long that what is asked of it is given up.
+    /// Whether an endpoint is away for so long that what is asked of it is given up, and was so after an instant.
     #[must_use]
-    pub fn is_given_up(&self) -> bool {
+    pub fn is_given_up(&self, endpoint: &str, asked_at: Instant) -> bool {
         let mut outages = self.outages.iter();
-        outages.any(|(_, from, to)| to.ms_since(*from) >= DAY.cast_signed())
+        let is_long = |from: Instant, to: Instant| to.ms_since(from) >= DAY.cast_signed();
+        outages.any(|(e, from, to)| e == endpoint && asked_at < *to && is_long(*from, *to))
     }
 
     /// Whether any endpoint is away.
