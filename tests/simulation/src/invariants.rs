@@ -127,6 +127,13 @@ pub(crate) fn open_cases(world: &World) -> Cases {
     cases
 }
 
+/// What is booked of an order in one direction.
+fn total(order: &SaleOrder, direction: PaymentDirection) -> Amount {
+    let booked = order.payments.iter().filter(|((d, _), _)| *d == direction);
+    let amounts = booked.map(|(_, (_, money))| money.amount);
+    Amount::sum(amounts).expect("a few payments")
+}
+
 impl Look<'_> {
     fn wrong(&self, id: CorrelationId, what: &str) {
         let cases = self.cases.get(&id).cloned().unwrap_or_default();
@@ -341,17 +348,20 @@ impl Look<'_> {
                 &format!("{went:?} went back to the customer, {credited:?} is credited in Odoo"),
             );
         }
-        let booked = order.payments.iter().filter(|((direction, refund), _)| {
-            let paid = self.partners.paid_back.get(&(id, refund.clone()));
-            let is_back = *direction == PaymentDirection::PaidBack;
-            is_back && paid.is_some_and(|p| p.status == RefundStatus::Succeeded)
-        });
-        let booked = Amount::sum(booked.map(|(_, (_, money))| money.amount));
-        if accounted && went != booked {
+        let booked = total(order, PaymentDirection::PaidBack);
+        if accounted && went != Some(booked) {
             self.wrong(
                 id,
                 &format!("{went:?} went back to the customer, {booked:?} is booked as paid back"),
             );
+        }
+        let received = total(order, PaymentDirection::Received);
+        let captured = sold.captured.as_ref().map(|(_, money)| money.amount);
+        let ours = captured.unwrap_or_default().minus(went.unwrap_or_default());
+        let kept = received.minus(booked);
+        if !order.payments.is_empty() && kept != ours {
+            let told = format!("{ours:?} of the customer's money is ours, Odoo has {kept:?}");
+            self.wrong(id, &told);
         }
     }
 
@@ -381,7 +391,8 @@ impl Look<'_> {
         };
         let key = (PaymentDirection::Received, payment.clone());
         let booked = order.payments.get(&key);
-        if live && booked.is_none_or(|(_, money)| money != captured) {
+        let is_booked = live || !order.payments.is_empty();
+        if is_booked && booked.is_none_or(|(_, money)| money != captured) {
             self.wrong(id, "what the customer paid is not booked in Odoo");
         }
     }
