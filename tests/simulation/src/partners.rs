@@ -1,5 +1,6 @@
-//! The models of warehouse, gateway, channel, helpdesk and carrier service. They know an idempotency key only where they
-//! denied what they did, or do it late, and for hours only. Else who asks twice gets it twice, and that is what the invariants look for.
+//! The models of warehouse, gateway, channel, helpdesk and carrier service. Warehouse and channel speak our own format and know
+//! every idempotency key for ever. The others know one only where they denied what they did, or do it late, and for hours only.
+//! Else who asks twice gets it twice, and that is what the invariants look for.
 
 use crate::breakage::Breakage;
 use crate::life;
@@ -166,6 +167,8 @@ pub struct Partners {
     pub counts: BTreeMap<Sku, StockLevel>,
     /// Keys of what was done and denied, or done late, and when.
     pub carried_out: BTreeMap<MessageId, Instant>,
+    /// Keys of what was done, at those who keep them for ever.
+    pub kept: BTreeSet<MessageId>,
     /// Keys of what is done late.
     pub belated: BTreeSet<MessageId>,
 }
@@ -223,7 +226,7 @@ impl Partners {
     #[must_use]
     pub fn knows(&self, key: &MessageId, now: Instant) -> bool {
         let at = self.carried_out.get(key);
-        at.is_some_and(|at| now.ms_since(*at) < KEY_MS)
+        self.kept.contains(key) || at.is_some_and(|at| now.ms_since(*at) < KEY_MS)
     }
 
     /// Does it. `known`: whoever asks looked before, and found it.
@@ -241,6 +244,7 @@ impl Partners {
             Command::CreateRefund(c) => self.pay_back(world, id, c, known),
             Command::PublishFulfillment(c) => nothing(self.publish(world, id, &c.shipment, known)),
             Command::UpdateTicket(c) => nothing(self.ticket(world, id, c, known)),
+            Command::PublishStock(_) if known => nothing(Ok(Vec::new())),
             // It takes what it is told last.
             Command::PublishStock(c) => {
                 let levels = c.levels.iter().map(|l| (l.sku.clone(), l.quantity));
