@@ -284,6 +284,12 @@ impl Look<'_> {
                 );
             }
         }
+        for number in work.shipments.iter().flat_map(Shipment::tracking_numbers) {
+            if !self.partners.followed.contains(&number) {
+                let told = format!("`{number}` has left, and nobody follows it");
+                self.wrong(id, &told);
+            }
+        }
         for returned in &work.returns {
             let booked = erp
                 .and_then(|o| o.returns.get(&returned.id))

@@ -161,6 +161,8 @@ pub struct Partners {
     pub paid_back: BTreeMap<(CorrelationId, ExternalId), PaidBack>,
     /// At the helpdesk.
     pub tickets: BTreeMap<CorrelationId, Ticket>,
+    /// Parcels that the carrier service follows.
+    pub followed: BTreeSet<TrackingNumber>,
     /// What the channel offers: what it was told last.
     pub levels: BTreeMap<Sku, Quantity>,
     /// What the warehouse counted last.
@@ -205,6 +207,7 @@ impl Partners {
                 told.is_some_and(|(_, numbers)| c.shipment.tracking_numbers().is_subset(numbers))
             }),
             Command::UpdateTicket(_) => self.tickets.contains_key(&id),
+            Command::SubscribeTracking(c) => self.followed.contains(&c.tracking_number),
             _ => false,
         }
     }
@@ -251,10 +254,9 @@ impl Partners {
                 self.levels.extend(levels);
                 nothing(Ok(Vec::new()))
             }
-            Command::SubscribeTracking(c) => Answer {
-                result: Ok(Vec::new()),
-                follow: (!known).then(|| Follow::Track(id, c.tracking_number.clone())),
-            },
+            Command::SubscribeTracking(c) => {
+                self.track(world, id, &c.tracking_number, (attempt, known))
+            }
             _ => nothing(Ok(Vec::new())),
         }
     }
@@ -418,6 +420,29 @@ impl Partners {
         }
         let ticket_id = build::external(&format!("T-{id}"));
         Ok(made(&c.helpdesk, RefKind::Ticket, &ticket_id))
+    }
+
+    /// It answers a number that it follows already as the first time. But only who is in doubt asks again.
+    fn track(
+        &mut self,
+        world: &World,
+        id: CorrelationId,
+        number: &TrackingNumber,
+        (attempt, known): (Attempt, bool),
+    ) -> Answer {
+        if known {
+            return nothing(Ok(Vec::new()));
+        }
+        let is_new = self.followed.insert(number.clone());
+        if !is_new && attempt == Attempt::First {
+            world.sim.wrong(format!(
+                "{id}: the carrier service is asked twice to follow `{number}`"
+            ));
+        }
+        Answer {
+            result: Ok(Vec::new()),
+            follow: is_new.then(|| Follow::Track(id, number.clone())),
+        }
     }
 
     fn publish(
