@@ -13,7 +13,7 @@ use waybill_flow::axes::axes;
 use waybill_flow::connections::InvoicingPolicy;
 use waybill_flow::ports::Stored;
 use waybill_model::case::CaseStatus;
-use waybill_model::command::PaymentDirection;
+use waybill_model::command::{CommandKind, PaymentDirection};
 use waybill_model::id::CorrelationId;
 use waybill_model::money::Amount;
 use waybill_model::payment::RefundStatus;
@@ -106,6 +106,29 @@ pub fn check(world: &World, poisons: u64) {
         world
             .sim
             .wrong(format!("{id}: in Odoo, and nobody ordered it"));
+    }
+}
+
+/// What is told again of an order that our tables have forgotten is done for nobody: a person is asked about it.
+pub fn check_forgotten(world: &World) {
+    let cases = open_cases(world);
+    causes::check(world, &cases, |_| false);
+    for (id, stored) in world.orders.all() {
+        let Some(order) = &stored.state.facts.order else {
+            continue;
+        };
+        let codes = cases.get(&id).cloned().unwrap_or_default();
+        if order.cancelled.is_none() && !codes.contains("order_too_old") {
+            world.sim.wrong(format!(
+                "{id}: it was told again after more than a year, and nobody is asked; open cases: {codes:?}"
+            ));
+        }
+        let mut effects = stored.state.effects.iter();
+        if let Some((key, _)) = effects.find(|(_, e)| e.command != CommandKind::UpdateTicket) {
+            world.sim.wrong(format!(
+                "{id}: it was told again after more than a year, and `{key}` is asked for"
+            ));
+        }
     }
 }
 
