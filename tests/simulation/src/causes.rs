@@ -152,7 +152,10 @@ impl Causes<'_> {
             "release_overdue" => {
                 is_garbled || rejected(of.state).any(|(k, ..)| k.as_str().starts_with(keys::AMEND))
             }
-            "ship_overdue" => self.age_ms(of) >= LONG_MS && of.is_outgrown(),
+            "ship_overdue" => {
+                let untold = self.partners.is_unheard(of.id, "S-");
+                self.age_ms(of) >= LONG_MS && (of.is_outgrown() || untold)
+            }
             "credit_note_overdue" => self.awaits_refund(of),
             _ => false,
         }

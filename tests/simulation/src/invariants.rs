@@ -7,17 +7,19 @@ use crate::erp::SaleOrder;
 use crate::erp_keys;
 use crate::partners::{Partners, Sold, Work};
 use crate::stock;
-use crate::world::World;
+use crate::world::{GATEWAY, World};
 use std::collections::{BTreeMap, BTreeSet};
 use waybill_flow::axes::axes;
 use waybill_flow::connections::InvoicingPolicy;
-use waybill_flow::ports::Stored;
+use waybill_flow::ports::{Parked, Stored};
+use waybill_flow::state::Facts;
 use waybill_model::case::CaseStatus;
 use waybill_model::command::{CommandKind, PaymentDirection};
 use waybill_model::id::CorrelationId;
 use waybill_model::money::Amount;
 use waybill_model::payment::RefundStatus;
 use waybill_model::shipment::Shipment;
+use waybill_testkit::build;
 
 /// Calls to an endpoint that is away until everybody knows.
 const CALLS_AT_FIRST: u64 = 20;
@@ -80,13 +82,17 @@ pub fn check(world: &World, poisons: u64) {
         ));
     }
     // One that was handed on all the same may be left behind: it expires.
-    let applied = world.orders.all_applied();
+    let mut applied = world.orders.all_applied();
+    // What tells of a parcel that was never told of has nobody that it could be handed to.
+    let parked = world.orders.all_parked();
+    let waits = |p: &&Parked| partners.is_of_unheard(p.reference.id.as_str());
+    applied.extend(parked.iter().filter(waits).map(|p| p.event.id.clone()));
     for (_, name) in partners.missed(&applied) {
         world
             .sim
             .wrong(format!("{name} was acknowledged, and no order knows of it"));
     }
-    for parked in world.orders.all_parked() {
+    for parked in parked {
         if !applied.contains(&parked.event.id) {
             let reference = &parked.reference;
             world
@@ -202,9 +208,39 @@ impl Look<'_> {
         let erp = self.odoo.get(&id);
         let work = self.partners.work.get(&id);
         self.due(id, sold, erp, work);
+        if self.partners.unheard.contains_key(&id) {
+            return self.unheard(id, sold, &stored.state.facts, work);
+        }
         self.shipped(id, sold, erp, work);
         self.money(id, sold, erp);
         self.ticket(id, stored, work);
+    }
+
+    /// Of an order of which something was never told, it is known all the same, or a person is asked for it.
+    fn unheard(&self, id: CorrelationId, sold: &Sold, facts: &Facts, work: Option<&Work>) {
+        let shipments = work.map_or(&[][..], |w| &w.shipments);
+        let unknown = |s: &&Shipment| !facts.shipments.contains_key(&s.id);
+        for shipment in shipments.iter().filter(unknown) {
+            let is_live = sold.order.cancelled.is_none();
+            let code = if is_live { "ship_overdue" } else { "too_late" };
+            let came_back = !is_live && work.is_some_and(|w| !w.returns.is_empty());
+            let is_asked = self.is_told(id, code) || came_back;
+            if !is_asked || !self.partners.is_unheard(id, shipment.id.as_str()) {
+                let told = format!("`{}` has left, and nobody knows of it", shipment.id);
+                self.wrong(id, &told);
+            }
+        }
+        let gateway = build::connection(GATEWAY);
+        for refund in sold.refunds.keys() {
+            let is_known = facts
+                .refunds
+                .get(refund)
+                .is_some_and(|r| r.contains_key(&gateway));
+            if !is_known && !self.is_told(id, "credit_note_overdue") {
+                let told = format!("what became of `{refund}` was never told, and nobody asks");
+                self.wrong(id, &told);
+            }
+        }
     }
 
     /// What an agent sees is what happened: where the order stands, every parcel, and who has to act.

@@ -149,6 +149,8 @@ pub struct Partners {
     /// How often what nobody can read came to us once more, by a call that was repeated or by a redrive: each may be a case
     /// of its own.
     pub unreadable_again: u64,
+    /// What never came to us, by its order and name.
+    pub unheard: BTreeMap<CorrelationId, BTreeSet<String>>,
     /// The channel does not know where to send webhooks.
     pub is_unsubscribed: bool,
     /// Our tables have forgotten everything.
@@ -225,7 +227,25 @@ impl Partners {
         names.filter(|(_, name)| !name.trim_start_matches('`').starts_with(life::COUNT))
     }
 
-    /// Whether a key is that of something that was done and denied, or that is asked for again while it is done late.
+    /// Whether all that was told of something, in all its versions, or of what it ended as, never came.
+    #[must_use]
+    pub fn is_unheard(&self, id: CorrelationId, name: &str) -> bool {
+        let mut names = self.unheard.get(&id).into_iter().flatten();
+        names.any(|n| n.starts_with(name))
+    }
+
+    /// Whether a reference of a warehouse names something of an order of which something was never told.
+    #[must_use]
+    pub fn is_of_unheard(&self, reference: &str) -> bool {
+        let names = |id: &CorrelationId| {
+            let (ours, parcel) = (id.to_string(), id.to_string().replace('-', ""));
+            reference.contains(&ours) || reference.contains(&parcel)
+        };
+        self.unheard.keys().any(names)
+    }
+
+    /// Whether a key is known: where keys are kept, or of something that was done and denied, or that is asked for again while
+    /// it is done late.
     #[must_use]
     pub fn knows(&self, key: &MessageId, now: Instant) -> bool {
         let at = self.carried_out.get(key);

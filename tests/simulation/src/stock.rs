@@ -233,7 +233,8 @@ pub(crate) fn check(world: &World, partners: &Partners, odoo: &Odoo, cases: &Cas
         };
         let is_cancelled = odoo.orders.get(id).is_some_and(|o| o.cancelled);
         let is_too_late = codes.contains(TOO_LATE) && is_cancelled;
-        moved(partners, odoo, *id, is_too_late, &wrong);
+        let is_unknown = partners.unheard.contains_key(id);
+        moved(partners, odoo, *id, is_too_late || is_unknown, &wrong);
         left_wholly(partners, *id, sold, &codes, &wrong);
     }
 }
