@@ -251,7 +251,9 @@ impl Odoo {
             }
             Command::ReverseCreditNote(c) => {
                 let paid = (PaymentDirection::PaidBack, c.refund_id.clone());
-                order.payments.remove(&paid);
+                if !world.sim.is_broken(Breakage::NoTakeBack) {
+                    order.payments.remove(&paid);
+                }
                 if let Some(note) = order.credits.get_mut(&c.refund_id) {
                     note.2 += 1;
                     twice("the reversal of", &c.refund_id, note.2);

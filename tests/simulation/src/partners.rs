@@ -264,6 +264,9 @@ impl Partners {
         match command {
             Command::CreateFulfillmentOrder(c) => self.fulfil(world, id, c, known),
             Command::CancelFulfillmentOrder(_) => self.stop(id, attempt),
+            Command::CreateRefund(_) if world.sim.is_broken(Breakage::NoRefunds) => {
+                nothing(Ok(Vec::new()))
+            }
             Command::CreateRefund(c) => self.pay_back(world, id, c, known),
             Command::PublishFulfillment(c) => nothing(self.publish(world, id, &c.shipment, known)),
             Command::UpdateTicket(c) => nothing(self.ticket(world, id, c, known)),
@@ -450,7 +453,7 @@ impl Partners {
         number: &TrackingNumber,
         (attempt, known): (Attempt, bool),
     ) -> Answer {
-        if known {
+        if known || world.sim.is_broken(Breakage::NoTracking) {
             return nothing(Ok(Vec::new()));
         }
         let is_new = self.followed.insert(number.clone());

@@ -499,6 +499,7 @@ impl World {
         match self.sim.breakage {
             Some(Breakage::NoVersions) => parse_without_versions,
             Some(Breakage::NoAge) => parse_without_age,
+            Some(Breakage::NoCancel) => parse_without_cancel,
             _ => waybill_partners::parse,
         }
     }
@@ -578,6 +579,13 @@ fn parse_without_age(connection: &Connection, delivery: &Delivery) -> Result<Par
     parse_and(connection, delivery, |order| {
         order.placed_at = delivery.received_at;
     })
+}
+
+fn parse_without_cancel(
+    connection: &Connection,
+    delivery: &Delivery,
+) -> Result<Parsed, Unreadable> {
+    parse_and(connection, delivery, |order| order.cancelled = None)
 }
 
 fn parse_and(
