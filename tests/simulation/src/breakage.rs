@@ -80,4 +80,77 @@ pub enum Breakage {
     NoPayments,
     /// Odoo's insert-if-absent inserts always.
     NoExternalId,
+    /// Every order has a case, whatever becomes of it.
+    CaseForNothing,
+    /// What has left is forgotten when its parcel is seen.
+    ForgetsParcels,
+    /// That an order was called off is not read.
+    NoCancel,
+    /// The gateway is not asked to pay back.
+    NoRefunds,
+    /// Of a refund that failed the payment is not taken back.
+    NoTakeBack,
+    /// Nobody asks for parcels to be followed.
+    NoTracking,
+    /// What the helpdesk was told is told again without end.
+    NeverDone,
+}
+
+/// Something is there twice, at whomever.
+const TWICE: &[&str] = &[
+    " was paid ",
+    " tickets",
+    "is asked twice",
+    "Odoo has the ",
+    "Odoo has it ",
+    "the warehouse has it ",
+    "the channel was told of ",
+];
+/// What was acknowledged is lost.
+const LOST: &[&str] = &["no order knows of it", "has not ended"];
+/// An order is not as it was told last.
+const STALE: &[&str] = &["the newest snapshot is not known", "overwrote a newer one"];
+
+impl Breakage {
+    /// What it is to be found as: a part of what the invariant says that it breaks.
+    #[must_use]
+    pub fn found_as(self) -> &'static [&'static str] {
+        match self {
+            Self::NoClaim | Self::NoLook | Self::NoLease | Self::NoDoubt | Self::NoWindow => TWICE,
+            Self::AckAll | Self::AckFirst | Self::NoOutbox | Self::NoOutcome => LOST,
+            Self::NoPark | Self::IntakeLies => LOST,
+            Self::NoCondition => &["no order knows of it", "has not ended", " back to "],
+            Self::NoVersions => STALE,
+            Self::NoPoll => &[
+                "the newest snapshot is not known",
+                "Waybill does not know it",
+            ],
+            Self::NoClock => &["neither a deadline nor a case stands"],
+            Self::NoCase | Self::NoPatience => &["unreadable messages, and "],
+            Self::NoAge => &["Odoo has it ", "and nobody is asked", "is asked for"],
+            Self::NoGate => &["although it is not paid"],
+            Self::NoSteward => &["nobody made it again"],
+            Self::NoKeys | Self::NoKeyStored => &["does not open it"],
+            Self::NoKeyLease => &["does not open it", "keys open Odoo"],
+            Self::NoNewestCount => &["the warehouse last counted", "the channel offers"],
+            Self::NoInFlight | Self::NoStock => &["the channel offers"],
+            Self::NoSeats => &["write orders to Odoo at once"],
+            Self::NoBreaker => &[" minutes and called "],
+            Self::NoNews => &["an agent sees"],
+            Self::NoHold => &["ms after it was placed"],
+            Self::FirstLineAsked => &["and the order was never that"],
+            Self::FirstLineBooked => &[" left, Odoo has "],
+            Self::NoCompare => &["and nobody is told of `"],
+            Self::NoInvoices => &["it is not wholly invoiced"],
+            Self::NoPayments => &["is not booked in Odoo", "is booked as paid back"],
+            Self::NoExternalId => &["Odoo has it "],
+            Self::CaseForNothing => &["has no cause"],
+            Self::ForgetsParcels => &[" back to "],
+            Self::NoCancel => &["it was cancelled, and "],
+            Self::NoRefunds => &["the gateway knows nothing"],
+            Self::NoTakeBack => &["is booked as paid back"],
+            Self::NoTracking => &["nobody follows it"],
+            Self::NeverDone => &["it does not settle"],
+        }
+    }
 }

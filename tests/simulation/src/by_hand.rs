@@ -99,8 +99,8 @@ fn pick(world: &World) -> Option<CorrelationId> {
     Some(ids[usize::try_from(place).expect("a place")])
 }
 
-/// What is different in Odoo, of each order that comparing must look at.
-pub type Differences = BTreeMap<CorrelationId, Vec<&'static str>>;
+/// What is different in Odoo, of each order that comparing must look at, and whether Waybill has cancelled it there.
+pub type Differences = BTreeMap<CorrelationId, (Vec<&'static str>, bool)>;
 
 /// What comparing would have to find now.
 #[must_use]
@@ -127,7 +127,7 @@ pub fn look(world: &World) -> Differences {
             if !cancelled && !is_edited(state) && held.total != total {
                 different.push(TOTAL);
             }
-            found.insert(*id, different);
+            found.insert(*id, (different, cancelled));
         }
     });
     found
@@ -137,8 +137,9 @@ pub fn look(world: &World) -> Differences {
 pub fn compared(world: &World, before: &Differences) {
     let after = look(world);
     let cases = world.orders.all_cases();
-    for (id, different) in before {
-        if after.get(id) != Some(different) {
+    for (id, found) in before {
+        let (different, _) = found;
+        if after.get(id) != Some(found) {
             continue;
         }
         for code in [STATE, TOTAL] {

@@ -113,7 +113,9 @@ impl Odoo {
                 order.payments.contains_key(&(c.direction, c.id.clone()))
             }
             Command::ReverseCreditNote(c) => {
-                order.credits.get(&c.refund_id).is_none_or(|c| c.2 > 0)
+                let paid = (PaymentDirection::PaidBack, c.refund_id.clone());
+                let is_undone = order.credits.get(&c.refund_id).is_none_or(|c| c.2 > 0);
+                is_undone && !order.payments.contains_key(&paid)
             }
             _ => false,
         }
@@ -248,6 +250,10 @@ impl Odoo {
                 twice("the payment", &c.id, booked.0);
             }
             Command::ReverseCreditNote(c) => {
+                let paid = (PaymentDirection::PaidBack, c.refund_id.clone());
+                if !world.sim.is_broken(Breakage::NoTakeBack) {
+                    order.payments.remove(&paid);
+                }
                 if let Some(note) = order.credits.get_mut(&c.refund_id) {
                     note.2 += 1;
                     twice("the reversal of", &c.refund_id, note.2);

@@ -2,22 +2,24 @@
 //!
 //! What is counted twice is found where it happens: see `erp` and `partners`.
 
+use crate::causes::{self, Cases};
 use crate::erp::SaleOrder;
 use crate::erp_keys;
 use crate::partners::{Partners, Sold, Work};
 use crate::stock;
-use crate::world::World;
+use crate::world::{GATEWAY, World};
 use std::collections::{BTreeMap, BTreeSet};
 use waybill_flow::axes::axes;
 use waybill_flow::connections::InvoicingPolicy;
-use waybill_flow::ports::Stored;
+use waybill_flow::ports::{Parked, Stored};
+use waybill_flow::state::Facts;
 use waybill_model::case::CaseStatus;
-use waybill_model::command::PaymentDirection;
-use waybill_model::failure::PAYLOAD_MISMATCH;
+use waybill_model::command::{CommandKind, PaymentDirection};
 use waybill_model::id::CorrelationId;
 use waybill_model::money::Amount;
 use waybill_model::payment::RefundStatus;
 use waybill_model::shipment::Shipment;
+use waybill_testkit::build;
 
 /// Calls to an endpoint that is away until everybody knows.
 const CALLS_AT_FIRST: u64 = 20;
@@ -33,11 +35,13 @@ struct Look<'a> {
     odoo: &'a BTreeMap<CorrelationId, SaleOrder>,
     stored: BTreeMap<CorrelationId, Stored>,
     /// Orders with an open case, with its codes.
-    cases: BTreeMap<CorrelationId, BTreeSet<String>>,
+    cases: Cases,
 }
 
 /// Checks everything.
 pub fn check(world: &World, poisons: u64) {
+    let cases = open_cases(world);
+    causes::check(world, &cases, |_| false);
     let partners = world.partners.lock().unwrap();
     let erp = world.erp.lock().unwrap();
     let look = Look {
@@ -45,7 +49,7 @@ pub fn check(world: &World, poisons: u64) {
         partners: &partners,
         odoo: &erp.orders,
         stored: world.orders.all(),
-        cases: open_cases(world),
+        cases,
     };
     let all = world.orders.all_cases();
     let quarantined = all
@@ -78,13 +82,17 @@ pub fn check(world: &World, poisons: u64) {
         ));
     }
     // One that was handed on all the same may be left behind: it expires.
-    let applied = world.orders.all_applied();
-    for name in partners.missed(&applied) {
+    let mut applied = world.orders.all_applied();
+    // What tells of a parcel that was never told of has nobody that it could be handed to.
+    let parked = world.orders.all_parked();
+    let waits = |p: &&Parked| partners.is_of_unheard(p.reference.id.as_str());
+    applied.extend(parked.iter().filter(waits).map(|p| p.event.id.clone()));
+    for (_, name) in partners.missed(&applied) {
         world
             .sim
             .wrong(format!("{name} was acknowledged, and no order knows of it"));
     }
-    for parked in world.orders.all_parked() {
+    for parked in parked {
         if !applied.contains(&parked.event.id) {
             let reference = &parked.reference;
             world
@@ -107,9 +115,32 @@ pub fn check(world: &World, poisons: u64) {
     }
 }
 
+/// What is told again of an order that our tables have forgotten is done for nobody: a person is asked about it.
+pub fn check_forgotten(world: &World) {
+    let cases = open_cases(world);
+    causes::check(world, &cases, |_| false);
+    for (id, stored) in world.orders.all() {
+        let Some(order) = &stored.state.facts.order else {
+            continue;
+        };
+        let codes = cases.get(&id).cloned().unwrap_or_default();
+        if order.cancelled.is_none() && !codes.contains("order_too_old") {
+            world.sim.wrong(format!(
+                "{id}: it was told again after more than a year, and nobody is asked; open cases: {codes:?}"
+            ));
+        }
+        let mut effects = stored.state.effects.iter();
+        if let Some((key, _)) = effects.find(|(_, e)| e.command != CommandKind::UpdateTicket) {
+            world.sim.wrong(format!(
+                "{id}: it was told again after more than a year, and `{key}` is asked for"
+            ));
+        }
+    }
+}
+
 /// Orders with an open case, with its codes. Every case must say what is wrong, and what to do.
-pub(crate) fn open_cases(world: &World) -> BTreeMap<CorrelationId, BTreeSet<String>> {
-    let mut cases: BTreeMap<CorrelationId, BTreeSet<String>> = BTreeMap::new();
+pub(crate) fn open_cases(world: &World) -> Cases {
+    let mut cases = Cases::new();
     let all = world.orders.all_cases();
     for case in all.iter().filter(|c| c.status == CaseStatus::Open) {
         if let Some(id) = case.correlation_id {
@@ -123,6 +154,13 @@ pub(crate) fn open_cases(world: &World) -> BTreeMap<CorrelationId, BTreeSet<Stri
         }
     }
     cases
+}
+
+/// What is booked of an order in one direction.
+fn total(order: &SaleOrder, direction: PaymentDirection) -> Amount {
+    let booked = order.payments.iter().filter(|((d, _), _)| *d == direction);
+    let amounts = booked.map(|(_, (_, money))| money.amount);
+    Amount::sum(amounts).expect("a few payments")
 }
 
 impl Look<'_> {
@@ -141,39 +179,6 @@ impl Look<'_> {
     /// Whether a person is told so by an open case with this code.
     fn is_told(&self, id: CorrelationId, code: &str) -> bool {
         self.cases.get(&id).is_some_and(|c| c.contains(code))
-    }
-
-    /// Every open case has its cause outside: in what customers and partners did.
-    fn causes(&self, id: CorrelationId, sold: &Sold, work: Option<&Work>) {
-        for code in self.cases.get(&id).into_iter().flatten() {
-            let stands = match code.as_str() {
-                "total_mismatch" => !sold.clean,
-                "payment_overdue" => !sold.paid,
-                "too_late" => {
-                    let left = work.is_some_and(|w| !w.shipments.is_empty());
-                    sold.order.cancelled.is_some() && left
-                }
-                // The warehouse has what was ordered before, and so has Odoo.
-                "edited_after_release" | "total_differs" => sold.is_edited && work.is_some(),
-                // It has all of that, and the customer wants more.
-                "ship_overdue" => sold.is_edited && work.is_some(),
-                // It has what was ordered before, and that it does was lost: only a person can tell.
-                PAYLOAD_MISMATCH => {
-                    sold.is_edited && work.is_some() && self.world.garbled_of(id) > 0
-                }
-                "refund_failed" => {
-                    let failed = |id| {
-                        let paid = self.partners.paid_back.get(&id);
-                        paid.is_some_and(|p| p.status == RefundStatus::Failed)
-                    };
-                    sold.refunds.keys().any(|r| failed((id, r.clone())))
-                }
-                _ => false,
-            };
-            if !stands {
-                self.wrong(id, &format!("the case `{code}` has no cause"));
-            }
-        }
     }
 
     fn order(&self, id: CorrelationId, sold: &Sold) {
@@ -202,11 +207,40 @@ impl Look<'_> {
         }
         let erp = self.odoo.get(&id);
         let work = self.partners.work.get(&id);
-        self.causes(id, sold, work);
         self.due(id, sold, erp, work);
+        if self.partners.unheard.contains_key(&id) {
+            return self.unheard(id, sold, &stored.state.facts, work);
+        }
         self.shipped(id, sold, erp, work);
         self.money(id, sold, erp);
         self.ticket(id, stored, work);
+    }
+
+    /// Of an order of which something was never told, it is known all the same, or a person is asked for it.
+    fn unheard(&self, id: CorrelationId, sold: &Sold, facts: &Facts, work: Option<&Work>) {
+        let shipments = work.map_or(&[][..], |w| &w.shipments);
+        let unknown = |s: &&Shipment| !facts.shipments.contains_key(&s.id);
+        for shipment in shipments.iter().filter(unknown) {
+            let is_live = sold.order.cancelled.is_none();
+            let code = if is_live { "ship_overdue" } else { "too_late" };
+            let came_back = !is_live && work.is_some_and(|w| !w.returns.is_empty());
+            let is_asked = self.is_told(id, code) || came_back;
+            if !is_asked || !self.partners.is_unheard(id, shipment.id.as_str()) {
+                let told = format!("`{}` has left, and nobody knows of it", shipment.id);
+                self.wrong(id, &told);
+            }
+        }
+        let gateway = build::connection(GATEWAY);
+        for refund in sold.refunds.keys() {
+            let is_known = facts
+                .refunds
+                .get(refund)
+                .is_some_and(|r| r.contains_key(&gateway));
+            if !is_known && !self.is_told(id, "credit_note_overdue") {
+                let told = format!("what became of `{refund}` was never told, and nobody asks");
+                self.wrong(id, &told);
+            }
+        }
     }
 
     /// What an agent sees is what happened: where the order stands, every parcel, and who has to act.
@@ -292,7 +326,8 @@ impl Look<'_> {
                 .and_then(|o| o.deliveries.get(&shipment.id))
                 .copied()
                 .unwrap_or(0);
-            if booked != 1 && !self.is_told(id, "too_late") {
+            let is_too_late = self.is_told(id, "too_late") && erp.is_some_and(|o| o.cancelled);
+            if booked != 1 && !is_too_late {
                 self.wrong(
                     id,
                     &format!("`{}` is booked {booked} times in Odoo", shipment.id),
@@ -306,6 +341,12 @@ impl Look<'_> {
                     id,
                     &format!("the channel does not know all numbers of `{}`", shipment.id),
                 );
+            }
+        }
+        for number in work.shipments.iter().flat_map(Shipment::tracking_numbers) {
+            if !self.partners.followed.contains(&number) {
+                let told = format!("`{number}` has left, and nobody follows it");
+                self.wrong(id, &told);
             }
         }
         for returned in &work.returns {
@@ -372,17 +413,20 @@ impl Look<'_> {
                 &format!("{went:?} went back to the customer, {credited:?} is credited in Odoo"),
             );
         }
-        let booked = order.payments.iter().filter(|((direction, refund), _)| {
-            let paid = self.partners.paid_back.get(&(id, refund.clone()));
-            let is_back = *direction == PaymentDirection::PaidBack;
-            is_back && paid.is_some_and(|p| p.status == RefundStatus::Succeeded)
-        });
-        let booked = Amount::sum(booked.map(|(_, (_, money))| money.amount));
-        if accounted && went != booked {
+        let booked = total(order, PaymentDirection::PaidBack);
+        if accounted && went != Some(booked) {
             self.wrong(
                 id,
                 &format!("{went:?} went back to the customer, {booked:?} is booked as paid back"),
             );
+        }
+        let received = total(order, PaymentDirection::Received);
+        let captured = sold.captured.as_ref().map(|(_, money)| money.amount);
+        let ours = captured.unwrap_or_default().minus(went.unwrap_or_default());
+        let kept = received.minus(booked);
+        if !order.payments.is_empty() && kept != ours {
+            let told = format!("{ours:?} of the customer's money is ours, Odoo has {kept:?}");
+            self.wrong(id, &told);
         }
     }
 
@@ -412,7 +456,8 @@ impl Look<'_> {
         };
         let key = (PaymentDirection::Received, payment.clone());
         let booked = order.payments.get(&key);
-        if live && booked.is_none_or(|(_, money)| money != captured) {
+        let is_booked = live || !order.payments.is_empty();
+        if is_booked && booked.is_none_or(|(_, money)| money != captured) {
             self.wrong(id, "what the customer paid is not booked in Odoo");
         }
     }

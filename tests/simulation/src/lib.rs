@@ -22,6 +22,7 @@
 //! | [`operator`] | what operators do about it |
 //! | [`webhooks`] | how they tell us |
 //! | [`gateway`] | how a request comes to a function |
+//! | [`causes`] | what cases may say |
 //! | [`invariants`] | what must be true |
 //! | [`stock`] | the same of goods: counts, what is offered, what leaves and comes back |
 //! | [`breakage`] | deliberate faults of the product, to see that the invariants find them |
@@ -38,6 +39,7 @@
 
 pub mod breakage;
 pub mod by_hand;
+pub mod causes;
 pub mod changes;
 pub mod erp;
 pub mod erp_keys;

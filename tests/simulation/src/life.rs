@@ -4,10 +4,10 @@ use crate::erp::UNKNOWN_SKU;
 use crate::partners::{Follow, Sold, message, number, order_message, warehouse_message};
 use crate::sim::{HOUR, MINUTE};
 use crate::stock;
-use crate::webhooks::{self, Message, spawn};
+use crate::webhooks::{self, Message, spawn, spawn_unpolled};
 use crate::world::{CARRIER, DEPOT, GATEWAY, MARKET, World};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use waybill_flow::ports::{Outgoing, Queue};
 use waybill_model::event::{Event, StockObserved};
@@ -36,6 +36,9 @@ fn change(world: &Arc<World>, id: CorrelationId, what: &str, change: impl FnOnce
         sold.order.version = Version(sold.order.version.0 + 1);
         let goods = stock::to_ship(&sold.order);
         sold.goods.insert(sold.order.version, goods);
+        if !sold.clean {
+            sold.unclean.insert(sold.order.version);
+        }
         sold.order.clone()
     };
     world.sim.note(format_args!("{id}: {what}"));
@@ -90,6 +93,8 @@ fn put(world: &Arc<World>, id: CorrelationId, order: Order, paid: bool, clean: b
         captured: None,
         clean,
         is_edited: false,
+        unclean: (!clean).then_some(order.version).into_iter().collect(),
+        released: BTreeSet::new(),
         known,
         goods: BTreeMap::from([(order.version, stock::to_ship(&order))]),
         refunds: BTreeMap::new(),
@@ -354,16 +359,20 @@ fn tell_warehouse(world: &Arc<World>, id: CorrelationId, name: &str, event: Even
     // Some warehouses do not echo what we called the order.
     let by_reference = matches!(event, Event::TrackingObserved(_))
         || (matches!(event, Event::ShipmentObserved(_)) && world.sim.chance(300));
+    // Nobody waits for what comes back: no clock would tell that it was not told.
+    let is_return = matches!(event, Event::ReturnObserved(_));
     let body = warehouse_message((!by_reference).then_some(id), event);
-    spawn(
-        world,
-        Message {
-            connection: DEPOT,
-            id: name.to_owned(),
-            body,
-            polled: false,
-        },
-    );
+    let message = Message {
+        connection: DEPOT,
+        id: name.to_owned(),
+        body,
+        polled: false,
+    };
+    if is_return {
+        spawn(world, message);
+    } else {
+        spawn_unpolled(world, id, message);
+    }
 }
 
 /// What partners do later.
@@ -402,15 +411,13 @@ async fn track(world: &Arc<World>, id: CorrelationId, number: &TrackingNumber) {
                 "status": status, "updated_at": at, "tracking_details": [{"datetime": at, "status": status}]},
         });
         sim.note(format_args!("{id}: the carrier tells {name}"));
-        spawn(
-            world,
-            Message {
-                connection: CARRIER,
-                id: name,
-                body,
-                polled: false,
-            },
-        );
+        let message = Message {
+            connection: CARRIER,
+            id: name,
+            body,
+            polled: false,
+        };
+        spawn_unpolled(world, id, message);
     }
 }
 
@@ -564,15 +571,13 @@ fn tell_refund(
             "metadata": {"waybill_correlation": id, "waybill_refund": refund}}},
     });
     world.sim.note(format_args!("{id}: refund {refund} {word}"));
-    spawn(
-        world,
-        Message {
-            connection: GATEWAY,
-            id: name,
-            body,
-            polled: false,
-        },
-    );
+    let message = Message {
+        connection: GATEWAY,
+        id: name,
+        body,
+        polled: false,
+    };
+    spawn_unpolled(world, id, message);
 }
 
 /// The warehouse counts, now and then.

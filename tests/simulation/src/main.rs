@@ -194,7 +194,15 @@ fn all_bite(threads: usize, settings: Settings) -> bool {
             breakage: Some(*breakage),
             ..settings
         };
-        let wrong = |n| seed(n, settings).wrong.into_iter().next().map(|w| (n, w));
+        let words = breakage.found_as();
+        let is_it = |what: &String| words.iter().any(|word| what.contains(word));
+        let wrong = |n| {
+            seed(n, settings)
+                .wrong
+                .into_iter()
+                .find(is_it)
+                .map(|w| (n, w))
+        };
         (1..=MOST_SEEDS).find_map(wrong)
     });
     for (breakage, found) in Breakage::value_variants().iter().zip(&found) {
@@ -202,7 +210,10 @@ fn all_bite(threads: usize, settings: Settings) -> bool {
         let name = name.as_ref().map_or("", |v| v.get_name());
         match found {
             Some((n, what)) => println!("{name:<17} found by seed {n:>2}: {what}"),
-            None => println!("{name:<17} NOT FOUND by {MOST_SEEDS} seeds"),
+            None => println!(
+                "{name:<17} NOT FOUND by {MOST_SEEDS} seeds as {:?}",
+                breakage.found_as()
+            ),
         }
     }
     found.iter().all(Option::is_some)

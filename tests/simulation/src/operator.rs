@@ -1,6 +1,7 @@
 //! What operators do: mend what was refused and retry it, and replay orders now and then, by the
 //! operations API.
 
+use crate::causes::{self, Cases};
 use crate::gateway::{self, Request};
 use crate::sandbox::Sandbox;
 use crate::world::World;
@@ -9,22 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use waybill_flow::ports::Queue;
 use waybill_model::case::{CaseStatus, Retry};
-use waybill_model::event::Outcome;
-use waybill_model::failure::{GAVE_UP, NO_OUTCOME, PAYLOAD_MISMATCH, TOO_LATE};
 use waybill_model::id::CorrelationId;
 
 /// The secret of the operations API: SHA-256 of `operator`, the token.
 pub const TOKENS: &str = r#"{"tokens": [{"id": "op", "scopes": ["admin"],
     "sha256": "06e55b633481f7bb072957eabcf110c972e86691c3cfedabe088024bffe42f23"}]}"#;
-
-/// What the models of Odoo and the partners refuse.
-const REFUSALS: [&str; 5] = [
-    "unknown_sku",
-    "not_in_erp",
-    "already_delivered",
-    "order_cancelled",
-    TOO_LATE,
-];
 
 /// Most calls in a row that redrive a queue: some may be lost.
 const REDRIVES: usize = 10;
@@ -116,31 +106,7 @@ pub async fn retry_lost(world: &Arc<World>) {
 
 /// Nothing counts as refused but what a partner or Odoo has refused: what is away, or busy, says not now.
 fn nothing_else_refused(world: &World) {
-    let partners = world.partners.lock().unwrap();
-    let is_edited = |id: &CorrelationId| partners.sold.get(id).is_some_and(|s| s.is_edited);
-    let may_be = |id: &CorrelationId, code: &str| match code {
-        GAVE_UP => world.is_given_up(),
-        NO_OUTCOME => world.garbled_of(*id) > 0,
-        // What was done before the edit, of which nothing was heard.
-        PAYLOAD_MISMATCH => world.garbled_of(*id) > 0 && is_edited(id),
-        code => REFUSALS.contains(&code),
-    };
-    let mut wrong = Vec::new();
-    world.orders.look(|orders| {
-        for (id, order) in orders {
-            for (key, effect) in &order.state.effects {
-                if let Some(Outcome::Rejected { code, .. }) = &effect.outcome
-                    && !may_be(id, code.as_str())
-                {
-                    wrong.push(format!("{id}: `{key}` counts as refused: `{code}`"));
-                }
-            }
-        }
-    });
-    drop(partners);
-    for what in wrong {
-        world.sim.wrong(what);
-    }
+    causes::check(world, &Cases::new(), |_| false);
 }
 
 /// One call; an operator who gets no answer does it again later.

@@ -1,5 +1,6 @@
-//! The models of warehouse, gateway, channel, helpdesk and carrier service. They know an idempotency key only where they
-//! denied what they did, or do it late, and for hours only. Else who asks twice gets it twice, and that is what the invariants look for.
+//! The models of warehouse, gateway, channel, helpdesk and carrier service. Warehouse and channel speak our own format and know
+//! every idempotency key for ever. The others know one only where they denied what they did, or do it late, and for hours only.
+//! Else who asks twice gets it twice, and that is what the invariants look for.
 
 use crate::breakage::Breakage;
 use crate::life;
@@ -10,8 +11,9 @@ use crate::world::{World, correlation};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use waybill_flow::ports::Attempt;
+use waybill_flow::state::Effect;
 use waybill_model::command::{
-    Command, CreateFulfillmentOrder, CreateRefund, OrderContext, UpdateTicket,
+    Command, CommandKind, CreateFulfillmentOrder, CreateRefund, OrderContext, UpdateTicket,
 };
 use waybill_model::event::{Event, OrderObserved};
 use waybill_model::failure::{Failure, TOO_LATE};
@@ -69,6 +71,10 @@ pub struct Sold {
     pub clean: bool,
     /// The customer changed how many.
     pub is_edited: bool,
+    /// Versions of which something is wrong with the order.
+    pub unclean: BTreeSet<Version>,
+    /// Versions that Waybill asked the warehouse by.
+    pub released: BTreeSet<Version>,
     /// Odoo knows what it is made of.
     pub known: bool,
     /// What was to be shipped of it, by the version of its snapshot.
@@ -143,8 +149,12 @@ pub struct Partners {
     /// How often what nobody can read came to us once more, by a call that was repeated or by a redrive: each may be a case
     /// of its own.
     pub unreadable_again: u64,
+    /// What never came to us, by its order and name.
+    pub unheard: BTreeMap<CorrelationId, BTreeSet<String>>,
     /// The channel does not know where to send webhooks.
     pub is_unsubscribed: bool,
+    /// Our tables have forgotten everything.
+    pub is_forgotten: bool,
     /// Orders at the channel, by number of the order.
     pub sold: BTreeMap<CorrelationId, Sold>,
     /// At the warehouse.
@@ -153,12 +163,16 @@ pub struct Partners {
     pub paid_back: BTreeMap<(CorrelationId, ExternalId), PaidBack>,
     /// At the helpdesk.
     pub tickets: BTreeMap<CorrelationId, Ticket>,
+    /// Parcels that the carrier service follows.
+    pub followed: BTreeSet<TrackingNumber>,
     /// What the channel offers: what it was told last.
     pub levels: BTreeMap<Sku, Quantity>,
     /// What the warehouse counted last.
     pub counts: BTreeMap<Sku, StockLevel>,
     /// Keys of what was done and denied, or done late, and when.
     pub carried_out: BTreeMap<MessageId, Instant>,
+    /// Keys of what was done, at those who keep them for ever.
+    pub kept: BTreeSet<MessageId>,
     /// Keys of what is done late.
     pub belated: BTreeSet<MessageId>,
 }
@@ -195,25 +209,47 @@ impl Partners {
                 told.is_some_and(|(_, numbers)| c.shipment.tracking_numbers().is_subset(numbers))
             }),
             Command::UpdateTicket(_) => self.tickets.contains_key(&id),
+            Command::SubscribeTracking(c) => self.followed.contains(&c.tracking_number),
             _ => false,
         }
     }
 
-    /// What was acknowledged and is not known. Counts of stock belong to no order.
-    pub fn missed<'a>(&'a self, known: &BTreeSet<MessageId>) -> impl Iterator<Item = &'a str> {
+    /// What was acknowledged and is not known, with its event. Counts of stock belong to no order.
+    pub fn missed<'a>(
+        &'a self,
+        known: &BTreeSet<MessageId>,
+    ) -> impl Iterator<Item = (&'a MessageId, &'a str)> {
         let missed = self
             .acknowledged
             .iter()
             .filter(|(event, _)| !known.contains(*event));
-        let names = missed.map(|(_, name)| name.as_str());
-        names.filter(|name| !name.trim_start_matches('`').starts_with(life::COUNT))
+        let names = missed.map(|(event, name)| (event, name.as_str()));
+        names.filter(|(_, name)| !name.trim_start_matches('`').starts_with(life::COUNT))
     }
 
-    /// Whether a key is that of something that was done and denied, or that is asked for again while it is done late.
+    /// Whether all that was told of something, in all its versions, or of what it ended as, never came.
+    #[must_use]
+    pub fn is_unheard(&self, id: CorrelationId, name: &str) -> bool {
+        let mut names = self.unheard.get(&id).into_iter().flatten();
+        names.any(|n| n.starts_with(name))
+    }
+
+    /// Whether a reference of a warehouse names something of an order of which something was never told.
+    #[must_use]
+    pub fn is_of_unheard(&self, reference: &str) -> bool {
+        let names = |id: &CorrelationId| {
+            let (ours, parcel) = (id.to_string(), id.to_string().replace('-', ""));
+            reference.contains(&ours) || reference.contains(&parcel)
+        };
+        self.unheard.keys().any(names)
+    }
+
+    /// Whether a key is known: where keys are kept, or of something that was done and denied, or that is asked for again while
+    /// it is done late.
     #[must_use]
     pub fn knows(&self, key: &MessageId, now: Instant) -> bool {
         let at = self.carried_out.get(key);
-        at.is_some_and(|at| now.ms_since(*at) < KEY_MS)
+        self.kept.contains(key) || at.is_some_and(|at| now.ms_since(*at) < KEY_MS)
     }
 
     /// Does it. `known`: whoever asks looked before, and found it.
@@ -228,19 +264,22 @@ impl Partners {
         match command {
             Command::CreateFulfillmentOrder(c) => self.fulfil(world, id, c, known),
             Command::CancelFulfillmentOrder(_) => self.stop(id, attempt),
+            Command::CreateRefund(_) if world.sim.is_broken(Breakage::NoRefunds) => {
+                nothing(Ok(Vec::new()))
+            }
             Command::CreateRefund(c) => self.pay_back(world, id, c, known),
             Command::PublishFulfillment(c) => nothing(self.publish(world, id, &c.shipment, known)),
             Command::UpdateTicket(c) => nothing(self.ticket(world, id, c, known)),
+            Command::PublishStock(_) if known => nothing(Ok(Vec::new())),
             // It takes what it is told last.
             Command::PublishStock(c) => {
                 let levels = c.levels.iter().map(|l| (l.sku.clone(), l.quantity));
                 self.levels.extend(levels);
                 nothing(Ok(Vec::new()))
             }
-            Command::SubscribeTracking(c) => Answer {
-                result: Ok(Vec::new()),
-                follow: (!known).then(|| Follow::Track(id, c.tracking_number.clone())),
-            },
+            Command::SubscribeTracking(c) => {
+                self.track(world, id, &c.tracking_number, (attempt, known))
+            }
             _ => nothing(Ok(Vec::new())),
         }
     }
@@ -406,6 +445,29 @@ impl Partners {
         Ok(made(&c.helpdesk, RefKind::Ticket, &ticket_id))
     }
 
+    /// It answers a number that it follows already as the first time. But only who is in doubt asks again.
+    fn track(
+        &mut self,
+        world: &World,
+        id: CorrelationId,
+        number: &TrackingNumber,
+        (attempt, known): (Attempt, bool),
+    ) -> Answer {
+        if known || world.sim.is_broken(Breakage::NoTracking) {
+            return nothing(Ok(Vec::new()));
+        }
+        let is_new = self.followed.insert(number.clone());
+        if !is_new && attempt == Attempt::First {
+            world.sim.wrong(format!(
+                "{id}: the carrier service is asked twice to follow `{number}`"
+            ));
+        }
+        Answer {
+            result: Ok(Vec::new()),
+            follow: is_new.then(|| Follow::Track(id, number.clone())),
+        }
+    }
+
     fn publish(
         &mut self,
         world: &World,
@@ -430,7 +492,7 @@ impl Partners {
         if !later {
             told.0 += 1;
             // What was given up in doubt is told once more with what came later, and again under a key of its own.
-            let was_in_doubt = world.is_given_up() || world.garbled_of(id) > 0;
+            let was_in_doubt = is_told_anew(world, id);
             if told.0 > 1 && !was_in_doubt {
                 world.sim.wrong(format!(
                     "{id}: the channel was told of `{}` {} times",
@@ -455,6 +517,18 @@ impl Partners {
         }
         found
     }
+}
+
+/// Whether the channel is told again of a shipment of the order, because nothing was known of the first time.
+fn is_told_anew(world: &World, id: CorrelationId) -> bool {
+    let tells = |e: &&Effect| e.command == CommandKind::PublishFulfillment;
+    world.orders.look(|orders| {
+        let effects = orders
+            .get(&id)
+            .into_iter()
+            .flat_map(|o| o.state.effects.values());
+        effects.filter(tells).any(|effect| effect.attempt > 1)
+    })
 }
 
 impl Sold {

@@ -2,14 +2,19 @@
 //!
 //! Less than in the end: a webhook may be lost and its poll still to come, a dead letter may still be redriven.
 
+use crate::causes;
 use crate::erp_keys;
 use crate::invariants::open_cases;
 use crate::sim::{HOUR, MINUTE};
 use crate::world::World;
+use serde_json::Value;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use waybill_flow::axes::axes;
-use waybill_flow::ports::{Queue, Stored};
-use waybill_model::id::CorrelationId;
+use waybill_flow::ports::Stored;
+use waybill_lambda_kit::delivery;
+use waybill_model::delivery::Delivery;
+use waybill_model::id::{CorrelationId, MessageId};
 
 /// How long it is not looked again.
 const BETWEEN: u64 = 15 * MINUTE;
@@ -42,14 +47,15 @@ fn check(world: &World) {
     erp_keys::check(world);
     let cases = open_cases(world);
     let held = Held::of(world);
-    if !held.deliveries {
-        all_known(world);
-    }
+    all_known(world, &held);
+    let held_back = held.orders(world);
+    causes::check(world, &cases, |id| held_back.contains(&id));
     let (deadlines, now) = (world.orders.all_deadlines(), world.sim.now());
     let mut wrong = Vec::new();
     world.orders.look(|orders| {
-        for (id, order) in orders.iter().filter(|(id, _)| !held.holds(**id)) {
-            let told = cases.contains_key(id);
+        for (id, order) in orders.iter().filter(|(id, _)| !held_back.contains(id)) {
+            let codes = cases.get(id).cloned().unwrap_or_default();
+            let told = causes::is_explained(&order.state, &codes);
             let wakes = deadlines
                 .get(id)
                 .is_some_and(|at| now.ms_since(*at) < LATE_MS);
@@ -79,34 +85,71 @@ fn check(world: &World) {
 
 /// What messages in dead-letter queues hold back, until they are redriven: an alarm tells of them.
 struct Held {
-    deliveries: bool,
-    bodies: Vec<String>,
+    /// What they say, with all that they are known by.
+    texts: Vec<String>,
+    /// The events that they are, or would have become.
+    events: BTreeSet<MessageId>,
 }
 
 impl Held {
     fn of(world: &World) -> Self {
         let sqs = world.sqs.lock().unwrap();
-        let dead = sqs.dead();
-        let inbound = Queue::Inbound.as_str();
-        let events = Queue::Events.as_str();
-        Self {
-            // Of an event that is put aside, the order is named and what told it is not.
-            deliveries: dead.iter().any(|(q, _)| *q == inbound || *q == events),
-            bodies: dead.into_iter().map(|(_, m)| m.body.clone()).collect(),
+        let mut held = Self {
+            texts: Vec::new(),
+            events: BTreeSet::new(),
+        };
+        for (_, message) in sqs.dead() {
+            match delivery::decode(&message.body) {
+                Ok(delivery) => held.put(&delivery),
+                Err(_) => held.texts.push(message.body.clone()),
+            }
         }
+        held
     }
 
-    fn holds(&self, id: CorrelationId) -> bool {
-        let id = id.to_string();
-        self.bodies.iter().any(|body| body.contains(&id))
+    /// A delivery that was not read: what it tells is in its body, and what it is in its id.
+    fn put(&mut self, delivery: &Delivery) {
+        let body = String::from_utf8_lossy(&delivery.body).into_owned();
+        let read: Value = serde_json::from_str(&body).unwrap_or_default();
+        let ids = delivery.headers.values().map(String::as_str);
+        let ids = ids.chain(delivery.dedupe_id.as_deref());
+        let ids = ids.chain(read["id"].as_str());
+        let event = |id| MessageId::for_delivery(&delivery.connection, id, 0);
+        self.events.extend(ids.map(event));
+        self.texts.push(body);
+    }
+
+    /// Whether one of them names an order: by our id, by that of a parcel, or by the shop's.
+    fn holds(&self, id: CorrelationId, order: &str) -> bool {
+        let (ours, parcel) = (id.to_string(), id.to_string().replace('-', ""));
+        let shop = format!("\"{order}\"");
+        let names =
+            |text: &String| text.contains(&ours) || text.contains(&parcel) || text.contains(&shop);
+        self.texts.iter().any(names)
+    }
+
+    /// The orders that they name.
+    fn orders(&self, world: &World) -> BTreeSet<CorrelationId> {
+        if self.texts.is_empty() {
+            return BTreeSet::new();
+        }
+        let partners = world.partners.lock().unwrap();
+        let sold = partners.sold.iter();
+        let named = sold.filter(|(id, sold)| self.holds(**id, sold.order.id.as_str()));
+        named.map(|(id, _)| *id).collect()
+    }
+
+    fn is(&self, event: &MessageId) -> bool {
+        self.events.contains(event) || self.texts.iter().any(|t| t.contains(event.as_str()))
     }
 }
 
 /// What was acknowledged is known to an order, or waits for one.
-fn all_known(world: &World) {
+fn all_known(world: &World, held: &Held) {
     let mut known = world.orders.all_applied();
     known.extend(world.orders.all_parked().into_iter().map(|p| p.event.id));
-    for name in world.partners.lock().unwrap().missed(&known) {
+    let partners = world.partners.lock().unwrap();
+    for (_, name) in partners.missed(&known).filter(|(event, _)| !held.is(event)) {
         world.sim.wrong(format!(
             "{name} was acknowledged, nothing moves, and no order knows of it"
         ));

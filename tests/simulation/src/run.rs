@@ -3,7 +3,7 @@
 use crate::breakage::Breakage;
 use crate::lambda;
 use crate::life;
-use crate::sim::{HOUR, MINUTE, Sim};
+use crate::sim::{DAY, HOUR, MINUTE, Sim};
 use crate::world::{CARRIER, DEPOT, DESK, GATEWAY, MARKET, ODOO, World};
 use crate::{by_hand, changes, invariants, operator, panics, quiet};
 use std::collections::BTreeMap;
@@ -19,6 +19,8 @@ const TOLD_WITHIN_MS: u64 = 96 * HOUR;
 const LONG_OUTAGE_MS: u64 = 36 * HOUR;
 /// How long it may take to settle once the faults have stopped.
 pub const SETTLED_WITHIN_MS: u64 = 4 * 60 * MINUTE;
+/// How long it takes at most until a person is asked for what did not come: what a warehouse has to ship, and six hours.
+const OVERDUE_WITHIN_MS: u64 = 4 * DAY;
 /// How long nothing may move before it counts as settled: the jobs have run in it.
 const QUIET_MS: u64 = 21 * MINUTE;
 
@@ -123,12 +125,19 @@ async fn day(seed: u64, settings: Settings) -> Outcome {
     operator::retry_all(&world).await;
     world.sim.wait_ms(30 * MINUTE).await;
     settle(&world).await;
+    if !world.partners.lock().unwrap().unheard.is_empty() {
+        // Until the clock asks for what nobody told.
+        world.sim.wait_ms(OVERDUE_WITHIN_MS).await;
+        settle(&world).await;
+    }
     invariants::check(&world, u64::from(poisons));
     if weather.days > 0 {
         changes::months_later(&world, weather.days).await;
         settle(&world).await;
         // Of what is forgotten, whoever is asked for it twice tells at once.
-        if !world.is_forgotten_after(weather.days) {
+        if world.is_forgotten_after(weather.days) {
+            invariants::check_forgotten(&world);
+        } else {
             invariants::check(&world, u64::from(poisons));
         }
     }

@@ -20,6 +20,9 @@ pub const DAY: u64 = 24 * HOUR;
 /// Where the clock of every run begins.
 const START: &str = "2026-03-02T08:00:00Z";
 
+/// How much of what no poll finds never comes, in calls of 1000.
+const UNHEARD: [u32; 5] = [0, 0, 0, 5, 30];
+
 /// How much goes wrong, in calls of 1000. Each run draws its own: some faults are absent, so that the
 /// others are met in states that would be rare otherwise.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -58,6 +61,8 @@ pub struct Weather {
     pub late: u32,
     /// A webhook never comes.
     pub dropped: u32,
+    /// What a warehouse, a gateway or a carrier service tells never comes, and no poll finds it.
+    pub unheard: u32,
     /// Somebody puts into a queue what nobody can read: so many in a run.
     pub poison: u32,
     /// What became of a command is told in a message that nobody can read.
@@ -108,6 +113,7 @@ impl Weather {
             clock_set: some(&[0, 0, 20]),
             away_for_a_day: some(&[0, 0, 0, 200]),
             skew_ms: i64::from(some(&[0, 50, 2_000, 20_000])),
+            unheard: 0,
         }
     }
 }
@@ -151,7 +157,12 @@ impl Sim {
     #[must_use]
     pub fn new(seed: u64, trace: bool, breakage: Option<Breakage>) -> Self {
         let mut dice = ChaCha8Rng::seed_from_u64(seed);
-        let weather = Weather::draw(&mut dice);
+        // Of dice of its own, so that the days without it are what they were.
+        let unheard = ChaCha8Rng::seed_from_u64(!seed).random_range(0..UNHEARD.len());
+        let weather = Weather {
+            unheard: UNHEARD[unheard],
+            ..Weather::draw(&mut dice)
+        };
         Self {
             seed,
             breakage,
@@ -199,6 +210,7 @@ impl Sim {
             dead: 0,
             garbled: 0,
             dropped: 0,
+            unheard: 0,
             denied: 0,
             ..self.drawn
         };

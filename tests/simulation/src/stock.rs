@@ -3,6 +3,7 @@
 //! The warehouse's and the channel's models say what is true. Odoo's has its own ledger of what it was told, and what is
 //! free by it is computed as Odoo does: on hand, less what confirmed orders have reserved and not got yet.
 
+use crate::causes::Cases;
 use crate::erp::{Odoo, SaleOrder, UNKNOWN_SKU};
 use crate::partners::{Partners, Sold};
 use crate::sim::MINUTE;
@@ -28,9 +29,6 @@ const SKEW_MS: i64 = 20_000;
 
 /// How many of each SKU, by the order's line.
 pub type Goods = BTreeMap<(Option<LineId>, Sku), Quantity>;
-
-/// Open cases by order, with their codes.
-type Cases = BTreeMap<CorrelationId, BTreeSet<String>>;
 
 fn add(goods: &mut Goods, line: Option<&LineId>, sku: &Sku, quantity: Quantity) {
     let known = goods.entry((line.cloned(), sku.clone())).or_default();
@@ -173,12 +171,13 @@ pub fn released(world: &World, old: &Stored, commit: &Commit) {
         let Command::CreateFulfillmentOrder(asked) = &command.body else {
             continue;
         };
-        let partners = world.partners.lock().unwrap();
-        let Some(sold) = partners.sold.get(&commit.correlation) else {
+        let mut partners = world.partners.lock().unwrap();
+        let Some(sold) = partners.sold.get_mut(&commit.correlation) else {
             continue;
         };
         let id = commit.correlation;
         let version = commit.state.facts.order.as_ref().map(|o| o.version);
+        sold.released.extend(version);
         let known = version.and_then(|v| sold.goods.get(&v));
         // Without versions they are made up.
         let told = !world.sim.is_broken(crate::breakage::Breakage::NoVersions);
@@ -232,7 +231,10 @@ pub(crate) fn check(world: &World, partners: &Partners, odoo: &Odoo, cases: &Cas
                 .sim
                 .wrong(format!("{id}: {what}; open cases: {codes:?}"));
         };
-        moved(partners, odoo, *id, codes.contains(TOO_LATE), &wrong);
+        let is_cancelled = odoo.orders.get(id).is_some_and(|o| o.cancelled);
+        let is_too_late = codes.contains(TOO_LATE) && is_cancelled;
+        let is_unknown = partners.unheard.contains_key(id);
+        moved(partners, odoo, *id, is_too_late || is_unknown, &wrong);
         left_wholly(partners, *id, sold, &codes, &wrong);
     }
 }

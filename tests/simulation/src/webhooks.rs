@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use waybill_flow::ports::{ConnectionSecrets, Secret};
-use waybill_model::id::MessageId;
+use waybill_model::id::{CorrelationId, MessageId};
 use waybill_model::time::Instant;
 use waybill_partners::signature::{Encoding, sign};
 use waybill_partners::standard_webhooks;
@@ -55,6 +55,17 @@ pub async fn tell(world: &Arc<World>, message: Message) {
         sim.wait_ms(sim.between(10, 7_200_000)).await;
         post(world, &message).await;
     }
+}
+
+/// Tells it, or it never comes, and no poll finds it: then the order's clock must.
+pub fn spawn_unpolled(world: &Arc<World>, id: CorrelationId, message: Message) {
+    let sim = &world.sim;
+    if !sim.fault("never told", sim.weather().unheard) {
+        return spawn(world, message);
+    }
+    sim.note(format_args!("{id}: {} is never told", message.id));
+    let mut partners = world.partners.lock().unwrap();
+    partners.unheard.entry(id).or_default().insert(message.id);
 }
 
 /// Tells it without waiting for its end.

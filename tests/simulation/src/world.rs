@@ -275,7 +275,9 @@ impl World {
             .note(format_args!("our tables have forgotten everything"));
         self.orders.forget();
         self.effects.forget();
-        self.partners.lock().unwrap().acknowledged.clear();
+        let mut partners = self.partners.lock().unwrap();
+        partners.acknowledged.clear();
+        partners.is_forgotten = true;
     }
 
     /// Whether no job runs, because nothing happens for months.
@@ -376,11 +378,12 @@ impl World {
         self.outages.iter().any(|(_, _, to)| now < *to)
     }
 
-    /// Whether an endpoint is away for so long that what is asked of it is given up.
+    /// Whether an endpoint is away for so long that what is asked of it is given up, and was so after an instant.
     #[must_use]
-    pub fn is_given_up(&self) -> bool {
+    pub fn is_given_up(&self, endpoint: &str, asked_at: Instant) -> bool {
         let mut outages = self.outages.iter();
-        outages.any(|(_, from, to)| to.ms_since(*from) >= DAY.cast_signed())
+        let is_long = |from: Instant, to: Instant| to.ms_since(from) >= DAY.cast_signed();
+        outages.any(|(e, from, to)| e == endpoint && asked_at < *to && is_long(*from, *to))
     }
 
     /// Whether any endpoint is away.
@@ -496,6 +499,7 @@ impl World {
         match self.sim.breakage {
             Some(Breakage::NoVersions) => parse_without_versions,
             Some(Breakage::NoAge) => parse_without_age,
+            Some(Breakage::NoCancel) => parse_without_cancel,
             _ => waybill_partners::parse,
         }
     }
@@ -576,6 +580,13 @@ fn parse_without_age(connection: &Connection, delivery: &Delivery) -> Result<Par
     parse_and(connection, delivery, |order| {
         order.placed_at = delivery.received_at;
     })
+}
+
+fn parse_without_cancel(
+    connection: &Connection,
+    delivery: &Delivery,
+) -> Result<Parsed, Unreadable> {
+    parse_and(connection, delivery, |order| order.cancelled = None)
 }
 
 fn parse_and(

@@ -5,6 +5,7 @@ use crate::partners::Answer;
 use crate::sim::MINUTE;
 use std::sync::Arc;
 use std::time::Duration;
+use waybill_flow::connections::PartnerKind;
 use waybill_flow::ports::{
     Attempt, Availability, Erp, ErpCommand, ErpOrder, PartnerPort, PolledPage, Webhook,
 };
@@ -13,6 +14,7 @@ use waybill_model::delivery::Delivery;
 use waybill_model::failure::Failure;
 use waybill_model::id::{Code, ConnectionId, CorrelationId, MessageId, Reference, Sku};
 use waybill_model::time::Instant;
+use waybill_testkit::build;
 
 /// What the channel is subscribed to.
 const TOPIC: &str = "everything";
@@ -46,7 +48,9 @@ impl PartnerPort for Sandbox {
         let kind = command.kind().as_str();
         // Who looks first does so in a call of its own: between the two, others may write. A helpdesk
         // is always looked at, since a ticket may be anybody's.
-        let looks = attempt == Attempt::InDoubt || matches!(command, Command::UpdateTicket(_));
+        // Who speaks our own format keeps every key for ever, and is not looked at: see `canonical/client.rs`.
+        let looks = matches!(command, Command::UpdateTicket(_))
+            || (attempt == Attempt::InDoubt && !self.keeps_keys(&endpoint));
         let known = looks && {
             let what = format!("looks for {kind} of {correlation}");
             let look = || Ok(world.partners.lock().unwrap().has(command, correlation));
@@ -66,7 +70,9 @@ impl PartnerPort for Sandbox {
             let goes_down = denied > 0 && world.is_out(&endpoint, now.plus_ms(GOES_DOWN_MS));
             let permille = if goes_down { 900 } else { denied };
             let denies = result.is_ok() && sim.fault("done and denied", permille);
-            if denies || (result.is_ok() && partners.belated.contains(key)) {
+            if result.is_ok() && self.keeps_keys(&endpoint) {
+                partners.kept.insert(key.clone());
+            } else if denies || (result.is_ok() && partners.belated.contains(key)) {
                 partners.carried_out.insert(key.clone(), now);
             }
             drop(partners);
@@ -136,6 +142,12 @@ impl PartnerPort for Sandbox {
 }
 
 impl Sandbox {
+    /// Whether an endpoint has to know every key for ever.
+    fn keeps_keys(&self, endpoint: &str) -> bool {
+        let connection = self.connections().get(&build::connection(endpoint));
+        connection.is_some_and(|c| c.partner == PartnerKind::Canonical)
+    }
+
     /// Whether a partner does it only after who asks has gone: then it is done so, with the key that it was asked with.
     /// Levels of stock are left out: which of two calls under way ends last is nobody's to say.
     fn is_belated(
@@ -153,6 +165,7 @@ impl Sandbox {
         }
         let world = Arc::clone(self.world());
         let (command, key) = (command.clone(), key.clone());
+        let keeps = self.keeps_keys(endpoint);
         world.partners.lock().unwrap().belated.insert(key.clone());
         world.plan(1);
         tokio::spawn(async move {
@@ -162,7 +175,9 @@ impl Sandbox {
             let known = known || partners.knows(&key, sim.now());
             let Answer { result, follow } =
                 partners.execute(&world, &command, correlation, attempt, known);
-            if result.is_ok() {
+            if result.is_ok() && keeps {
+                partners.kept.insert(key);
+            } else if result.is_ok() {
                 partners.carried_out.insert(key, sim.now());
             }
             drop(partners);

@@ -46,7 +46,8 @@ impl Queues for Sandbox {
             return Ok(Vec::new());
         }
         let messages: Vec<Outgoing> = messages.into_iter().map(|m| self.written(m)).collect();
-        // SQS takes ten at a time, and may take some of them only.
+        // SQS takes ten at a time, and may take some of them only. What it does not take keeps nothing else back.
+        let mut unsent = Vec::new();
         for (at, chunk) in messages.chunks(10).enumerate() {
             let permille = world.sim.weather().unavailable;
             let mut refused = Vec::new();
@@ -66,13 +67,9 @@ impl Queues for Sandbox {
                 return Ok(Vec::new());
             }
             sent?;
-            if !refused.is_empty() {
-                return Ok((refused[0]..messages.len())
-                    .filter(|i| *i >= (at + 1) * 10 || refused.contains(i))
-                    .collect());
-            }
+            unsent.extend(refused);
         }
-        Ok(Vec::new())
+        Ok(unsent)
     }
 }
 

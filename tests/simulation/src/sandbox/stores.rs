@@ -3,14 +3,16 @@
 use super::Sandbox;
 use crate::breakage::Breakage;
 use crate::sim::DAY;
+use crate::world::ODOO;
 use waybill_flow::ports::{
     ArchiveQuery, Archived, Attempt, CaseQuery, Claim, Commit, CommitError, EffectStore,
     InfraError, OrderStore, Parked, Stored, TimelineEntry,
 };
 use waybill_model::case::{Case, CaseId};
 use waybill_model::event::Outcome;
-use waybill_model::id::{ConnectionId, CorrelationId, MessageId, Reference};
+use waybill_model::id::{Code, ConnectionId, CorrelationId, MessageId, Reference};
 use waybill_model::time::Instant;
+use waybill_testkit::build;
 
 /// Who looks so far ahead looks for all that waits.
 const FAR_MS: i64 = 100 * DAY.cast_signed();
@@ -38,6 +40,27 @@ impl Sandbox {
     }
 }
 
+impl Sandbox {
+    /// Makes a commit what one of a broken coordinator would be.
+    fn spoil(&self, commit: &mut Commit) {
+        match self.world().sim.breakage {
+            Some(Breakage::CaseForNothing) => {
+                let code = Code::literal("no_route");
+                let id = CaseId::new(&commit.correlation.to_string(), &code, "");
+                let (at, text) = (self.world().sim.now(), "for nothing".to_owned());
+                let erp = build::connection(ODOO);
+                let mut case = Case::of_connection(id, &erp, code, text.clone(), text, at);
+                case.correlation_id = Some(commit.correlation);
+                commit.cases.push(case);
+            }
+            Some(Breakage::ForgetsParcels) if commit.event.kind.contains("tracking") => {
+                commit.state.facts.shipments.clear();
+            }
+            _ => {}
+        }
+    }
+}
+
 impl OrderStore for Sandbox {
     async fn load(&self, correlation: CorrelationId) -> Result<Option<Stored>, InfraError> {
         through!(self, orders.load(correlation))
@@ -48,6 +71,7 @@ impl OrderStore for Sandbox {
         if world.sim.is_broken(Breakage::NoOutbox) && self.function() == "coordinator" {
             commit.outbox.clear();
         }
+        self.spoil(&mut commit);
         let what = format!("commits {} to {}", commit.event.kind, commit.correlation);
         let work = || {
             if world.sim.is_broken(Breakage::NoCondition) {
