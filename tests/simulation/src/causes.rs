@@ -138,6 +138,7 @@ impl Causes<'_> {
             "refund_failed" => self.has_failed(of),
             "refund_without_payment" => !self.is_taken(of),
             "order_too_old" | "refund_of_held_order" => self.age_ms(of) >= OLD_MS,
+            "order_untold" => of.known().is_none() && self.is_taken(of),
             _ if code.ends_with("_overdue") => self.is_overdue(of, code),
             _ => rejected(of.state).any(|(_, effect, c)| c == code && self.may_be(of, effect, c)),
         }
@@ -157,6 +158,8 @@ impl Causes<'_> {
                 self.age_ms(of) >= LONG_MS && (of.is_outgrown() || untold)
             }
             "credit_note_overdue" => self.awaits_refund(of),
+            // It was paid back before we heard that it is cancelled.
+            "cancel_overdue" => of.is_cancelled() && !of.is_known_cancelled(),
             _ => false,
         }
     }
@@ -233,6 +236,11 @@ impl Of<'_> {
         let unclean = &self.sold.unclean;
         let known = self.known().filter(|_| !self.is_forgotten);
         known.map_or(!unclean.is_empty(), |version| unclean.contains(&version))
+    }
+
+    fn is_known_cancelled(&self) -> bool {
+        let known = self.state.facts.order.as_ref();
+        known.is_some_and(|order| order.cancelled.is_some())
     }
 
     fn is_cancelled(&self) -> bool {
