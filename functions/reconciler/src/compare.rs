@@ -12,7 +12,7 @@ use futures::StreamExt as _;
 use std::collections::{BTreeMap, BTreeSet};
 use waybill_flow::plan::keys;
 use waybill_flow::ports::{CaseQuery, Clock, EffectStore, Erp, ErpOrder, OrderStore, Queues};
-use waybill_flow::state::OrderState;
+use waybill_flow::state::{Effect, OrderState};
 use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
 use waybill_model::command::{CommandKind, CommandQueue};
 use waybill_model::event::Outcome;
@@ -129,10 +129,21 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P, R: Erp, C: Clock, S>
             for (id, state) in chunk {
                 let held = held.iter().find(|o| o.correlation == *id);
                 report.looked_at += 1;
-                report.found += self.settle(erp, *id, differences(state, held)).await?;
+                let found = differences(state, held);
+                // Odoo was asked after our table: what Waybill did meanwhile is no difference.
+                if !found.is_empty() && self.has_gone_on(*id, state).await? {
+                    continue;
+                }
+                report.found += self.settle(erp, *id, found).await?;
             }
         }
         Ok(None)
+    }
+
+    /// Whether Waybill has written about the order, or begun to, since its state was `was`.
+    async fn has_gone_on(&self, id: CorrelationId, was: &OrderState) -> Result<bool, JobError> {
+        let stored = self.orders.load(id).await?;
+        Ok(stored.is_none_or(|stored| !effects_on_erp(&stored.state).eq(effects_on_erp(was))))
     }
 
     /// The orders that were written to an ERP and that nothing is being written about, by ERP.
@@ -215,9 +226,13 @@ fn is_done(state: &OrderState, effect: &EffectKey) -> bool {
     matches!(outcome, Some(Outcome::Done { .. }))
 }
 
+fn effects_on_erp(state: &OrderState) -> impl Iterator<Item = (&EffectKey, &Effect)> {
+    let effects = state.effects.iter();
+    effects.filter(|(_, effect)| effect.command.queue() == CommandQueue::Erp)
+}
+
 fn erp_is_busy(state: &OrderState) -> bool {
-    let mut effects = state.effects.values();
-    effects.any(|e| e.command.queue() == CommandQueue::Erp && e.outcome.is_none())
+    effects_on_erp(state).any(|(_, effect)| effect.outcome.is_none())
 }
 
 fn differences(state: &OrderState, held: Option<&ErpOrder>) -> Vec<Difference> {

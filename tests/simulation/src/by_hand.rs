@@ -5,7 +5,7 @@ use crate::world::World;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use waybill_flow::plan::keys;
-use waybill_flow::state::OrderState;
+use waybill_flow::state::{Effect, OrderState};
 use waybill_model::case::{CaseId, CaseStatus};
 use waybill_model::command::{CommandKind, CommandQueue};
 use waybill_model::event::Outcome;
@@ -99,8 +99,8 @@ fn pick(world: &World) -> Option<CorrelationId> {
     Some(ids[usize::try_from(place).expect("a place")])
 }
 
-/// What is different in Odoo, of each order that comparing must look at, and whether Waybill has cancelled it there.
-pub type Differences = BTreeMap<CorrelationId, (Vec<&'static str>, bool)>;
+/// What is different in Odoo, of each order that comparing must look at, and all that Waybill has written there.
+pub type Differences = BTreeMap<CorrelationId, (Vec<&'static str>, Vec<Effect>)>;
 
 /// What comparing would have to find now.
 #[must_use]
@@ -127,7 +127,8 @@ pub fn look(world: &World) -> Differences {
             if !cancelled && !is_edited(state) && held.total != total {
                 different.push(TOTAL);
             }
-            found.insert(*id, (different, cancelled));
+            let written = on_erp(state).cloned().collect();
+            found.insert(*id, (different, written));
         }
     });
     found
@@ -169,9 +170,13 @@ fn is_done(state: &OrderState, cancelled: bool) -> bool {
     matches!(outcome, Some(Outcome::Done { .. }))
 }
 
+fn on_erp(state: &OrderState) -> impl Iterator<Item = &Effect> {
+    let effects = state.effects.values();
+    effects.filter(|e| e.command.queue() == CommandQueue::Erp)
+}
+
 fn is_busy(state: &OrderState) -> bool {
-    let mut effects = state.effects.values();
-    effects.any(|e| e.command.queue() == CommandQueue::Erp && e.outcome.is_none())
+    on_erp(state).any(|e| e.outcome.is_none())
 }
 
 /// What its total in Odoo should be then is not told by the order's.

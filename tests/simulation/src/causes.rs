@@ -133,8 +133,7 @@ impl Causes<'_> {
             "too_late" => of.is_cancelled() && of.has_left(),
             "edited_after_release" => of.is_outgrown(),
             "total_differs" => of.is_outgrown() || of.is_by_hand(),
-            // Compared while Waybill cancelled it.
-            "state_differs" => of.is_by_hand() || of.odoo.is_some_and(|o| o.cancelled),
+            "state_differs" => of.is_by_hand(),
             "refund_failed" => self.has_failed(of),
             "refund_without_payment" => !self.is_taken(of),
             "order_too_old" | "refund_of_held_order" => self.age_ms(of) >= OLD_MS,
