@@ -228,6 +228,8 @@ impl Odoo {
                 self.stock.receive(id, &c.returned);
                 twice("the return", &c.returned.id, *times);
             }
+            // Cancelled before anything was invoiced: there is nothing to credit.
+            Command::CreateCreditNote(_) if order.cancelled && order.invoices == 0 => {}
             Command::CreateCreditNote(c) => {
                 let note = order
                     .credits
