@@ -209,7 +209,9 @@ async fn invoke(world: &Arc<World>, mapping: Mapping, batch: Vec<Message>) {
     let Some(response) = answered else { return };
     let sim = &world.sim;
     for message in done(&batch, &response) {
-        let never = sim.is_broken(Breakage::NeverDone) && message.body.contains(TICKET);
+        // A few are enough, and each of them is handed out for hours.
+        let is_one = message.id.is_multiple_of(64) && message.body.contains(TICKET);
+        let never = is_one && sim.is_broken(Breakage::NeverDone);
         // At least once: a delete may be lost.
         if !never && !sim.fault("handed out again", sim.weather().again) {
             delete(world, mapping.queue, message);
