@@ -279,6 +279,10 @@ pub struct CreateCreditNote {
     pub lines: Vec<RefundLine>,
     /// Shipping paid back, contained in `amount`.
     pub shipping: Amount,
+    /// Whether Waybill has left the order standing there: one that is cancelled all the same was
+    /// cancelled by hand. Of one that Waybill cancelled, what was not invoiced needs no credit.
+    #[serde(default)]
+    pub stands: bool,
 }
 
 /// Content of [`Command::ReverseCreditNote`].

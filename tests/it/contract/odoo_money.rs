@@ -149,6 +149,11 @@ async fn money_of_a_cancelled_order_goes_back_without_an_invoice(version: Versio
     done(&rig, &create(&placed)).await;
     done(&rig, &pay(&placed, "pi_1", TOTAL)).await;
     done(&rig, &cancel(&placed)).await;
+    let mut by_hand = credit(&placed, "F1", TOTAL, &[]);
+    if let Command::CreateCreditNote(note) = &mut by_hand.command {
+        note.stands = true;
+    }
+    assert_rejected(&write_one(&rig, &by_hand).await, "order_cancelled");
     done(&rig, &credit(&placed, "F1", TOTAL, &[])).await;
     done(&rig, &pay_back(&placed, "F1", TOTAL)).await;
     assert_eq!(write_one(&rig, &invoice(&placed)).await, Ok(Vec::new()));

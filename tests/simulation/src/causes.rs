@@ -180,7 +180,7 @@ impl Causes<'_> {
             }
             "unknown_sku" => !of.sold.known && endpoint(effect.command) == ODOO,
             "order_cancelled" => match effect.command {
-                CommandKind::RegisterDelivery => of.is_by_hand(),
+                CommandKind::RegisterDelivery | CommandKind::CreateCreditNote => of.is_by_hand(),
                 CommandKind::PublishFulfillment => of.is_cancelled(),
                 _ => false,
             },

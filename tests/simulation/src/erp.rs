@@ -228,7 +228,10 @@ impl Odoo {
                 self.stock.receive(id, &c.returned);
                 twice("the return", &c.returned.id, *times);
             }
-            // Cancelled before anything was invoiced: there is nothing to credit.
+            // Cancelled before anything was invoiced: there is nothing to credit, unless by hand.
+            Command::CreateCreditNote(c) if order.cancelled && order.invoices == 0 && c.stands => {
+                return Err(rejected("order_cancelled"));
+            }
             Command::CreateCreditNote(_) if order.cancelled && order.invoices == 0 => {}
             Command::CreateCreditNote(c) => {
                 let note = order

@@ -204,6 +204,7 @@ fn credit_note(view: &View<'_>, refund: &RefundView<'_>) -> Option<Wanted> {
             amount: refund.gateway.map_or(channel.amount, |g| g.amount),
             lines: channel.lines.clone(),
             shipping: channel.shipping,
+            stands: !view.is_done(&keys::cancel_sale_order()),
         }),
     ))
 }

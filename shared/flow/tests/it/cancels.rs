@@ -1,6 +1,7 @@
 //! Money that was never taken, and cancels that come too late.
 
 use crate::world::World;
+use waybill_model::command::Command;
 use waybill_model::envelope::{Envelope, EventEnvelope};
 use waybill_model::event::{ClockPassed, Event, Outcome};
 use waybill_model::id::Code;
@@ -217,4 +218,30 @@ fn a_full_refund_whose_cancel_does_not_come_is_a_case_until_it_does() {
     world.settle();
     assert_eq!(world.open_cases(), Vec::<String>::new());
     assert!(world.outside.credit_notes.is_empty());
+}
+
+#[test]
+fn a_credit_note_says_whether_waybill_has_cancelled_the_order_there() {
+    for cancels in [false, true] {
+        let order = build::order("5");
+        let mut world = World::new();
+        world.tell(&build::observed(order.clone()));
+        world.settle();
+        world.tell(&if cancels {
+            cancelled("5")
+        } else {
+            shipped(&order)
+        });
+        world.settle();
+        let mut told = refund(&order, None);
+        if let Event::RefundObserved(refund) = &mut told.body {
+            refund.status = RefundStatus::Succeeded;
+        }
+        let commands = world.decide(&told).commands;
+        let stands = commands.iter().find_map(|issued| match &issued.command {
+            Command::CreateCreditNote(note) => Some(note.stands),
+            _ => None,
+        });
+        assert_eq!(stands, Some(!cancels));
+    }
 }

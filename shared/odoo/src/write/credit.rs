@@ -7,6 +7,7 @@
 
 use super::invoices::{MOVE_FIELDS, Move, invoiced, moves, order, post, reverse_move};
 use super::payments::take_back;
+use super::resolve::Found;
 use super::trim::{Change, CreditLine, Target, trim};
 use super::{Outcome, Writer, references};
 use crate::client::Api;
@@ -77,8 +78,7 @@ pub(crate) async fn create(
         } else {
             let billed = known.iter().any(|m| m.is_invoice() && m.is_posted());
             if found.state.as_str() == "cancel" && !billed {
-                // Cancelled before anything was invoiced: there is nothing to credit.
-                return Ok(Vec::new());
+                return nothing_invoiced(&found, command);
             }
             known = invoiced(api, correlation, found.clone(), known).await?;
             let (invoice, amount) = invoice_for(&known, left, digits, command)?;
@@ -99,6 +99,23 @@ pub(crate) async fn create(
         known = moves(api, &found).await.map_err(fail)?;
     }
     Err(OdooError::OutOfTime.failure(api.erp))
+}
+
+/// Cancelled before anything was invoiced: there is nothing to credit. But what somebody cancelled
+/// by hand may be put right again and invoiced in full.
+fn nothing_invoiced(found: &Found, command: &CreateCreditNote) -> Outcome {
+    if !command.stands {
+        return Ok(Vec::new());
+    }
+    Err(rejected(
+        "order_cancelled",
+        format!(
+            "refund `{}` cannot be credited: order `{}` was cancelled in Odoo, and not by its channel",
+            command.refund_id,
+            found.name.as_str()
+        ),
+        "confirm the order in Odoo again, or cancel it in the shop too; then retry",
+    ))
 }
 
 /// Most credit notes that one attempt makes for a refund.
