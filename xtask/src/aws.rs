@@ -183,7 +183,8 @@ fn with_local_credentials(task: Task) -> Task {
         .env("AWS_EC2_METADATA_DISABLED", "true")
 }
 
-fn endpoint(port: u16) -> String {
+/// Address of the local AWS.
+pub(crate) fn endpoint(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
 

@@ -22,6 +22,7 @@ mod odoo;
 mod process;
 mod project;
 mod sam;
+mod tables;
 mod test;
 mod tools;
 mod world;
@@ -62,6 +63,8 @@ enum Command {
     Demo(demo::Args),
     /// Run the end-to-end tests on the local AWS
     E2e(e2e::Args),
+    /// Run the suites of the tables on the local AWS
+    Tables,
     /// Measure Waybill's writer against others on a real system
     Bench {
         #[command(subcommand)]
@@ -119,6 +122,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Test(args) => test::run(&project, &args),
         Command::Demo(args) => demo::run(&project, &args),
         Command::E2e(args) => e2e::run(&project, &args),
+        Command::Tables => tables::run(&project),
         Command::Bench {
             what: Bench::Odoo(args),
         } => delegate::run(&project, "bench-odoo", &args),

@@ -14,7 +14,7 @@ use crate::tools::Tools;
 /// Arguments of `cargo xtask test`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Leave out the end-to-end run on the local AWS
+    /// Leave out what needs the local AWS: the tables' suites and the end-to-end run
     #[arg(long)]
     no_e2e: bool,
 }
@@ -112,13 +112,13 @@ fn steps(project: &Project, tools: &Tools, args: &Args) -> Result<Vec<Step>, Fai
         },
     ];
     if !args.no_e2e {
-        // A process of its own, so that its output goes to its log like that of the others.
+        // Processes of their own, so that their output goes to its log like that of the others.
         let this = std::env::current_exe()
             .map_err(|e| Failure::new(format!("cannot find this program: {e}")))?;
-        steps.push(Step {
-            name: "e2e",
-            task: Task::new(project, this).arg("e2e"),
-        });
+        steps.extend(["tables", "e2e"].map(|name| Step {
+            name,
+            task: Task::new(project, &this).arg(name),
+        }));
     }
     Ok(steps)
 }
