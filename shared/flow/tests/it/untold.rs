@@ -17,11 +17,11 @@ fn paid(world: &World, status: PaymentStatus) -> EventEnvelope {
     event("stripe", Event::PaymentObserved(payment))
 }
 
-fn pass(world: &mut World, until: Instant) {
+fn pass(world: &mut World, until: Instant) -> Option<Instant> {
     world.now = until;
     let mut clock = event("waybill", Event::ClockPassed(ClockPassed { now: until }));
     clock.id = MessageId::new(until.to_string()).unwrap();
-    world.tell(&clock);
+    world.tell(&clock)
 }
 
 #[test]
@@ -30,9 +30,9 @@ fn a_payment_whose_order_does_not_come_is_a_case_until_it_comes() {
     let told = paid(&world, PaymentStatus::Captured);
     let deadline = world.tell(&told).unwrap();
     assert_eq!(deadline, world.now.plus_ms(2 * HOUR_MS));
-    pass(&mut world, deadline.plus_ms(-1));
+    assert_eq!(pass(&mut world, deadline.plus_ms(-1)), Some(deadline));
     assert_eq!(world.open_cases(), Vec::<String>::new());
-    pass(&mut world, deadline);
+    assert_eq!(pass(&mut world, deadline), None, "the clock has told all");
     assert_eq!(world.open_cases(), vec!["order_untold"]);
     let case = world.state().cases.values().next().unwrap();
     assert_eq!(case.value, Some(build::eur("20.00")));
