@@ -8,15 +8,13 @@ use crate::{CALL_MS, LEASE_MS, Ports, TELLING_MS};
 use std::time::Duration;
 use waybill_flow::pace::{Cap, Lane, Pace, Sample};
 use waybill_flow::ports::{Clock, EffectStore, ErpCommand, InfraError};
-use waybill_lambda_kit::documents::{Document as _, Kept};
+use waybill_lambda_kit::documents;
 use waybill_lambda_kit::telemetry::write_gauges;
 use waybill_model::command::CommandQueue;
 use waybill_model::failure::Failure;
 use waybill_model::id::{Code, ConnectionId};
 use waybill_model::time::Instant;
 
-/// Times that a change is tried against others before it is left.
-const ATTEMPTS: u32 = 8;
 /// Looks at the seats within an invocation: 20 s. A batch takes a few seconds, so a seat comes free
 /// in that time; giving the messages back at once would cost a receive each time.
 const LOOKS: u32 = 40;
@@ -173,30 +171,18 @@ impl<O, E: EffectStore, Q, R, C: Clock> Ports<'_, O, E, Q, R, C> {
         }
     }
 
-    /// Changes the document, against whoever changes it at the same time. Where `change` gives
-    /// nothing, nothing is written.
+    /// Changes the document, within what may be done today. Where `change` gives nothing, nothing is
+    /// written.
     async fn change<T>(
         &self,
         erp: &ConnectionId,
         cap: Cap,
         change: impl Fn(&mut Pace) -> Option<T>,
     ) -> Result<(Pace, Option<T>), InfraError> {
-        for _ in 0..ATTEMPTS {
-            let mut kept = Kept::read(self.effects, erp, || Pace::new(cap)).await?;
-            let mut pace = kept.value.clone().within(cap);
-            let Some(changed) = change(&mut pace) else {
-                return Ok((pace, None));
-            };
-            if kept.swap(self.effects, erp, &pace).await? {
-                return Ok((pace, Some(changed)));
-            }
-        }
-        Err(InfraError::Unavailable {
-            system: "effects",
-            detail: format!(
-                "`{}` of `{erp}` changed {ATTEMPTS} times meanwhile",
-                Pace::NAME
-            ),
-        })
+        let within = |pace: &mut Pace| {
+            *pace = pace.clone().within(cap);
+            change(pace)
+        };
+        documents::change(self.effects, erp, || Pace::new(cap), within).await
     }
 }

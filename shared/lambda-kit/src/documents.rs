@@ -12,6 +12,9 @@ use waybill_flow::ports::{EffectStore, InfraError};
 use waybill_flow::quota::Quota;
 use waybill_model::id::ConnectionId;
 
+/// Times that a change is tried against others before it is left.
+const ATTEMPTS: u32 = 8;
+
 /// A kind of document.
 pub trait Document: Clone + Serialize + DeserializeOwned {
     /// Name of its checkpoint.
@@ -91,4 +94,34 @@ impl<T: Document> Kept<T> {
         }
         Ok(swapped)
     }
+}
+
+/// Changes a document, against whoever changes it at the same time, and tells how it is then. Where
+/// `change` gives nothing, nothing is written.
+///
+/// # Errors
+/// The store failed, or others changed it all the time; it may have been changed.
+pub async fn change<D: Document, T, E: EffectStore>(
+    effects: &E,
+    connection: &ConnectionId,
+    anew: impl Fn() -> D,
+    change: impl Fn(&mut D) -> Option<T>,
+) -> Result<(D, Option<T>), InfraError> {
+    for _ in 0..ATTEMPTS {
+        let mut kept = Kept::read(effects, connection, &anew).await?;
+        let mut next = kept.value.clone();
+        let Some(changed) = change(&mut next) else {
+            return Ok((next, None));
+        };
+        if kept.swap(effects, connection, &next).await? {
+            return Ok((next, Some(changed)));
+        }
+    }
+    Err(InfraError::Unavailable {
+        system: "effects",
+        detail: format!(
+            "`{}` of `{connection}` changed {ATTEMPTS} times meanwhile",
+            D::NAME
+        ),
+    })
 }

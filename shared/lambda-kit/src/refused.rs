@@ -3,7 +3,7 @@
 //! The case of a connection's refused stock is one. It is over when all that was refused has been
 //! taken, not when something else has: nobody tells a count of goods twice.
 
-use crate::documents::{Document, Kept};
+use crate::documents::{self, Document};
 use crate::levels::{levels_of, mark};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,8 +16,6 @@ const KEPT_DAYS: i64 = 30;
 /// Most levels that are remembered, the newest. More are refused at once where a connection as a
 /// whole is, and then all of them end with its mend.
 const MAX_LEVELS: usize = 5000;
-/// Times that a change is tried against others.
-const ATTEMPTS: u32 = 8;
 
 /// What a connection refused: when the command was issued, by what is counted where.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,22 +97,17 @@ async fn change<E: EffectStore>(
     command: &Command,
     change: impl Fn(&mut RefusedLevels),
 ) -> Result<RefusedLevels, InfraError> {
-    let connection = command.connection();
-    for _ in 0..ATTEMPTS {
-        let mut kept = Kept::read(effects, connection, RefusedLevels::default).await?;
-        let mut next: RefusedLevels = kept.value.clone();
-        change(&mut next);
-        if next == kept.value || kept.swap(effects, connection, &next).await? {
-            return Ok(next);
-        }
-    }
-    Err(InfraError::Unavailable {
-        system: "effects",
-        detail: format!(
-            "`{}` of `{connection}` changed {ATTEMPTS} times meanwhile",
-            RefusedLevels::NAME
-        ),
-    })
+    let changed = documents::change(
+        effects,
+        command.connection(),
+        RefusedLevels::default,
+        |refused: &mut RefusedLevels| {
+            let before = refused.clone();
+            change(refused);
+            (*refused != before).then_some(())
+        },
+    );
+    Ok(changed.await?.0)
 }
 
 #[cfg(test)]
