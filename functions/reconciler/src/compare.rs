@@ -12,9 +12,9 @@ use futures::StreamExt as _;
 use std::collections::{BTreeMap, BTreeSet};
 use waybill_flow::plan::keys;
 use waybill_flow::ports::{CaseQuery, Clock, EffectStore, Erp, ErpOrder, OrderStore, Queues};
-use waybill_flow::state::{Effect, OrderState};
+use waybill_flow::state::OrderState;
 use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
-use waybill_model::command::{CommandKind, CommandQueue};
+use waybill_model::command::CommandKind;
 use waybill_model::event::Outcome;
 use waybill_model::failure::Failure;
 use waybill_model::id::{ConnectionId, CorrelationId, EffectKey};
@@ -143,7 +143,7 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P, R: Erp, C: Clock, S>
     /// Whether Waybill has written about the order, or begun to, since its state was `was`.
     async fn has_gone_on(&self, id: CorrelationId, was: &OrderState) -> Result<bool, JobError> {
         let stored = self.orders.load(id).await?;
-        Ok(stored.is_none_or(|stored| !effects_on_erp(&stored.state).eq(effects_on_erp(was))))
+        Ok(stored.is_none_or(|stored| !stored.state.effects_on_erp().eq(was.effects_on_erp())))
     }
 
     /// The orders that were written to an ERP and that nothing is being written about, by ERP.
@@ -164,7 +164,7 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P, R: Erp, C: Clock, S>
             let Some(settings) = self.connections.channel(&order.channel) else {
                 continue;
             };
-            if is_done(&state, &keys::sale_order()) && !erp_is_busy(&state) {
+            if is_done(&state, &keys::sale_order()) && !state.is_erp_busy() {
                 let orders = by_erp.entry(settings.erp.clone()).or_default();
                 orders.push((id, state));
             }
@@ -188,21 +188,13 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P, R: Erp, C: Clock, S>
         }
         for difference in &found {
             let code = literal(difference.code);
+            let (id_of_case, detail) = (case_of(difference.code), difference.detail.clone());
+            let remedy = difference.remedy.to_owned();
             let case = Case {
-                id: case_of(difference.code),
                 correlation_id: Some(id),
                 class: difference.class,
-                code,
-                detail: difference.detail.clone(),
-                remedy: difference.remedy.to_owned(),
                 value: difference.value,
-                status: CaseStatus::Open,
-                opened_at: now,
-                closed_at: None,
-                owner: None,
-                reason: None,
-                connection: Some(erp.clone()),
-                retry: None,
+                ..Case::of_connection(id_of_case, erp, code, detail, remedy, now)
             };
             self.forget_another(&case).await?;
             self.orders.put_case(&case).await?;
@@ -224,15 +216,6 @@ impl<O: OrderStore, E: EffectStore, Q: Queues, P, R: Erp, C: Clock, S>
 fn is_done(state: &OrderState, effect: &EffectKey) -> bool {
     let outcome = state.effects.get(effect).and_then(|e| e.outcome.as_ref());
     matches!(outcome, Some(Outcome::Done { .. }))
-}
-
-fn effects_on_erp(state: &OrderState) -> impl Iterator<Item = (&EffectKey, &Effect)> {
-    let effects = state.effects.iter();
-    effects.filter(|(_, effect)| effect.command.queue() == CommandQueue::Erp)
-}
-
-fn erp_is_busy(state: &OrderState) -> bool {
-    effects_on_erp(state).any(|(_, effect)| effect.outcome.is_none())
 }
 
 fn differences(state: &OrderState, held: Option<&ErpOrder>) -> Vec<Difference> {

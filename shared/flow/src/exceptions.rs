@@ -40,20 +40,17 @@ impl Causes<'_> {
         self.found.insert(
             id,
             Case {
-                id,
                 correlation_id: Some(self.correlation),
                 class,
-                code: code.clone(),
-                detail,
-                remedy: remedy.to_owned(),
                 value: Some(Money::new(order.totals.total, order.currency)),
-                status: CaseStatus::Open,
-                opened_at: self.view.now,
-                closed_at: None,
-                owner: None,
-                reason: None,
-                connection: Some(order.channel.clone()),
-                retry: None,
+                ..Case::of_connection(
+                    id,
+                    &order.channel,
+                    code.clone(),
+                    detail,
+                    remedy.to_owned(),
+                    self.view.now,
+                )
             },
         );
         id
@@ -124,23 +121,15 @@ fn unknown_channel(
     };
     let code = Code::literal("unknown_channel");
     let id = CaseId::new(&correlation.to_string(), &code, "");
+    let detail = format!("the channel `{}` is not configured", order.channel);
+    let remedy = "add it to the connections file with a `channel` table, deploy, and replay the \
+                  order"
+        .to_owned();
     let case = Case {
-        id,
         correlation_id: Some(correlation),
-        class: CaseClass::Integration,
-        code,
-        detail: format!("the channel `{}` is not configured", order.channel),
-        remedy: "add it to the connections file with a `channel` table, deploy, and replay the \
-                 order"
-            .to_owned(),
         value: Some(Money::new(order.totals.total, order.currency)),
-        status: CaseStatus::Open,
-        opened_at: now,
-        closed_at: None,
-        owner: None,
-        reason: None,
-        connection: Some(order.channel.clone()),
         retry: Some(Retry::Order),
+        ..Case::of_connection(id, &order.channel, code, detail, remedy, now)
     };
     BTreeMap::from([(id, case)])
 }

@@ -74,10 +74,7 @@ pub fn issue(
     correlation: CorrelationId,
     now: Instant,
 ) -> Vec<Issued> {
-    let mut erp_busy = state
-        .effects
-        .values()
-        .any(|e| e.command.queue() == CommandQueue::Erp && e.outcome.is_none());
+    let mut erp_busy = state.is_erp_busy();
     drop_unwanted_retries(state, &wanted);
     let mut issued = Vec::new();
     for want in wanted {

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use waybill_model::case::{Case, CaseId};
-use waybill_model::command::CommandKind;
+use waybill_model::command::{CommandKind, CommandQueue};
 use waybill_model::correction::Correction;
 use waybill_model::event::{Finding, Outcome};
 use waybill_model::id::{
@@ -45,6 +45,21 @@ pub struct OrderState {
     pub known_since: Option<Instant>,
     /// Newest events applied, so that a redelivery is recognised; bounded.
     pub applied: Vec<MessageId>,
+}
+
+impl OrderState {
+    /// What was written about the order in the ERP, or is being written.
+    pub fn effects_on_erp(&self) -> impl Iterator<Item = (&EffectKey, &Effect)> {
+        let effects = self.effects.iter();
+        effects.filter(|(_, effect)| effect.command.queue() == CommandQueue::Erp)
+    }
+
+    /// Whether something is being written about it there.
+    #[must_use]
+    pub fn is_erp_busy(&self) -> bool {
+        self.effects_on_erp()
+            .any(|(_, effect)| effect.outcome.is_none())
+    }
 }
 
 /// What outside systems told: snapshots by version, everything else sets keyed by the partner's id.

@@ -103,7 +103,8 @@ pub struct Case {
 }
 
 impl Case {
-    /// An open case about a connection as a whole, for those who look after the integration.
+    /// An open case about a connection, for those who look after the integration. One of an order
+    /// adds what it knows besides.
     #[must_use]
     pub fn of_connection(
         id: CaseId,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use waybill_flow::plan::keys;
 use waybill_flow::state::{Effect, OrderState};
 use waybill_model::case::{CaseId, CaseStatus};
-use waybill_model::command::{CommandKind, CommandQueue};
+use waybill_model::command::CommandKind;
 use waybill_model::event::Outcome;
 use waybill_model::id::{Code, CorrelationId};
 use waybill_model::money::Money;
@@ -115,7 +115,7 @@ pub fn look(world: &World) -> Differences {
             let (Some(held), Some(order)) = (held, &state.facts.order) else {
                 continue;
             };
-            if !waiting.contains_key(id) || !is_done(state, false) || is_busy(state) {
+            if !waiting.contains_key(id) || !is_done(state, false) || state.is_erp_busy() {
                 continue;
             }
             let mut different = Vec::new();
@@ -127,7 +127,8 @@ pub fn look(world: &World) -> Differences {
             if !cancelled && !is_edited(state) && held.total != total {
                 different.push(TOTAL);
             }
-            let written = on_erp(state).cloned().collect();
+            let written = state.effects_on_erp();
+            let written = written.map(|(_, effect)| effect.clone()).collect();
             found.insert(*id, (different, written));
         }
     });
@@ -168,15 +169,6 @@ fn is_done(state: &OrderState, cancelled: bool) -> bool {
     let effect = state.effects.get(&key);
     let outcome = effect.and_then(|e| e.outcome.as_ref());
     matches!(outcome, Some(Outcome::Done { .. }))
-}
-
-fn on_erp(state: &OrderState) -> impl Iterator<Item = &Effect> {
-    let effects = state.effects.values();
-    effects.filter(|e| e.command.queue() == CommandQueue::Erp)
-}
-
-fn is_busy(state: &OrderState) -> bool {
-    on_erp(state).any(|e| e.outcome.is_none())
 }
 
 /// What its total in Odoo should be then is not told by the order's.

@@ -7,7 +7,7 @@ use crate::connections::Connections;
 use crate::history::LATE_DAYS;
 use crate::state::OrderState;
 use std::collections::BTreeMap;
-use waybill_model::case::{Case, CaseClass, CaseId, CaseStatus};
+use waybill_model::case::{Case, CaseId};
 use waybill_model::id::{Code, CorrelationId};
 use waybill_model::payment::{Payment, PaymentStatus};
 use waybill_model::time::{DAY_MS, Instant};
@@ -33,27 +33,18 @@ pub(super) fn cases(
     };
     let code = Code::literal("order_untold");
     let id = CaseId::new(&correlation.to_string(), &code, "");
+    let detail = format!(
+        "payment `{}` was taken at {paid_at} for an order that its channel has not told",
+        payment.id
+    );
+    let remedy = "find the order by the payment at the gateway, and look at the channel why it does \
+                  not tell it: its webhooks, its permissions. This closes when it does; ignore it if \
+                  the order is none of Waybill's"
+        .to_owned();
     let case = Case {
-        id,
         correlation_id: Some(correlation),
-        class: CaseClass::Integration,
-        code,
-        detail: format!(
-            "payment `{}` was taken at {paid_at} for an order that its channel has not told",
-            payment.id
-        ),
-        remedy: "find the order by the payment at the gateway, and look at the channel why it does \
-                 not tell it: its webhooks, its permissions. This closes when it does; ignore it if \
-                 the order is none of Waybill's"
-            .to_owned(),
         value: Some(payment.amount),
-        status: CaseStatus::Open,
-        opened_at: now,
-        closed_at: None,
-        owner: None,
-        reason: None,
-        connection: Some(payment.gateway.clone()),
-        retry: None,
+        ..Case::of_connection(id, &payment.gateway, code, detail, remedy, now)
     };
     BTreeMap::from([(id, case)])
 }
