@@ -37,6 +37,17 @@ fn refund(order: &Order, payment: Option<&str>) -> EventEnvelope {
     event("refund", "shop-main", order, Event::RefundObserved(told))
 }
 
+/// All of it went back.
+fn all_paid_back(order: &Order) -> EventEnvelope {
+    let mut told = refund(order, None);
+    if let Event::RefundObserved(refund) = &mut told.body {
+        refund.status = RefundStatus::Succeeded;
+        refund.amount = build::eur(&order.totals.total.to_string());
+        refund.refunded_at = Some(build::start());
+    }
+    told
+}
+
 fn payment(order: &Order, status: PaymentStatus, version: i64) -> EventEnvelope {
     let told = Payment {
         gateway: build::connection("stripe"),
@@ -173,12 +184,7 @@ fn a_full_refund_that_overtook_its_cancel_makes_no_credit_note_and_one_after_shi
         let mut world = World::new();
         world.tell(&build::observed(order.clone()));
         world.settle();
-        let mut told = refund(&order, None);
-        if let Event::RefundObserved(refund) = &mut told.body {
-            refund.status = RefundStatus::Succeeded;
-            refund.amount = build::eur(&order.totals.total.to_string());
-        }
-        world.tell(&told);
+        world.tell(&all_paid_back(&order));
         world.settle();
         assert!(world.outside.credit_notes.is_empty(), "the cancel may come");
         world.tell(&if ships {
@@ -198,12 +204,7 @@ fn a_full_refund_whose_cancel_does_not_come_is_a_case_until_it_does() {
     let mut world = World::new();
     world.tell(&build::observed(order.clone()));
     world.settle();
-    let mut told = refund(&order, None);
-    if let Event::RefundObserved(refund) = &mut told.body {
-        refund.status = RefundStatus::Succeeded;
-        refund.amount = build::eur(&order.totals.total.to_string());
-        refund.refunded_at = Some(world.now);
-    }
+    let told = all_paid_back(&order);
     let deadline = world.tell(&told).unwrap();
     world.settle();
     assert_eq!(world.open_cases(), Vec::<String>::new());
